@@ -1,0 +1,193 @@
+//! The configuration: a TOML document ([`document`]) that is held against its own schema ([`shape`]), then against the rules
+//! that span several keys ([`rules`]), and becomes the [`Config`]s of the other modules. Every mistake is reported in one run.
+//! Nothing here asks the network, and no secret is read.
+
+mod document;
+mod problem;
+mod resolved;
+mod rules;
+mod schema;
+mod shape;
+mod text;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use document::User;
+pub use problem::Problems;
+pub use schema::schema;
+pub use text::{Listen, is_loopback};
+
+use crate::policy::{Grant, TokenDigest};
+use crate::refresh::Inputs;
+use crate::refresh::schedule::Freshness;
+use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, template, token_endpoint};
+
+/// Where the configuration is if nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/credbroker/credbroker.toml";
+
+/// No configuration is larger than this, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A checked configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where callers come in.
+    pub server: Server,
+    /// The broker's own place in AWS.
+    pub aws: aws::Config,
+    /// Over how long the fetches at the start are spread.
+    pub spread: Duration,
+    /// `tokens.NAME`.
+    pub tokens: BTreeMap<String, Token>,
+    /// `credentials.NAME`.
+    pub credentials: BTreeMap<String, Credentials>,
+    /// `callers.NAME`.
+    pub callers: BTreeMap<String, Caller>,
+}
+
+/// Where callers come in.
+#[derive(Debug)]
+pub struct Server {
+    /// The addresses.
+    pub listen: Vec<Listen>,
+    /// The address of health and readiness only.
+    pub admin_listen: Option<SocketAddr>,
+    /// How long to go on answering after SIGTERM.
+    pub drain: Duration,
+    /// Connections held at once.
+    pub max_connections: usize,
+}
+
+/// One token.
+#[derive(Debug)]
+pub struct Token {
+    /// Where it comes from.
+    pub source: TokenSource,
+    /// How it is kept fresh.
+    pub freshness: Freshness,
+    /// What it may be narrowed to.
+    pub scopes: Vec<String>,
+}
+
+/// Where a token comes from.
+#[derive(Debug)]
+pub enum TokenSource {
+    /// The hosted token endpoint.
+    TokenEndpoint(token_endpoint::Config),
+    /// GetClientToken.
+    ClientToken(client_token::Config),
+    /// InitiateAuth.
+    MachineUser(machine_user::Config),
+}
+
+/// One set of credentials.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Where they come from.
+    pub source: CredentialsSource,
+    /// How they are kept fresh.
+    pub freshness: Freshness,
+    /// Which inputs of a request change them, at this stage or an earlier one.
+    pub inputs: Inputs,
+}
+
+/// Where credentials come from.
+#[derive(Debug)]
+pub enum CredentialsSource {
+    /// The SDK's chain.
+    Ambient,
+    /// AssumeRole.
+    AssumeRole {
+        /// The role.
+        role: assume_role::Config,
+        /// The `credentials.NAME` that assume it, else the broker's own.
+        identity: Option<String>,
+    },
+    /// GetId and GetCredentialsForIdentity.
+    IdentityPool {
+        /// The pool.
+        pool: identity_pool::Config,
+        /// Whose credentials.
+        login: Login,
+    },
+}
+
+/// Whose credentials an identity pool gives.
+#[derive(Debug)]
+pub enum Login {
+    /// Nobody's in particular.
+    Guest,
+    /// Those of the user of `tokens.NAME`.
+    Token {
+        /// NAME.
+        name: String,
+        /// The provider in `Logins`.
+        provider: String,
+    },
+    /// Those of a user we vouch for.
+    Developer {
+        /// The developer provider.
+        provider: String,
+        /// Our name for the user.
+        user: template::Template,
+    },
+}
+
+/// One caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// What it may have.
+    pub allow: Vec<Grant>,
+    /// Where its token is.
+    pub token: Option<CallerToken>,
+    /// Who it runs as.
+    pub uid: Option<User>,
+}
+
+/// Where a caller's token is.
+#[derive(Clone, Debug)]
+pub enum CallerToken {
+    /// In a file.
+    File(PathBuf),
+    /// Only its digest is known.
+    Digest(TokenDigest),
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// Every mistake in it, or that it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let fail = |fault: String| Problems::whole(format!("{}: {fault}", path.display()));
+        let size = std::fs::metadata(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?.len();
+        if size > LARGEST {
+            return Err(fail("the file is larger than 1 MiB, so it is no configuration".to_owned()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks `text`, the content of `file`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
+        let (tree, mut problems) = tree::Node::parse(text);
+        let findings = shape::check(&schema(), &tree);
+        problems.extend(findings.problems);
+        let config = rules::apply(&tree, &findings.broken, &mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(Problems::new(file, text, problems)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

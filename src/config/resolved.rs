@@ -1,0 +1,134 @@
+//! The resolved configuration as a table for people: what `credbroker check` prints.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Caller, CallerToken, Config, Credentials, CredentialsSource, Login, Token, TokenSource, User};
+use crate::refresh::schedule::{Freshness, Keep};
+use crate::secret::Secret;
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listen: Vec<String> = self.server.listen.iter().map(ToString::to_string).collect();
+        row(f, "listen", &listen.join(", "))?;
+        if let Some(admin) = self.server.admin_listen {
+            row(f, "admin_listen", &admin.to_string())?;
+        }
+        row(f, "drain", &period(self.server.drain))?;
+        row(f, "max_connections", &self.server.max_connections.to_string())?;
+        row(f, "aws.region", self.aws.region.as_deref().unwrap_or("by the SDK's chain"))?;
+        row(f, "aws.profile", self.aws.profile.as_deref().unwrap_or("by the SDK's chain"))?;
+        for (name, token) in &self.tokens {
+            row(f, &format!("tokens.{name}"), &token.to_string())?;
+            row(f, "", &token.freshness.to_string())?;
+        }
+        for (name, credentials) in &self.credentials {
+            row(f, &format!("credentials.{name}"), &credentials.to_string())?;
+            row(f, "", &credentials.freshness.to_string())?;
+        }
+        for (name, caller) in &self.callers {
+            row(f, &format!("callers.{name}"), &caller.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    writeln!(f, "{name:<28} {value}")
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            TokenSource::TokenEndpoint(config) => {
+                write!(f, "cognito, {}, client {}, secret in {}", config.endpoint, config.client_id, config.client_secret)?;
+            }
+            TokenSource::ClientToken(config) => {
+                write!(f, "cognito, GetClientToken in {}, client {}, secret in {}", config.region, config.client_id, config.client_secret)?;
+            }
+            TokenSource::MachineUser(config) => {
+                let kind = format!("{:?}", config.hand_out).to_lowercase();
+                write!(f, "cognito-user, {kind} token of {}, client {}, password in {}", config.username, config.client_id, config.password)?;
+            }
+        }
+        match &self.scopes[..] {
+            [] => Ok(()),
+            scopes => write!(f, ", scopes {}", scopes.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            CredentialsSource::Ambient => f.write_str("ambient: the broker's own identity"),
+            CredentialsSource::AssumeRole { role, identity } => {
+                let own = "the broker's own identity".to_owned();
+                let identity = identity.as_ref().map_or(own, |name| format!("credentials.{name}"));
+                write!(f, "assume-role {} as {identity}, session {}", role.role_arn, role.session_name)?;
+                role.duration.map_or(Ok(()), |duration| write!(f, ", for {}", period(duration)))
+            }
+            CredentialsSource::IdentityPool { pool, login } => {
+                write!(f, "identity-pool {}, ", pool.identity_pool)?;
+                match login {
+                    Login::Guest => f.write_str("as a guest"),
+                    Login::Token { name, .. } => write!(f, "login tokens.{name}"),
+                    Login::Developer { provider, user } => write!(f, "developer identity {user} of {provider}"),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut factors = Vec::new();
+        match &self.token {
+            Some(CallerToken::File(path)) => factors.push(format!("token in {}", path.display())),
+            Some(CallerToken::Digest(_)) => factors.push("token by its SHA-256".to_owned()),
+            None => {}
+        }
+        match &self.uid {
+            Some(User::Id(id)) => factors.push(format!("uid {id}")),
+            Some(User::Name(name)) => factors.push(format!("uid {name}")),
+            None => {}
+        }
+        let known = if factors.is_empty() { "everybody else".to_owned() } else { factors.join(" and ") };
+        let allow: Vec<String> = self.allow.iter().map(ToString::to_string).collect();
+        write!(f, "known by {known}; may have {}", if allow.is_empty() { "nothing".to_owned() } else { allow.join(", ") })
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "variable {name}"),
+            Self::Credential(name) => write!(f, "systemd credential {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Freshness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keep = match self.keep {
+            Keep::Used => "while used",
+            Keep::Always => "always",
+        };
+        let hour = Duration::from_secs(3_600);
+        write!(f, "renewed {keep}, after {:.0} % of the lifetime; 1h of it bridges an outage of {}", self.ahead * 100.0, period(self.guaranteed_cover(hour)))?;
+        match self.outage_cover.filter(|wanted| *wanted > self.guaranteed_cover(hour)) {
+            Some(wanted) => write!(f, " (a longer lifetime is needed for {})", period(wanted)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A duration as the configuration writes it.
+fn period(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds > 0 && seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        seconds if seconds > 0 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}

@@ -1,0 +1,179 @@
+use super::*;
+
+const GOOD: &str = r#"
+[server]
+listen = ["loopback:2778", "unix:/run/credbroker/api.sock"]
+[aws]
+region = "eu-west-1"
+[tokens.billing]
+from = "cognito"
+user_pool = "eu-west-1_AbCd12345"
+domain = "acme"
+client_id = "4f3"
+client_secret = { file = "/etc/credbroker/billing.secret" }
+scopes = ["billing/read"]
+[tokens.robot]
+from = "cognito-user"
+user_pool = "eu-west-1_AbCd12345"
+client_id = "7r"
+username = "robot"
+password = { credential = "robot" }
+[credentials.hub]
+from = "ambient"
+[credentials.middle]
+from = "assume-role"
+role_arn = "arn:aws:iam::111122223333:role/middle"
+as = "credentials.hub"
+session_name = "{caller}"
+duration = "12h"
+[credentials.orders]
+from = "assume-role"
+role_arn = "arn:aws:iam::111122223333:role/orders"
+as = "credentials.middle"
+keep = "always"
+[credentials.uploads]
+from = "identity-pool"
+identity_pool = "eu-west-1:11112222-3333-4444-5555-666677778888"
+login = "tokens.robot"
+[callers.orders]
+allow = ["tokens.billing", "credentials.orders"]
+token = { file = "/run/credbroker/callers/orders" }
+uid = "orders"
+"#;
+
+fn problems(text: &str) -> Vec<String> {
+    match Config::parse(Path::new("c.toml"), text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.to_string().lines().map(ToOwned::to_owned).filter(|line| line.starts_with("c.toml:")).collect(),
+    }
+}
+
+/// The one problem of `text` added to a good document.
+fn problem_of(extra: &str) -> String {
+    let found = problems(&format!("{GOOD}{extra}"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found[0].clone()
+}
+
+#[test]
+fn a_good_document_becomes_a_config() {
+    let config = Config::parse(Path::new("c.toml"), GOOD).unwrap();
+    assert_eq!(config.server.listen.len(), 2);
+    assert!(matches!(&config.tokens["billing"].source, TokenSource::TokenEndpoint(endpoint)
+        if endpoint.endpoint.as_str() == "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token"));
+    assert!(matches!(&config.credentials["uploads"].source, CredentialsSource::IdentityPool { login: Login::Token { provider, .. }, .. }
+        if provider == "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345"));
+    assert!(config.credentials["orders"].inputs.caller, "orders is built on middle, whose session names the caller");
+    assert!(!config.credentials["uploads"].inputs.caller);
+    assert_eq!(config.credentials["orders"].freshness.keep, crate::refresh::schedule::Keep::Always);
+}
+
+#[test]
+fn an_empty_document_is_the_defaults() {
+    let config = Config::parse(Path::new("c.toml"), "").unwrap();
+    assert_eq!(config.server.listen, [Listen::Loopback(2778)]);
+    assert_eq!((config.server.drain, config.server.max_connections), (Duration::from_secs(10), 1024));
+}
+
+#[test]
+fn six_different_mistakes_are_six_reports_with_their_places() {
+    let text = r#"[server]
+listen = ["0.0.0.0:2778"]
+[tokens.billing]
+from = "cognito"
+user_pool = "eu-west-1_AbCd12345"
+client_id = 7
+client_secret = "literally-the-secret"
+scops = ["billing/read"]
+[credentials.orders]
+from = "asume-role"
+role_arn = "arn:aws:iam::111122223333:role/orders"
+[callers.orders]
+allow = ["tokens.biling"]
+uid = 1000
+"#;
+    let found = problems(text);
+    let expected = [
+        ("c.toml:2:11: server.listen", "other machines"),
+        ("c.toml:6:13: tokens.billing.client_id", "expected text, found a number"),
+        ("c.toml:7:17: tokens.billing.client_secret", "a secret never stands in the configuration"),
+        ("c.toml:8:1: tokens.billing.scops", "did you mean `scopes`?"),
+        ("c.toml:10:8: credentials.orders.from", "did you mean `assume-role`?"),
+        ("c.toml:13:10: callers.orders.allow", "did you mean `tokens.billing`?"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, (start, part)) in found.iter().zip(expected) {
+        assert!(found.starts_with(start) && found.contains(part), "{found}\nexpected {start} … {part}");
+    }
+    assert!(!found.join("").contains("literally-the-secret"));
+}
+
+#[test]
+fn rules_that_span_keys_are_reported_beside_others() {
+    let cycle = "[credentials.a]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/a\"\nas = \"credentials.b\"\n\
+                 [credentials.b]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/b\"\nas = \"credentials.a\"\nbogus = 1\n";
+    let found = problems(cycle);
+    assert!(found.iter().any(|p| p.contains("credentials.a → credentials.b → credentials.a")), "{found:#?}");
+    assert!(found.iter().any(|p| p.contains("bogus: unknown key")), "{found:#?}");
+}
+
+#[test]
+fn each_rule_has_its_words() {
+    for (extra, part) in [
+        ("[callers.nobody]\nallow = []\n", "at least one factor"),
+        ("[callers.anonymous]\nallow = []\nuid = 7\n", "without factors"),
+        ("[callers.twin]\nallow = []\ntoken = { file = \"/run/credbroker/callers/orders\" }\nuid = \"orders\"\n", "told apart from callers.orders"),
+        ("[callers.two]\nallow = []\ntoken = { file = \"/a\", sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }\n", "exactly one of"),
+        ("[callers.bad-hash]\nallow = []\ntoken = { sha256 = \"abc\" }\n", "64 hexadecimal digits"),
+        ("[callers.literal]\nallow = []\ntoken = \"opensesame\"\n", "a secret never stands"),
+        ("[callers.later]\nallow = []\nuid = 7\nunit = \"x.service\"\n", "callers.later.unit: callers known by unit: not built yet"),
+        ("[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"tokens.billing\"\n", "accepts only an ID token"),
+        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nas = \"credentials.middle\"\nduration = \"2h\"\n", "lives 1h at most"),
+        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nduration = \"5m\"\n", "15m to 12h"),
+        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\npolicy = { json = \"{\" }\n", "not JSON"),
+        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nsession_name = \"{calller}\"\n", "{calller}"),
+        ("[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"tokens.robot\"\n", "the source web-identity: not built yet"),
+        ("[credentials.g]\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\n", "`from` is missing"),
+        ("[credentials.g]\nfrom = \"assume-role\"\n", "`role_arn` is missing"),
+        ("[credentials.\"a b\"]\nfrom = \"ambient\"\n", "a name is"),
+        ("[imds]\nlisten = \"127.0.0.1:2779\"\ncredentials = \"credentials.orders\"\ncaller = \"orders\"\n", "the IMDS listener: not built yet"),
+        ("[refresh]\nahead = 1.5\n", "from 0.1 to 0.95"),
+        ("[refresh]\noutage_cover = \"15 minutes\"\n", "a duration such as"),
+        ("[refresh]\nkeep = \"allways\"\n", "did you mean `always`?"),
+        ("[refresh]\nkeep = 1979-05-27\n", "found a date"),
+        ("[tokens.billing]\nfrom = \"cognito\"\nclient_id = \"x\"\n", "`billing` stands here a second time"),
+        ("[shared_cache]\nurl = \"rediss://x\"\nkey = { file = \"/k\" }\n", "the shared cache: not built yet"),
+        ("[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = [{ file = \"/a\" }, { file = \"/b\" }]\n", "a list of two secrets: not built yet"),
+        ("[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = { file = \"/a\" }\ndomain = \"https://u:hunter2@x\"\n", "without user or password"),
+    ] {
+        let found = problem_of(extra);
+        assert!(found.contains(part), "{found}\nexpected … {part}");
+        assert!(!found.contains("opensesame") && !found.contains("hunter2"), "{found}");
+    }
+}
+
+#[test]
+fn several_broken_lines_of_toml_are_all_reported() {
+    let found = problems("a = = 1\n[server]\nlisten = [\"loopback:1\"\n[tokens]\nx = tru\n");
+    assert!(found.len() >= 2, "{found:#?}");
+    assert!(found.iter().all(|line| line.starts_with("c.toml:")), "{found:#?}");
+}
+
+#[test]
+fn the_schema_speaks_of_every_table() {
+    let schema = schema();
+    let tables: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(tables, ["server", "aws", "refresh", "tokens", "credentials", "callers", "issuers", "imds", "files", "egress", "shared_cache"]);
+    let text = schema.to_string();
+    assert!(!text.contains("\"null\""), "TOML has no null");
+    let kinds = &schema["$defs"]["CredentialsTable"]["oneOf"];
+    assert!(kinds.as_array().unwrap().iter().all(|kind| kind["additionalProperties"] == false && kind["properties"]["ahead"].is_object()), "{kinds:#}");
+}
+
+#[test]
+fn the_resolved_table_names_places_and_no_secret() {
+    let table = Config::parse(Path::new("c.toml"), GOOD).unwrap().to_string();
+    for part in ["tokens.billing", "secret in file /etc/credbroker/billing.secret", "as credentials.middle", "session {caller}", "1h of it bridges an outage of 30m"] {
+        assert!(table.contains(part), "{part} is not in\n{table}");
+    }
+}

@@ -1,0 +1,199 @@
+//! Callers: the local processes that may ask, known by a token, by a uid, or by both.
+
+use std::fmt;
+
+use ring::digest::{SHA256, digest};
+use subtle::ConstantTimeEq as _;
+
+use super::{Grant, Permit};
+
+/// The SHA-256 of a caller's token. Tokens themselves are never kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest of a token as presented or as read from its file.
+    pub fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+
+    /// A digest written in the configuration, as 64 hexadecimal digits.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let digits = hex.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let nibble = |digit: u8| char::from(digit).to_digit(16);
+            *byte = u8::try_from(nibble(pair[0])? * 16 + nibble(pair[1])?).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The first bytes of the digest, to tell two apart where a person looks.
+    pub fn fingerprint(&self) -> String {
+        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Equality in constant time.
+    fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest")
+    }
+}
+
+/// One configured caller with what identifies it at this moment.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// `callers.NAME`.
+    pub name: String,
+    /// What it may have.
+    pub allow: Vec<Grant>,
+    /// The token it presents. `Some(None)` if it has one that cannot be read at the moment: nothing matches then.
+    pub token: Option<Option<TokenDigest>>,
+    /// The user its process runs as.
+    pub uid: Option<u32>,
+}
+
+/// What a peer shows of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Presented {
+    /// The digest of the token it sent.
+    pub token: Option<TokenDigest>,
+    /// Its uid as the kernel tells it; `None` where the kernel was not asked or does not know.
+    pub uid: Option<u32>,
+}
+
+/// Everyone who may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Callers(pub Vec<Caller>);
+
+impl Callers {
+    /// The caller whose every factor matches what the peer shows. Where several match, the one with the most factors; nobody
+    /// if that leaves more than one. A caller without factors, the anonymous one, matches only a peer that presents no token:
+    /// a wrong token is never forgiven.
+    pub fn identify(&self, presented: &Presented) -> Option<&Caller> {
+        let mut best: Option<(&Caller, u8)> = None;
+        let mut tied = false;
+        for caller in &self.0 {
+            let Some(factors) = caller.matches(presented) else { continue };
+            match best {
+                Some((_, most)) if factors < most => {}
+                Some((_, most)) if factors == most => tied = true,
+                _ => (best, tied) = (Some((caller, factors)), false),
+            }
+        }
+        best.filter(|_| !tied).map(|(caller, _)| caller)
+    }
+}
+
+impl Caller {
+    /// How many factors match; `None` if any does not.
+    fn matches(&self, presented: &Presented) -> Option<u8> {
+        let token = match (&self.token, &presented.token) {
+            (None, _) => 0,
+            (Some(Some(own)), Some(shown)) if own.is(shown) => 1,
+            (Some(_), _) => return None,
+        };
+        let uid = match (self.uid, presented.uid) {
+            (None, _) => 0,
+            (Some(own), Some(shown)) if own == shown => 1,
+            (Some(_), _) => return None,
+        };
+        if token + uid == 0 && presented.token.is_some() {
+            return None;
+        }
+        Some(token + uid)
+    }
+
+    /// The proof that this caller may have `grant`, if it may.
+    pub fn permit(&self, grant: Grant) -> Option<Permit> {
+        self.allow.contains(&grant).then(|| Permit { caller: self.name.clone(), grant })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn caller(name: &str, token: Option<&str>, uid: Option<u32>) -> Caller {
+        let allow = vec![Grant::Token(format!("for-{name}"))];
+        Caller { name: name.into(), allow, token: token.map(|t| Some(TokenDigest::of(t))), uid }
+    }
+
+    fn shows(token: Option<&str>, uid: Option<u32>) -> Presented {
+        Presented { token: token.map(TokenDigest::of), uid }
+    }
+
+    fn who<'a>(callers: &'a Callers, token: Option<&str>, uid: Option<u32>) -> Option<&'a str> {
+        callers.identify(&shows(token, uid)).map(|caller| caller.name.as_str())
+    }
+
+    #[test]
+    fn every_factor_given_must_match() {
+        let callers = Callers(vec![caller("both", Some("t"), Some(7)), caller("by-uid", None, Some(8)), caller("by-token", Some("u"), None)]);
+        assert_eq!(who(&callers, Some("t"), Some(7)), Some("both"));
+        assert_eq!(who(&callers, Some("t"), Some(8)), Some("by-uid"), "uid 8 is enough for by-uid; the token is not looked at");
+        assert_eq!(who(&callers, Some("t"), None), None);
+        assert_eq!(who(&callers, None, Some(7)), None);
+        assert_eq!(who(&callers, Some("u"), None), Some("by-token"));
+        assert_eq!(who(&callers, Some("U"), None), None);
+        assert_eq!(who(&callers, None, None), None);
+    }
+
+    #[test]
+    fn the_closest_match_wins_and_a_tie_is_nobody() {
+        let callers = Callers(vec![caller("wide", None, Some(7)), caller("narrow", Some("t"), Some(7)), caller("twin", None, Some(7))]);
+        assert_eq!(who(&callers, Some("t"), Some(7)), Some("narrow"));
+        assert_eq!(who(&callers, None, Some(7)), None);
+    }
+
+    #[test]
+    fn anonymous_is_nobody_with_a_wrong_token() {
+        let callers = Callers(vec![caller("anonymous", None, None), caller("known", Some("t"), None)]);
+        assert_eq!(who(&callers, None, None), Some("anonymous"));
+        assert_eq!(who(&callers, None, Some(0)), Some("anonymous"));
+        assert_eq!(who(&callers, Some("t"), None), Some("known"));
+        assert_eq!(who(&callers, Some("wrong"), None), None);
+    }
+
+    #[test]
+    fn an_unreadable_token_matches_nothing() {
+        let mut unreadable = caller("gone", Some(""), None);
+        unreadable.token = Some(None);
+        assert_eq!(who(&Callers(vec![unreadable]), Some(""), None), None);
+    }
+
+    #[test]
+    fn digests_read_from_hex_as_sha256sum_prints_them() {
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert!(TokenDigest::from_hex(hex).unwrap().is(&TokenDigest::of("abc")));
+        assert!(TokenDigest::from_hex(&hex[1..]).is_none() && TokenDigest::from_hex(&hex.replace('b', "g")).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_permit_is_made_that_the_configuration_does_not_list(
+            allowed in proptest::collection::vec("[a-c]", 0..3), wanted in "[a-c]", kind in 0..3,
+        ) {
+            let mut someone = caller("x", None, Some(1));
+            someone.allow = allowed.iter().cloned().map(Grant::Token).collect();
+            let grant = match kind { 0 => Grant::Token(wanted.clone()), 1 => Grant::Credentials(wanted.clone()), _ => Grant::Issuer(wanted.clone()) };
+            let permit = someone.permit(grant.clone());
+            prop_assert_eq!(permit.is_some(), kind == 0 && allowed.contains(&wanted));
+            if let Some(permit) = permit {
+                prop_assert_eq!((permit.caller(), permit.grant()), ("x", &grant));
+            }
+        }
+    }
+}

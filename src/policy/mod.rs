@@ -1,0 +1,45 @@
+//! Who is asking, and what they may have. Pure: what the kernel and the request say about a peer comes in as values.
+
+pub mod caller;
+
+pub use caller::{Caller, Callers, Presented, TokenDigest};
+
+/// Something a caller may be allowed: one named thing, no wildcards.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grant {
+    /// `tokens.NAME`.
+    Token(String),
+    /// `credentials.NAME`.
+    Credentials(String),
+    /// `issuers.NAME`.
+    Issuer(String),
+}
+
+impl std::fmt::Display for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(name) => write!(f, "tokens.{name}"),
+            Self::Credentials(name) => write!(f, "credentials.{name}"),
+            Self::Issuer(name) => write!(f, "issuers.{name}"),
+        }
+    }
+}
+
+/// The proof that a caller may have one named thing. Only [`Caller::permit`] makes one, and the store asks for it.
+#[derive(Debug)]
+pub struct Permit {
+    caller: String,
+    grant: Grant,
+}
+
+impl Permit {
+    /// Whose it is.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
+    /// What it is for.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}

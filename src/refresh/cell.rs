@@ -1,0 +1,222 @@
+//! The deciding part of the engine: one cell per cached value, a state machine without I/O, clock or randomness of its own.
+//!
+//! The task around it ([`super::slot`]) asks [`Cell::next`] what to do, does it, and tells the cell what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::schedule::{Freshness, Keep, wait_after};
+use crate::clock::Moment;
+use crate::lease::{Issued, Lease};
+use crate::source::{Failure, FailureKind};
+
+/// No source is asked more often than this for one value, however short its lifetimes.
+pub const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of one cached value.
+#[derive(Debug)]
+pub struct Cell<T> {
+    lease: Option<Arc<Lease<T>>>,
+    fetching: bool,
+    /// Asked for since the last renewal.
+    asked: bool,
+    trouble: Option<Trouble>,
+    last_started: Option<Moment>,
+    /// What happened so far.
+    pub counts: Counts,
+}
+
+/// How often something happened, since the start of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answers from the cache that needed no upstream request.
+    pub hits: u64,
+    /// Answers after refresh-due, with the old value.
+    pub stale: u64,
+    /// Requests that found nothing valid.
+    pub misses: u64,
+    /// Upstream requests made.
+    pub fetches: u64,
+    /// Upstream requests that failed.
+    pub failures: u64,
+}
+
+/// Why there is nothing newer, and when that changes.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The last failure.
+    pub failure: Arc<Failure>,
+    /// Failures in a row.
+    pub attempts: u32,
+    /// When the first of them was noticed.
+    pub since: Moment,
+    /// Not asked again before this.
+    pub retry_at: Moment,
+}
+
+/// How an answer stands to the cache: the contract's `Credbroker-Cache`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheState {
+    /// Before refresh-due.
+    Hit,
+    /// Between refresh-due and expiry.
+    Stale,
+    /// Fetched for this request.
+    Miss,
+}
+
+/// What a request finds.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// A valid lease.
+    Lease(Arc<Lease<T>>, CacheState),
+    /// Nothing yet; a fetch is under way or about to start.
+    Wait,
+    /// Nothing, and the source has just failed: not asked again before `retry_at`.
+    Failed {
+        /// Why.
+        failure: Arc<Failure>,
+        /// When it is asked again at the earliest.
+        retry_at: Moment,
+    },
+}
+
+/// What the task does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask the source now.
+    Fetch,
+    /// Look again at this moment, or when poked.
+    At(Moment),
+    /// Look again when poked.
+    Idle,
+}
+
+impl<T> Default for Cell<T> {
+    fn default() -> Self {
+        Self { lease: None, fetching: false, asked: false, trouble: None, last_started: None, counts: Counts::default() }
+    }
+}
+
+impl<T> Cell<T> {
+    /// A caller asks. After [`Answer::Wait`] the caller looks again with [`Cell::look`] when the cell has changed.
+    pub fn ask(&mut self, now: Moment) -> Answer<T> {
+        self.asked = true;
+        let answer = self.look(now);
+        match &answer {
+            Answer::Lease(_, CacheState::Hit) => self.counts.hits += 1,
+            Answer::Lease(_, _) => self.counts.stale += 1,
+            Answer::Wait | Answer::Failed { .. } => self.counts.misses += 1,
+        }
+        answer
+    }
+
+    /// What a caller would find, without asking.
+    pub fn look(&self, now: Moment) -> Answer<T> {
+        if let Some(lease) = self.valid(now) {
+            let state = if lease.is_due(now) { CacheState::Stale } else { CacheState::Hit };
+            return Answer::Lease(Arc::clone(lease), state);
+        }
+        match &self.trouble {
+            Some(trouble) if !self.fetching && now < trouble.retry_at => {
+                Answer::Failed { failure: Arc::clone(&trouble.failure), retry_at: trouble.retry_at }
+            }
+            _ => Answer::Wait,
+        }
+    }
+
+    /// What the task does next.
+    pub fn next(&self, now: Moment, keep: Keep) -> Next {
+        if self.fetching || !(self.asked || keep == Keep::Always) {
+            return Next::Idle;
+        }
+        let due = self.valid(now).map_or(now, |lease| lease.refresh_due);
+        let at = [self.trouble.as_ref().map(|trouble| trouble.retry_at), self.last_started.map(|at| at.plus(SHORTEST_PAUSE))]
+            .into_iter()
+            .flatten()
+            .fold(due, Moment::max);
+        if at <= now { Next::Fetch } else { Next::At(at) }
+    }
+
+    /// The source is being asked.
+    pub fn started(&mut self, now: Moment) {
+        self.fetching = true;
+        self.last_started = Some(now);
+        self.counts.fetches += 1;
+    }
+
+    /// The source answered. `jitter` and `random` in `0.0..1.0` are drawn for this occasion. A failure, and a value that is
+    /// no better than the one held, never displaces a valid lease.
+    pub fn finished(&mut self, now: Moment, outcome: Result<Issued<T>, Failure>, freshness: &Freshness, jitter: f64, random: f64) {
+        self.fetching = false;
+        match outcome.and_then(|issued| self.better(issued, now)) {
+            Ok(issued) => {
+                let due = freshness.refresh_due(issued.sent_at, issued.expiry, jitter);
+                // Whoever waited for the first value is using it now; a renewal has yet to be asked for.
+                self.asked = self.asked && self.valid(now).is_none();
+                self.lease = Some(Arc::new(Lease::new(issued, due)));
+                self.trouble = None;
+            }
+            Err(failure) => self.failed(now, failure, random),
+        }
+    }
+
+    fn failed(&mut self, now: Moment, failure: Failure, random: f64) {
+        self.counts.failures += 1;
+        let (attempts, since) = self.trouble.as_ref().map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
+        let valid_for = self.valid(now).map_or(Duration::ZERO, |lease| lease.remaining(now));
+        let retry_at = now.plus(wait_after(&failure, attempts, valid_for, random));
+        self.trouble = Some(Trouble { failure: Arc::new(failure), attempts, since, retry_at });
+        if valid_for.is_zero() {
+            // Whoever waited has been told; the next request asks anew.
+            self.asked = false;
+        }
+    }
+
+    /// Only a value that lives, and lives longer than the one held, replaces it.
+    fn better(&self, issued: Issued<T>, now: Moment) -> Result<Issued<T>, Failure> {
+        if issued.expiry <= now {
+            return Err(Failure::new(
+                FailureKind::Malformed,
+                "the source issued a value that has already expired; check the clocks of this machine and of the source",
+            ));
+        }
+        match self.valid(now) {
+            Some(held) if issued.expiry < held.expiry => Err(Failure::new(
+                FailureKind::Malformed,
+                "the source issued a value that expires before the one it would replace; the longer-lived one is kept",
+            )),
+            _ => Ok(issued),
+        }
+    }
+
+    fn valid(&self, now: Moment) -> Option<&Arc<Lease<T>>> {
+        self.lease.as_ref().filter(|lease| lease.is_valid(now))
+    }
+
+    /// The lease held, unless it has expired.
+    pub fn lease(&self, now: Moment) -> Option<Arc<Lease<T>>> {
+        self.valid(now).cloned()
+    }
+
+    /// Lets go of an expired lease, so that its memory is cleared.
+    pub fn sweep(&mut self, now: Moment) {
+        if self.valid(now).is_none() {
+            self.lease = None;
+        }
+    }
+
+    /// What keeps the value from being renewed, if anything.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// Is the source being asked at this moment?
+    pub fn is_fetching(&self) -> bool {
+        self.fetching
+    }
+}
+
+#[cfg(test)]
+#[path = "cell_tests.rs"]
+mod tests;

@@ -1,0 +1,277 @@
+//! What all sources share that go through the AWS SDK: the client settings, the identity that signs, and the one table from
+//! AWS error codes to kinds.
+//!
+//! The SDK makes one attempt per call; the engine decides about the next. Credentials for signing are obtained as a stage
+//! of their own and handed to the client, so that a failure there keeps its kind and its words.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::OnceCell;
+
+use super::upstream::{EXCHANGE, Upstream, innermost, unreachable};
+use super::{AwsCredentials, Failure, FailureKind, Stage};
+use crate::clock::Clock;
+use crate::lease::Issued;
+
+/// The broker's own place in AWS: `[aws]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The region of STS; the SDK's own chain otherwise.
+    pub region: Option<String>,
+    /// The profile of the broker's own identity; the SDK's own chain otherwise.
+    pub profile: Option<String>,
+}
+
+/// The SDK's settings, resolved at first use: finding the region may need the network.
+#[derive(Debug)]
+pub struct Sdk {
+    config: Config,
+    upstream: Upstream,
+    resolved: OnceCell<Resolved>,
+}
+
+#[derive(Debug)]
+struct Resolved {
+    unsigned: SdkConfig,
+    identity: Option<SharedCredentialsProvider>,
+}
+
+impl Sdk {
+    /// Settings for clients that go out through `upstream`.
+    pub fn new(config: Config, upstream: Upstream) -> Self {
+        Self { config, upstream, resolved: OnceCell::new() }
+    }
+
+    /// Settings for a client in `region` (default: the broker's own) that signs nothing.
+    pub async fn unsigned(&self, region: Option<&str>) -> SdkConfig {
+        let builder = self.resolved().await.unsigned.clone().into_builder();
+        match region {
+            Some(region) => builder.region(Region::new(region.to_owned())).build(),
+            None => builder.build(),
+        }
+    }
+
+    /// The same, signing with `credentials`.
+    pub async fn signing(&self, region: Option<&str>, credentials: &AwsCredentials) -> SdkConfig {
+        let provider = SharedCredentialsProvider::new(for_sdk(credentials));
+        self.unsigned(region).await.into_builder().credentials_provider(provider).build()
+    }
+
+    /// The broker's own identity by the SDK's chain.
+    pub async fn identity(&self) -> Option<SharedCredentialsProvider> {
+        self.resolved().await.identity.clone()
+    }
+
+    async fn resolved(&self) -> &Resolved {
+        self.resolved.get_or_init(|| self.resolve()).await
+    }
+
+    async fn resolve(&self) -> Resolved {
+        let timeouts = TimeoutConfig::builder().operation_timeout(EXCHANGE).operation_attempt_timeout(EXCHANGE).build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(self.upstream.http_client())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
+        if let Some(region) = &self.config.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.config.profile {
+            loader = loader.profile_name(profile);
+        }
+        let config = loader.load().await;
+        let identity = config.credentials_provider();
+        let mut unsigned = config.into_builder();
+        unsigned.set_credentials_provider(None);
+        Resolved { unsigned: unsigned.build(), identity }
+    }
+}
+
+/// Our credentials as the SDK's, for signing.
+#[expect(clippy::disallowed_methods, reason = "the SDK signs with them and clears its own copy")]
+fn for_sdk(credentials: &AwsCredentials) -> Credentials {
+    let mut builder = Credentials::builder()
+        .access_key_id(&credentials.access_key_id)
+        .secret_access_key(credentials.secret_access_key.expose_secret())
+        .provider_name("credbroker");
+    if let Some(token) = &credentials.session_token {
+        builder = builder.session_token(token.expose_secret());
+    }
+    builder.build()
+}
+
+/// The parts of temporary credentials as STS and the identity pools send them.
+pub struct Parts<'a> {
+    /// `AccessKeyId`.
+    pub access_key_id: Option<&'a str>,
+    /// `SecretAccessKey`, or `SecretKey` from an identity pool.
+    pub secret: Option<&'a str>,
+    /// `SessionToken`.
+    pub session_token: Option<&'a str>,
+    /// `Expiration`.
+    pub expiration: Option<SystemTime>,
+}
+
+/// Checks temporary credentials before they may replace anything.
+///
+/// # Errors
+/// `Malformed` if a part is missing or the end of life lies behind us.
+pub fn issued(
+    what: &str,
+    parts: &Parts<'_>,
+    role: (Option<String>, Option<String>),
+    sent_at: crate::clock::Moment,
+    clock: &Clock,
+) -> Result<Issued<AwsCredentials>, Failure> {
+    let malformed = |fault: &str| Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old ones are kept, if any"));
+    let full = |part: Option<&str>| part.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned);
+    let (Some(access_key_id), Some(secret), Some(session_token)) =
+        (full(parts.access_key_id), full(parts.secret), full(parts.session_token))
+    else {
+        return Err(malformed("credentials without a key, a secret and a session token"));
+    };
+    let Some(expiration) = parts.expiration else {
+        return Err(malformed("credentials without an expiration"));
+    };
+    let (account_id, role_arn) = role;
+    let value = AwsCredentials {
+        access_key_id,
+        secret_access_key: SecretString::from(secret),
+        session_token: Some(SecretString::from(session_token)),
+        account_id,
+        role_arn,
+    };
+    Ok(Issued { value, sent_at, expiry: clock.moment_of(expiration) })
+}
+
+/// An SDK timestamp as a wall-clock instant.
+pub fn wall(timestamp: &aws_smithy_types::DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(*timestamp).ok()
+}
+
+/// Why `operation` of `what` failed: the kind by the error code, and a remedy. AWS's own message is left out, for a
+/// validation error quotes the value that it found wrong.
+pub fn failure<E>(what: &str, operation: &str, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let upstream = format!("{what} ({operation})");
+    match error {
+        SdkError::TimeoutError(_) => Failure::timed_out(&upstream, EXCHANGE),
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or_else(
+            || Failure::new(FailureKind::Unavailable, format!("{upstream} cannot be reached; it is asked again")),
+            |cause| unreachable(&upstream, cause),
+        ),
+        SdkError::ServiceError(service) => answered(&upstream, service.err().code(), service.raw()),
+        SdkError::ResponseError(response) => answered(&upstream, None, response.raw()),
+        other => Failure::new(
+            FailureKind::Misconfigured,
+            format!("{upstream} cannot be asked: {}", innermost(other)),
+        ),
+    }
+}
+
+fn answered(upstream: &str, code: Option<&str>, response: &HttpResponse) -> Failure {
+    let status = response.status().as_u16();
+    let (kind, remedy) = match code {
+        Some(code) => by_code(code).unwrap_or_else(|| by_status(status)),
+        None => by_status(status),
+    };
+    let said = code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
+    let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
+    let mut failure = Failure::new(kind, format!("{upstream} answered {said}: {remedy}"));
+    failure.retry_after = retry_after(response);
+    failure
+}
+
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let header = |name| response.headers().get(name).and_then(|value| value.trim().parse().ok());
+    header("x-amz-retry-after").map(Duration::from_millis).or_else(|| header("retry-after").map(Duration::from_secs))
+}
+
+fn by_status(status: u16) -> (FailureKind, &'static str) {
+    match status {
+        429 => (FailureKind::Throttled, "too many requests; it is asked again later"),
+        403 => (FailureKind::Denied, "check the permissions of the broker's identity, and any firewall in between"),
+        500.. => (FailureKind::Unavailable, "it is asked again"),
+        _ => (FailureKind::Malformed, "that is no answer of this AWS API; check the endpoint"),
+    }
+}
+
+/// Every error code of the operations in use, with what an operator can do about it.
+fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
+    use FailureKind::{Denied, Misconfigured, Throttled, Unavailable};
+    Some(match code {
+        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
+        | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "LimitExceededException" => {
+            (Throttled, "too many requests for the account's quota; it is asked again later")
+        }
+        "NotAuthorizedException" => {
+            (Denied, "the client id, secret, password or login token is wrong, or its flow is not enabled; put the current one in its place")
+        }
+        "AccessDenied" | "AccessDeniedException" => {
+            (Denied, "allow the action for the broker's identity, and let the role's trust policy name it")
+        }
+        "ForbiddenException" => (Denied, "a web application firewall of the user pool blocks the broker"),
+        "UserNotFoundException" => (Denied, "there is no such user; check username"),
+        "UserNotConfirmedException" | "PasswordResetRequiredException" => {
+            (Denied, "the machine user needs a person first; confirm it or set a permanent password")
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
+            (Denied, "AWS does not know the access key of the broker's identity; replace it")
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            (Denied, "the signature is refused; check the secret key of the broker's identity and this machine's clock")
+        }
+        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "IncompleteSignature" => {
+            (Denied, "the request was not signed; give the broker an identity of its own")
+        }
+        "InvalidIdentityToken" | "IDPRejectedClaim" => (Denied, "the identity token is refused; check its issuer and audience"),
+        "InvalidParameterException" | "ValidationError" | "ValidationException" | "InvalidParameterValue" => {
+            (Misconfigured, "a configured value is not accepted; check scopes, duration and names")
+        }
+        "ResourceNotFoundException" => (Misconfigured, "no such pool, client or identity; check the ids and the region"),
+        "OperationNotEnabledException" => (Misconfigured, "the operation is not available for this user pool; use the token endpoint (domain)"),
+        "InvalidIdentityPoolConfigurationException" => {
+            (Misconfigured, "the identity pool's role is missing or does not trust the pool")
+        }
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => (Misconfigured, "the session policy is not a policy"),
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => (Misconfigured, "session policy and tags are too large together"),
+        "RegionDisabledException" => (Misconfigured, "STS is not enabled in this region for the account"),
+        "ResourceConflictException" | "DeveloperUserAlreadyRegisteredException" => {
+            (Misconfigured, "the login belongs to another identity")
+        }
+        "UserLambdaValidationException" | "UnexpectedLambdaException" | "InvalidLambdaResponseException" => {
+            (Misconfigured, "a trigger of the user pool fails; look at its log")
+        }
+        "InvalidUserPoolConfigurationException" => (Misconfigured, "the user pool's configuration is not valid for this flow"),
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            (Unavailable, "what it was asked with has expired; it is asked again with a fresh one (check this machine's clock if it stays)")
+        }
+        "IDPCommunicationError" | "InternalErrorException" | "InternalServerException" | "InternalFailure" | "InternalError"
+        | "ServiceUnavailable" | "ServiceUnavailableException" | "ExternalServiceException" | "RequestTimeout"
+        | "RequestTimeoutException" => (Unavailable, "it is asked again"),
+        _ => return None,
+    })
+}
+
+/// The account in an ARN: its fifth field.
+pub fn account_of(arn: &str) -> Option<String> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty()).map(ToOwned::to_owned)
+}
+
+/// The credentials that sign: the broker's own or another entry's.
+pub type Identity = Arc<dyn Stage<AwsCredentials>>;
+
+#[cfg(test)]
+#[path = "aws_tests.rs"]
+mod tests;

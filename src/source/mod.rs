@@ -1,0 +1,156 @@
+//! Where tokens and credentials come from: one trait of one method, and one file per source.
+//!
+//! A source asks its upstream once per call. It knows neither that its answers are cached nor what HTTP status a caller
+//! will see; it says in a [`Failure`] whose fault it was and what to do, and the engine decides when to ask again.
+
+pub mod ambient;
+pub mod assume_role;
+pub mod aws;
+pub mod client_token;
+pub mod identity_pool;
+pub mod jwt;
+pub mod machine_user;
+pub mod template;
+pub mod token_endpoint;
+pub mod upstream;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::lease::{Issued, Lease};
+
+/// Obtains one kind of value from one upstream.
+#[async_trait]
+pub trait Source<T>: Send + Sync {
+    /// Asks the upstream once.
+    ///
+    /// # Errors
+    /// [`Failure`] says whose fault it was; its text is fit for callers and holds nothing secret.
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<T>, Failure>;
+}
+
+/// An earlier stage of a chain: it holds what this source builds on, and fetches it first where it must.
+#[async_trait]
+pub trait Stage<T>: Send + Sync {
+    /// What is held for `ask`.
+    ///
+    /// # Errors
+    /// The [`Failure`] of that stage, marked with its name.
+    async fn held(&self, ask: &Ask) -> Result<Arc<Lease<T>>, Failure>;
+}
+
+/// What of a request changes what a source is asked for. It is part of the cache key, so an entry keeps only the inputs
+/// that its source really uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ask {
+    /// The caller's name, where a template of the source names it.
+    pub caller: Option<String>,
+    /// Fewer scopes than configured, sorted.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// An OAuth 2.0 bearer token.
+#[derive(Debug)]
+pub struct BearerToken {
+    /// The token itself.
+    pub token: SecretString,
+    /// The scopes granted, space separated, as far as the source says.
+    pub scope: Option<String>,
+}
+
+/// Temporary AWS credentials.
+#[derive(Debug)]
+pub struct AwsCredentials {
+    /// The access key id. Not secret: it stands in every signed request.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: SecretString,
+    /// The session token; absent only for long-term keys.
+    pub session_token: Option<SecretString>,
+    /// The account they belong to, if known.
+    pub account_id: Option<String>,
+    /// The role they stand for, if known.
+    pub role_arn: Option<String>,
+}
+
+/// Who is at fault, named for what the engine does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The upstream knows us and refuses: it will go on refusing until somebody changes a permission or a secret.
+    Denied,
+    /// The upstream or the machine says that the configuration is wrong.
+    Misconfigured,
+    /// The upstream asks for fewer requests.
+    Throttled,
+    /// The upstream could not be reached, failed or did not answer.
+    Unavailable,
+    /// The upstream answered something that is not an answer.
+    Malformed,
+}
+
+impl FailureKind {
+    /// The stable name, for logs, status and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Misconfigured => "misconfigured",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// Will asking again, with nothing changed, fail again?
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Denied | Self::Misconfigured)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why nothing was issued, in words for callers and operators. Never holds a secret, a token or an upstream's body.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Who is at fault.
+    pub kind: FailureKind,
+    /// What failed and what to do.
+    pub message: String,
+    /// How long the upstream asked us to wait.
+    pub retry_after: Option<Duration>,
+    /// Did the upstream not answer in time?
+    pub timed_out: bool,
+}
+
+impl Failure {
+    /// A failure with a message that names the thing and the remedy.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None, timed_out: false }
+    }
+
+    /// The upstream `what` did not answer within `limit`.
+    pub fn timed_out(what: &str, limit: Duration) -> Self {
+        let message = format!("{what} did not answer within {limit:?}; it is asked again");
+        Self { timed_out: true, ..Self::new(FailureKind::Unavailable, message) }
+    }
+
+    /// The same failure, seen from a stage further on: `name` could not be had because of it.
+    pub fn of_stage(mut self, name: &str) -> Self {
+        self.message = format!("{name} is needed first: {}", self.message);
+        self
+    }
+}
+
+impl From<crate::secret::Unreadable> for Failure {
+    fn from(cause: crate::secret::Unreadable) -> Self {
+        Self::new(FailureKind::Misconfigured, cause.to_string())
+    }
+}

@@ -1,0 +1,215 @@
+//! The one way out: a connection pool, trust store and proxy setting shared by the AWS SDK and the token endpoint.
+//!
+//! Every answer is cut off at [`LARGEST_ANSWER`], every exchange has a deadline as a whole (a read timeout alone is reset by
+//! each byte that drips in), redirects are never followed, and nothing is decompressed.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_http_client::{Connector, proxy::ProxyConfig, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use zeroize::Zeroizing;
+
+use super::{Failure, FailureKind};
+use crate::environment::Environment;
+
+/// No token or set of credentials is larger than this, in bytes.
+pub const LARGEST_ANSWER: usize = 64 * 1024;
+/// A connection is made within this, or the upstream counts as unavailable.
+const CONNECT: Duration = Duration::from_secs(3);
+/// One exchange, from the first byte sent to the last one read, takes at most this.
+pub const EXCHANGE: Duration = Duration::from_secs(10);
+
+/// The way to every upstream. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    connector: SharedHttpConnector,
+}
+
+/// What a token endpoint answered.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After` in seconds, where sent in that form.
+    pub retry_after: Option<Duration>,
+    /// The body; cleared when dropped, because it may hold a token.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// The CA bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("AWS_CA_BUNDLE: {path}: {fault}")]
+pub struct BadBundle {
+    path: String,
+    fault: String,
+}
+
+impl Upstream {
+    /// Reads `AWS_CA_BUNDLE` (its certificates then replace the system's) and the proxy variables. Connections are made later.
+    ///
+    /// # Errors
+    /// [`BadBundle`] if the file cannot be read or holds something else than certificates.
+    pub fn new(environment: &Environment) -> Result<Self, BadBundle> {
+        let roots = environment.var("AWS_CA_BUNDLE").map(read_bundle).transpose()?;
+        let proxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+            .iter()
+            .any(|name| environment.var(name).is_some());
+        let connector = Bounded(Arc::new(Lazy { roots, proxied, built: OnceLock::new() }));
+        Ok(Self { connector: SharedHttpConnector::new(connector) })
+    }
+
+    /// The same way out, for an SDK client.
+    pub fn http_client(&self) -> SharedHttpClient {
+        let connector = self.connector.clone();
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// Posts a form and reads the answer. `what` names the upstream in failures.
+    ///
+    /// # Errors
+    /// `Unavailable` if the upstream cannot be reached or is too slow, `Malformed` if its answer is too large or cut off.
+    pub async fn post_form(&self, what: &str, url: &str, authorization: Option<&str>, form: String) -> Result<Reply, Failure> {
+        let invalid = |_| Failure::new(FailureKind::Misconfigured, format!("{what}: the request cannot be written"));
+        let mut request = HttpRequest::new(SdkBody::from(form));
+        request.set_method("POST").map_err(invalid)?;
+        request.set_uri(url).map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/x-www-form-urlencoded");
+        headers.insert("accept", "application/json");
+        headers.insert("user-agent", concat!("credbroker/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorization) = authorization {
+            headers.try_insert("authorization", authorization.to_owned()).map_err(invalid)?;
+        }
+        tokio::time::timeout(EXCHANGE, self.exchange(what, request))
+            .await
+            .unwrap_or_else(|_| Err(Failure::timed_out(what, EXCHANGE)))
+    }
+
+    async fn exchange(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {
+        let response = self.connector.call(request).await.map_err(|cause| unreachable(what, &cause))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let body = read(response.into_body())
+            .await
+            .map_err(|fault| Failure::new(FailureKind::Malformed, format!("{what} sent an answer that {fault}; it is asked again")))?;
+        Ok(Reply { status, retry_after, body })
+    }
+}
+
+async fn read(mut body: SdkBody) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(4096));
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => whole.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Err(cause) if innermost(cause.as_ref()).is::<LengthLimitError>() => return Err("is larger than 64 KiB"),
+            Err(_) => return Err("breaks off in the middle"),
+        }
+    }
+    Ok(whole)
+}
+
+/// The upstream could not be asked: the network's own words, without the request.
+pub fn unreachable(what: &str, cause: &ConnectorError) -> Failure {
+    if cause.is_timeout() {
+        return Failure::timed_out(what, CONNECT);
+    }
+    let message = format!("{what} cannot be reached: {}; it is asked again", innermost(cause));
+    Failure::new(FailureKind::Unavailable, message)
+}
+
+/// The cause at the bottom of a chain: what the system or the TLS library said.
+pub fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
+}
+
+fn read_bundle(path: &str) -> Result<Vec<u8>, BadBundle> {
+    let bad = |fault: String| BadBundle { path: path.to_owned(), fault };
+    let pem = std::fs::read(path).map_err(|cause| bad(format!("cannot be read: {cause}")))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| bad("is not a PEM file".to_owned()))?;
+        roots.add(certificate).map_err(|cause| bad(format!("holds a certificate that cannot be used: {cause}")))?;
+    }
+    if roots.is_empty() {
+        return Err(bad("holds no certificate".to_owned()));
+    }
+    Ok(pem)
+}
+
+/// Builds the connector at the first request, so that reading the system's certificates does not delay the start.
+#[derive(Debug)]
+struct Lazy {
+    roots: Option<Vec<u8>>,
+    proxied: bool,
+    built: OnceLock<Connector>,
+}
+
+impl Lazy {
+    fn connector(&self) -> &Connector {
+        self.built.get_or_init(|| {
+            let store = match &self.roots {
+                Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
+                None => tls::TrustStore::default(),
+            };
+            let settings = aws_smithy_runtime_api::client::http::HttpConnectorSettings::builder()
+                .connect_timeout(CONNECT)
+                .read_timeout(EXCHANGE)
+                .build();
+            let mut builder = Connector::builder().connector_settings(settings);
+            if self.proxied {
+                builder = builder.proxy_config(ProxyConfig::from_env());
+            }
+            let builder = builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
+            match tls::TlsContext::builder().with_trust_store(store).build() {
+                Ok(context) => builder.tls_context(context).build(),
+                Err(_) => builder.build(),
+            }
+        })
+    }
+}
+
+/// Cuts every answer off at [`LARGEST_ANSWER`].
+#[derive(Debug)]
+struct Bounded(Arc<Lazy>);
+
+impl HttpConnector for Bounded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let lazy = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let response = lazy.connector().call(request).await?;
+            Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LARGEST_ANSWER))))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_is_no_bundle_is_refused_at_the_start() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for (content, fault) in [
+            ("hello", "holds no certificate"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be used"),
+            ("-----BEGIN CERTIFICATE-----\n!!\n", "not a PEM file"),
+        ] {
+            std::fs::write(path, content).unwrap();
+            let error = Upstream::new(&Environment::from([("AWS_CA_BUNDLE", path)])).unwrap_err().to_string();
+            assert!(error.contains(fault) && error.contains(path), "{error}");
+        }
+    }
+}
