@@ -1,2 +1,31 @@
-//! placeholder
-pub mod clock; pub mod environment; pub mod lease; pub mod secret; pub mod source; pub mod refresh; pub mod policy; pub mod config;
+//! credbroker: a machine-to-machine credential broker.
+//!
+//! One daemon per host or task. Services beside it ask on loopback for OAuth 2.0 bearer tokens and for temporary AWS
+//! credentials; it obtains them, keeps them fresh, and answers from memory. The modules in the order of the flow:
+//!
+//! ```text
+//!  main ── cli ── app ─┬─ config        document → checked Configs of the modules below
+//!                      │
+//!   callers ──► http ──┼──► policy      who asks, what may it have? → Permit
+//!                      │
+//!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
+//!                      │                           ▲ earlier stage of a chain
+//!                      └──► source ─────► upstream ──► Cognito, STS, identity pools
+//! ```
+//!
+//! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
+//! sees; `policy`, [`lease`] and the cell do no I/O; nobody but [`app`] takes the whole configuration or wires anything.
+//! [`clock`], [`environment`] and [`secret`] are the only ways in for time, variables and secrets.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod environment;
+pub mod http;
+pub mod lease;
+pub mod ops;
+pub mod policy;
+pub mod refresh;
+pub mod secret;
+pub mod source;

@@ -13,15 +13,14 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-pub use document::User;
 pub use problem::Problems;
 pub use schema::schema;
 pub use text::{Listen, is_loopback};
 
-use crate::policy::{Grant, TokenDigest};
+use crate::policy::directory;
 use crate::refresh::Inputs;
 use crate::refresh::schedule::Freshness;
 use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, template, token_endpoint};
@@ -46,7 +45,7 @@ pub struct Config {
     /// `credentials.NAME`.
     pub credentials: BTreeMap<String, Credentials>,
     /// `callers.NAME`.
-    pub callers: BTreeMap<String, Caller>,
+    pub callers: Vec<directory::Entry>,
 }
 
 /// Where callers come in.
@@ -137,26 +136,6 @@ pub enum Login {
     },
 }
 
-/// One caller.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// What it may have.
-    pub allow: Vec<Grant>,
-    /// Where its token is.
-    pub token: Option<CallerToken>,
-    /// Who it runs as.
-    pub uid: Option<User>,
-}
-
-/// Where a caller's token is.
-#[derive(Clone, Debug)]
-pub enum CallerToken {
-    /// In a file.
-    File(PathBuf),
-    /// Only its digest is known.
-    Digest(TokenDigest),
-}
-
 impl Config {
     /// Reads and checks the file.
     ///
@@ -186,6 +165,11 @@ impl Config {
             _ => Err(Problems::new(file, text, problems)),
         }
     }
+}
+
+/// A duration as the configuration writes it: `90s`, `15m`, `1h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    <Duration as text::Text>::read(text).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Caller, CallerToken, Config, Credentials, CredentialsSource, Login, Token, TokenSource, User};
+use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
+use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::secret::Secret;
 
@@ -26,8 +27,8 @@ impl fmt::Display for Config {
             row(f, &format!("credentials.{name}"), &credentials.to_string())?;
             row(f, "", &credentials.freshness.to_string())?;
         }
-        for (name, caller) in &self.callers {
-            row(f, &format!("callers.{name}"), &caller.to_string())?;
+        for caller in &self.callers {
+            row(f, &format!("callers.{}", caller.name), &caller.to_string())?;
         }
         Ok(())
     }
@@ -80,17 +81,17 @@ impl fmt::Display for Credentials {
     }
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for directory::Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut factors = Vec::new();
         match &self.token {
-            Some(CallerToken::File(path)) => factors.push(format!("token in {}", path.display())),
-            Some(CallerToken::Digest(_)) => factors.push("token by its SHA-256".to_owned()),
+            Some(directory::Token::File(path)) => factors.push(format!("token in {}", path.display())),
+            Some(directory::Token::Digest(_)) => factors.push("token by its SHA-256".to_owned()),
             None => {}
         }
         match &self.uid {
-            Some(User::Id(id)) => factors.push(format!("uid {id}")),
-            Some(User::Name(name)) => factors.push(format!("uid {name}")),
+            Some(directory::User::Id(id)) => factors.push(format!("uid {id}")),
+            Some(directory::User::Name(name)) => factors.push(format!("uid {name}")),
             None => {}
         }
         let known = if factors.is_empty() { "everybody else".to_owned() } else { factors.join(" and ") };

@@ -11,8 +11,8 @@ use super::document::{self, CredentialsSource as From, Document, HandOut, Secret
 use super::problem::Problem;
 use super::text::{Read, Text as _};
 use super::tree::Node;
-use super::{Caller, CallerToken, Config, Credentials, CredentialsSource, Login, Server, Token, TokenSource};
-use crate::policy::Grant;
+use super::{Config, Credentials, CredentialsSource, Login, Server, Token, TokenSource};
+use crate::policy::{Grant, directory};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::secret::Secret;
@@ -78,8 +78,7 @@ impl Rules<'_> {
             .filter_map(|(name, table)| Some((name.clone(), self.credentials(&name, table, &refresh)?)))
             .collect();
         inherit_inputs(&mut credentials);
-        let callers: BTreeMap<_, _> =
-            document.callers.into_iter().map(|(name, table)| (name.clone(), self.caller(&name, table))).collect();
+        let callers: Vec<_> = document.callers.into_iter().map(|(name, table)| self.caller(name, table)).collect();
         self.ambiguous(&callers);
         Config {
             server: self.server(document.server),
@@ -234,32 +233,37 @@ impl Rules<'_> {
         }
     }
 
-    fn caller(&mut self, name: &str, table: document::CallerTable) -> Caller {
+    fn caller(&mut self, name: String, table: document::CallerTable) -> directory::Entry {
         let factors = table.token.is_some() || table.uid.is_some();
         if name == "anonymous" && factors {
-            self.report(&["callers", name], "the anonymous caller is the one without factors; give a caller with factors another name");
+            self.report(&["callers", &name], "the anonymous caller is the one without factors; give a caller with factors another name");
         }
         if name != "anonymous" && !factors {
-            self.report(&["callers", name], "a caller needs at least one factor: token or uid");
+            self.report(&["callers", &name], "a caller needs at least one factor: token or uid");
         }
-        let token = table.token.and_then(|token| token.file.map(CallerToken::File).or(token.sha256.map(|read| CallerToken::Digest(read.0))));
+        let place = |token: document::CallerToken| {
+            token.file.map(directory::Token::File).or(token.sha256.map(|read| directory::Token::Digest(read.0)))
+        };
+        let uid = table.uid.map(|user| match user {
+            document::User::Id(id) => directory::User::Id(id),
+            document::User::Name(name) => directory::User::Name(name),
+        });
         let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
-        Caller { allow, token, uid: table.uid }
+        directory::Entry { name, allow, token: table.token.and_then(place), uid }
     }
 
     /// Two callers that look the same could never be told apart, so neither would be served.
-    fn ambiguous(&mut self, callers: &BTreeMap<String, Caller>) {
+    fn ambiguous(&mut self, callers: &[directory::Entry]) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-        for (name, caller) in callers {
+        for caller in callers {
             let token = match &caller.token {
                 None => String::new(),
-                Some(CallerToken::File(path)) => path.display().to_string(),
-                Some(CallerToken::Digest(digest)) => digest.fingerprint(),
+                Some(directory::Token::File(path)) => path.display().to_string(),
+                Some(directory::Token::Digest(digest)) => digest.fingerprint(),
             };
-            let look = format!("{token} {:?}", caller.uid);
-            if let Some(other) = seen.insert(look, name) {
+            if let Some(other) = seen.insert(format!("{token} {:?}", caller.uid), &caller.name) {
                 let message = format!("cannot be told apart from callers.{other}: give one of them a token or a uid of its own");
-                self.report(&["callers", name], &message);
+                self.report(&["callers", &caller.name], &message);
             }
         }
     }

@@ -59,8 +59,8 @@ pub struct Caller {
     pub allow: Vec<Grant>,
     /// The token it presents. `Some(None)` if it has one that cannot be read at the moment: nothing matches then.
     pub token: Option<Option<TokenDigest>>,
-    /// The user its process runs as.
-    pub uid: Option<u32>,
+    /// The user its process runs as. `Some(None)` if there is no such user at the moment: nothing matches then.
+    pub uid: Option<Option<u32>>,
 }
 
 /// What a peer shows of itself.
@@ -105,7 +105,7 @@ impl Caller {
         };
         let uid = match (self.uid, presented.uid) {
             (None, _) => 0,
-            (Some(own), Some(shown)) if own == shown => 1,
+            (Some(Some(own)), Some(shown)) if own == shown => 1,
             (Some(_), _) => return None,
         };
         if token + uid == 0 && presented.token.is_some() {
@@ -128,7 +128,7 @@ mod tests {
 
     fn caller(name: &str, token: Option<&str>, uid: Option<u32>) -> Caller {
         let allow = vec![Grant::Token(format!("for-{name}"))];
-        Caller { name: name.into(), allow, token: token.map(|t| Some(TokenDigest::of(t))), uid }
+        Caller { name: name.into(), allow, token: token.map(|t| Some(TokenDigest::of(t))), uid: uid.map(Some) }
     }
 
     fn shows(token: Option<&str>, uid: Option<u32>) -> Presented {

@@ -1,7 +1,10 @@
-//! Who is asking, and what they may have. Pure: what the kernel and the request say about a peer comes in as values.
+//! Who is asking, and what they may have. [`caller`] is pure: what the kernel and the request say about a peer comes in as
+//! values; [`directory`] is the edge that reads token files and looks users up.
 
 pub mod caller;
+pub mod directory;
 
+pub use directory::Directory;
 pub use caller::{Caller, Callers, Presented, TokenDigest};
 
 /// Something a caller may be allowed: one named thing, no wildcards.

@@ -31,6 +31,7 @@ pub struct Inputs {
 /// A named token or set of credentials.
 pub struct Entry<T> {
     name: Arc<str>,
+    origin: String,
     source: Arc<dyn Source<T>>,
     inputs: Inputs,
     freshness: Freshness,
@@ -39,7 +40,7 @@ pub struct Entry<T> {
 }
 
 /// What an entry looks like from outside. Holds no value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Refresh-due and expiry of the lease held.
     pub lease: Option<Life>,
@@ -63,9 +64,14 @@ pub struct Life {
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    /// An entry called `name`, the full name such as `tokens.billing`.
-    pub fn new(name: &str, source: Arc<dyn Source<T>>, inputs: Inputs, freshness: Freshness, clock: Clock) -> Self {
-        Self { name: name.into(), source, inputs, freshness, clock, slots: Mutex::default() }
+    /// An entry called `name`, the full name such as `tokens.billing`; `origin` says in words where its values come from.
+    pub fn new(name: &str, origin: String, source: Arc<dyn Source<T>>, inputs: Inputs, freshness: Freshness, clock: Clock) -> Self {
+        Self { name: name.into(), origin, source, inputs, freshness, clock, slots: Mutex::default() }
+    }
+
+    /// Where its values come from, in words.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The full name.

@@ -1,0 +1,104 @@
+# credbroker: what a developer types. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The steps share one cargo target directory and two loopback families: side by side they only wait for each other.
+.NOTPARALLEL:
+
+ARGS ?=
+# PYTEST_ARGS="-k orders -x" narrows a conformance run.
+PYTEST_ARGS ?=
+
+target := $(or $(CARGO_TARGET_DIR),target)
+conformance := tests/conformance
+pytest = CREDBROKER_BIN="$(abspath $(target)/debug/credbroker)" \
+	CREDBROKER_EMULATOR_BIN="$(abspath $(target)/debug/credbroker-emulator)" \
+	PYTHONDONTWRITEBYTECODE=1 $(conformance)/.venv/clients/bin/python -m pytest -c $(conformance)/pytest.ini
+say = @printf '\n== %s\n'
+
+.PHONY: help
+help: ## list the targets
+	@printf 'credbroker: make TARGET\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--once ends after the tour
+	$(say) 'building the daemon and the demo (the first time takes a few minutes)'
+	@# One cargo call for both: built one after the other they would want different features of the same crates.
+	@cargo build --locked --bin credbroker --example demo
+	$(say) 'starting the demo'
+	@cargo run --quiet --locked --example demo -- $(ARGS)
+
+.PHONY: test
+test: need-rust need-lints need-python format lint unit release-check conformance deploy-check ## everything that must pass before a commit
+	$(say) 'all of make test passed'
+
+.PHONY: check-fast
+check-fast: format lint ## format, lints and the library's own tests: seconds after a small change
+	$(say) 'unit tests of the library'
+	@cargo test --locked --lib
+
+.PHONY: format
+format: need-lints
+	$(say) 'format: cargo fmt --check'
+	@cargo fmt --all --check || { echo "Run 'cargo fmt --all' to mend this." >&2; exit 1; }
+
+.PHONY: lint
+lint: need-lints
+	$(say) 'lints: cargo clippy on every target of the workspace, warnings are errors'
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: unit
+unit: need-rust
+	$(say) 'tests: unit, property and integration, daemon and emulator'
+	@cargo test --locked --workspace
+
+# What the conformance tests run. The example is named so that the features are those of `cargo test`: nothing is built twice.
+.PHONY: binaries
+binaries: need-rust
+	$(say) 'binaries: the daemon and the emulator, as the tests run them'
+	@cargo build --locked --workspace --bins --examples
+
+.PHONY: release-check
+release-check: need-rust binaries ## what is shipped contains nothing of the emulator
+	$(say) 'release: building the daemon without its tests (profile quick, a release without the long link)'
+	@cargo build --locked --profile quick
+	$(say) 'release: nothing of the emulator and no OpenSSL in it'
+	@$(conformance)/release-check.sh $(target)/quick/credbroker $(target)/debug/credbroker-emulator
+
+.PHONY: python
+python: need-python
+	$(say) 'python: the environments of the conformance tests'
+	@$(conformance)/setup.sh
+
+.PHONY: conformance
+conformance: binaries python ## boto3, AWS CLI, moto and ministack against the daemon and the emulator
+	$(say) 'conformance: software we did not write'
+	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py $(PYTEST_ARGS)
+
+.PHONY: deploy-check
+deploy-check: binaries python ## the files in deploy/, by systemd's, botocore's and the daemon's own checks
+	$(say) 'deploy: units, task definition, configurations, container file'
+	@$(pytest) $(conformance)/test_deploy.py $(PYTEST_ARGS)
+
+.PHONY: clean
+clean: need-rust ## remove everything that was built
+	$(say) 'removing build results and python environments'
+	@cargo clean --quiet
+	@rm -rf $(conformance)/.venv
+	@find tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A missing tool is one sentence, not a failure three steps later.
+.PHONY: need-rust
+need-rust:
+	@command -v cargo >/dev/null 2>&1 || { echo 'cargo is not installed: credbroker is built with Rust 1.95 or newer, see https://rustup.rs' >&2; exit 1; }
+	@command -v cc >/dev/null 2>&1 || { echo 'cc is not installed: a C compiler is needed (Debian: apt-get install build-essential)' >&2; exit 1; }
+
+.PHONY: need-lints
+need-lints: need-rust
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || { echo 'rustfmt or clippy is not installed: rustup component add rustfmt clippy' >&2; exit 1; }
+
+.PHONY: need-python
+need-python:
+	@command -v python3 >/dev/null 2>&1 || { echo 'python3 is not installed: the conformance tests need it (Debian: apt-get install python3 python3-venv)' >&2; exit 1; }

@@ -1,0 +1,199 @@
+//! The life of the daemon: open the listeners, say that it is ready, serve, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use url::Url;
+
+use super::{CannotStart, Outside, assemble};
+use crate::config::{self, Config};
+use crate::environment::Environment;
+use crate::http::intake::Transport;
+use crate::http::listen::{self, Inherited, Socketed};
+use crate::http::serve::Server;
+use crate::http::{Door, Life, Surface};
+use crate::ops::systemd;
+use crate::policy::Directory;
+use crate::source::upstream::Upstream;
+
+/// How long nobody must have asked, with no connection open, before a draining daemon ends early.
+const QUIET: Duration = Duration::from_secs(1);
+/// How often a draining daemon looks whether it is quiet.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long requests that are being answered may take at the very end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// The variables that point the SDK somewhere else.
+const ENDPOINTS: [&str; 4] =
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"];
+
+/// Runs the daemon until it is told to end and has drained.
+///
+/// # Errors
+/// [`CannotStart`], before anything is served.
+pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
+    // Before the first listener: a signal that comes right after it opens is not lost.
+    let mut signals = Signals::new()?;
+    let mut inherited = Inherited::take(&outside.environment);
+    endpoints_are_safe(&outside.environment)?;
+    let upstream = Upstream::new(&outside.environment)?;
+
+    let mut sockets = Vec::new();
+    for line in &config.server.listen {
+        sockets.extend(listen::open(line, &mut inherited)?);
+    }
+    let admin = config.server.admin_listen.map(listen::open_admin).transpose()?;
+    not_ourselves(&outside.environment, &sockets)?;
+
+    let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
+    let callers = Directory::new(config.callers.clone(), outside.clock.clone());
+    let surface = Arc::new(Surface {
+        store: assemble::store(config, upstream, &outside),
+        callers,
+        clock: outside.clock.clone(),
+        listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
+        life: Life::new(outside.clock.now()),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let server = Server::new(Door::new(&surface), most, stopped);
+    for socket in sockets {
+        server.accept_from(socket, None);
+    }
+    if let Some(admin) = admin {
+        server.accept_from(admin, Some(Transport::Admin));
+    }
+    let listeners = surface.listeners.join(", ");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
+    systemd::ready(&format!("serving on {listeners}"));
+    prefetch(&surface, spread, &outside);
+
+    signals.end().await;
+    tracing::info!("draining");
+    systemd::stopping();
+    surface.life.drain();
+    tokio::select! {
+        () = quiet(&surface, &server, drain, &outside) => {},
+        () = signals.end() => tracing::info!("told again: ending at once"),
+    }
+    let _ = stop.send(true);
+    server.finish(LAST_ANSWERS.min(drain)).await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.
+fn prefetch(surface: &Arc<Surface>, spread: Duration, outside: &Outside) {
+    for (entry, ask) in surface.always_kept() {
+        let (surface, clock) = (Arc::clone(surface), outside.clock.clone());
+        let at = clock.now().plus(spread.mul_f64(fastrand::f64()));
+        tokio::spawn(async move {
+            clock.sleep_until(at).await;
+            surface.store.prefetch(&entry, &ask);
+        });
+    }
+}
+
+/// Waits until nobody has asked for a while, at most for `drain`.
+async fn quiet(surface: &Surface, server: &Server, drain: Duration, outside: &Outside) {
+    let end = outside.clock.now().plus(drain);
+    let mut answered = surface.life.answered();
+    let mut since = outside.clock.now();
+    while outside.clock.now() < end {
+        tokio::time::sleep(LOOK).await;
+        if surface.life.answered() != answered || server.connections() > 0 {
+            answered = surface.life.answered();
+            since = outside.clock.now();
+        } else if outside.clock.now().since(since) >= QUIET {
+            return;
+        }
+    }
+}
+
+/// The signals that the daemon knows.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the one that ends the daemon.
+    async fn end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => tracing::warn!("SIGHUP: reload is not built yet in this version; restart to apply a new configuration"),
+            }
+        }
+    }
+}
+
+/// Secrets go to AWS or to this machine, never over plain http to another.
+fn endpoints_are_safe(environment: &Environment) -> Result<(), CannotStart> {
+    for variable in ENDPOINTS {
+        let Some(value) = environment.var(variable) else { continue };
+        let fault = match Url::parse(value) {
+            Err(cause) => format!("is not a URL: {cause}"),
+            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && config::is_loopback(&url)) => continue,
+            Ok(_) => "must be an https URL; plain http is accepted for loopback only".to_owned(),
+        };
+        return Err(CannotStart::Environment { variable, fault });
+    }
+    Ok(())
+}
+
+/// The broker's own identity must not come from the broker: it would wait for itself.
+fn not_ourselves(environment: &Environment, sockets: &[Socketed]) -> Result<(), CannotStart> {
+    let variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { return Ok(()) };
+    let ours = |socket: &Socketed| match socket {
+        Socketed::Tcp(listener) => listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default()),
+        Socketed::Unix(..) => false,
+    };
+    if config::is_loopback(&url) && sockets.iter().any(ours) {
+        let fault = "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
+        return Err(CannotStart::Environment { variable, fault });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_https_or_here() {
+        for (value, good) in [
+            ("https://sts.example", true),
+            ("http://127.0.0.1:5000", true),
+            ("http://sts.example", false),
+            ("sts.example", false),
+        ] {
+            let outcome = endpoints_are_safe(&Environment::from([("AWS_ENDPOINT_URL_STS", value)]));
+            assert_eq!(outcome.is_ok(), good, "{value}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_does_not_ask_itself() {
+        let mut inherited = Inherited::take(&Environment::default());
+        let sockets = listen::open(&config::Listen::Loopback(0), &mut inherited).unwrap();
+        let name = sockets[0].name();
+        let uri = format!("http://{name}/v1/credentials/x");
+        let own = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())]);
+        assert!(not_ourselves(&own, &sockets).unwrap_err().to_string().contains("itself"));
+        let other = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")]);
+        assert!(not_ourselves(&other, &sockets).is_ok());
+    }
+}

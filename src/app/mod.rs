@@ -1,0 +1,59 @@
+//! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration;
+//! [`lifecycle`] opens the listeners, serves and drains.
+
+mod assemble;
+mod lifecycle;
+
+use std::sync::Arc;
+
+pub use lifecycle::run;
+
+use crate::clock::Clock;
+use crate::environment::Environment;
+use crate::http::listen::CannotListen;
+use crate::source::upstream::BadBundle;
+
+/// Everything impure that the daemon needs, in one value.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// The process environment.
+    pub environment: Arc<Environment>,
+    /// The time.
+    pub clock: Clock,
+    /// What this machine calls itself.
+    pub host: Arc<str>,
+}
+
+impl Outside {
+    /// The outside of this process.
+    pub fn of_process() -> Self {
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        Self {
+            environment: Arc::new(Environment::of_process()),
+            clock: Clock::system(),
+            host: host.unwrap_or_else(|| "localhost".to_owned()).into(),
+        }
+    }
+}
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] CannotListen),
+    /// The CA bundle cannot be used.
+    #[error(transparent)]
+    Bundle(#[from] BadBundle),
+    /// A variable of the environment would send secrets where they do not belong.
+    #[error("{variable}: {fault}")]
+    Environment {
+        /// Which variable.
+        variable: &'static str,
+        /// What is wrong and what to do.
+        fault: String,
+    },
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] std::io::Error),
+}

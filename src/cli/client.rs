@@ -1,0 +1,171 @@
+//! How client commands find the daemon, say who they are, and ask.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{Exit, output};
+use crate::app::Outside;
+use crate::config::is_loopback;
+use crate::secret;
+
+const DEFAULT_URL: &str = "http://127.0.0.1:2778";
+/// The daemon answers within a second whatever happens.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// No answer of the daemon is larger than this, in bytes.
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Where the daemon is.
+#[derive(Debug, Args)]
+pub struct Where {
+    /// The daemon: http://127.0.0.1:PORT or unix:/PATH
+    #[arg(long, value_name = "URL", env = "CREDBROKER_URL", default_value = DEFAULT_URL)]
+    url: String,
+}
+
+/// A way to ask the daemon.
+#[derive(Debug)]
+pub struct Client {
+    place: Place,
+    token: Option<SecretString>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Tcp { address: String },
+    Unix(PathBuf),
+}
+
+/// What the daemon answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The body; cleared when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// The daemon cannot be reached.
+    #[error("the daemon cannot be reached at {place}: {fault}")]
+    NotReachable {
+        /// Where it was looked for.
+        place: String,
+        /// What the system said.
+        fault: String,
+    },
+    /// The command line or the environment is wrong.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Unanswered {
+    /// Complains, and gives the exit code.
+    pub fn end(&self) -> Exit {
+        output::complain(&self.to_string());
+        match self {
+            Self::NotReachable { .. } => Exit::NotReachable,
+            Self::Usage(_) => Exit::Usage,
+        }
+    }
+}
+
+impl Where {
+    /// A client that shows the caller's token, if the environment names one: `CREDBROKER_TOKEN_FILE`, then `CREDBROKER_TOKEN`.
+    pub fn client(&self, outside: &Outside) -> Result<Client, Unanswered> {
+        let token = match outside.environment.var("CREDBROKER_TOKEN_FILE") {
+            Some(path) => {
+                let read = secret::read_file(path.as_ref());
+                Some(read.map_err(|cause| Unanswered::Usage(format!("CREDBROKER_TOKEN_FILE: {cause}")))?)
+            }
+            None => outside.environment.secret("CREDBROKER_TOKEN"),
+        };
+        Ok(Client { place: self.place()?, token })
+    }
+
+    /// A client that shows nothing: for what anybody may ask.
+    pub fn nobody(&self) -> Result<Client, Unanswered> {
+        Ok(Client { place: self.place()?, token: None })
+    }
+
+    fn place(&self) -> Result<Place, Unanswered> {
+        if let Some(path) = self.url.strip_prefix("unix:") {
+            return Ok(Place::Unix(path.trim_start_matches("//").into()));
+        }
+        let bad = || Unanswered::Usage(format!("{}: expected http://127.0.0.1:PORT or unix:/PATH", self.url));
+        let url = Url::parse(&self.url).map_err(|_| bad())?;
+        // The token goes to this machine only.
+        if url.scheme() != "http" || !is_loopback(&url) || !matches!(url.path(), "" | "/") {
+            return Err(bad());
+        }
+        let host = url.host_str().ok_or_else(bad)?;
+        Ok(Place::Tcp { address: format!("{host}:{}", url.port_or_known_default().unwrap_or(80)) })
+    }
+}
+
+impl Client {
+    /// Asks for `path`.
+    pub async fn get(&self, path: &str) -> Result<Answer, Unanswered> {
+        tokio::time::timeout(DEADLINE, self.exchange(path))
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {DEADLINE:?}"))))
+    }
+
+    async fn exchange(&self, path: &str) -> Result<Answer, Unanswered> {
+        match &self.place {
+            Place::Tcp { address } => {
+                let stream = TcpStream::connect(address).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
+                self.over(stream, path, address).await
+            }
+            Place::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
+                self.over(stream, path, "localhost").await
+            }
+        }
+    }
+
+    async fn over<S>(&self, stream: S, path: &str, host: &str) -> Result<Answer, Unanswered>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(fail)?;
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(Method::GET).uri(path).header("host", host).header("credbroker-request", "true");
+        if let Some(token) = &self.token {
+            #[expect(clippy::disallowed_methods, reason = "the token goes to the daemon it was made for")]
+            let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+            request = request.header("authorization", value.as_str());
+        }
+        let request = request
+            .body(Empty::<Bytes>::new())
+            .map_err(|_| Unanswered::Usage("the caller's token or the name holds a character that no request may carry".to_owned()))?;
+        let response = sender.send_request(request).await.map_err(fail)?;
+        let status = response.status();
+        #[expect(clippy::disallowed_methods, reason = "the body is limited")]
+        let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
+        let body = body.map_err(|cause| self.unreachable(&cause.to_string()))?.to_bytes();
+        Ok(Answer { status, body: Zeroizing::new(body.to_vec()) })
+    }
+
+    fn unreachable(&self, fault: &str) -> Unanswered {
+        let place = match &self.place {
+            Place::Tcp { address } => address.clone(),
+            Place::Unix(path) => path.display().to_string(),
+        };
+        Unanswered::NotReachable { place, fault: fault.to_owned() }
+    }
+}

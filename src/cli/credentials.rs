@@ -1,0 +1,96 @@
+//! `credbroker credentials NAME`: temporary AWS credentials as a `credential_process` prints them, as shell variables, or as
+//! the daemon's JSON.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::ask::ask;
+use super::client::Where;
+use super::{Exit, on_runtime, output};
+use crate::app::Outside;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The credentials, as configured under credentials.NAME
+    name: String,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Process)]
+    format: Format,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For credential_process in an AWS configuration file
+    Process,
+    /// Lines for a shell to evaluate
+    Env,
+    /// The daemon's answer
+    Json,
+}
+
+pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
+    let asked = on_runtime(ask(&arguments.place, outside, "credentials", &arguments.name, ""));
+    let answer = match asked {
+        Some(Ok(answer)) => answer,
+        Some(Err(exit)) => return exit,
+        None => return Exit::Failed,
+    };
+    let Ok(body) = serde_json::from_slice::<Map<String, Value>>(&answer.body) else {
+        output::complain("the daemon's answer holds no credentials");
+        return Exit::Failed;
+    };
+    match arguments.format {
+        Format::Json => output::say(&String::from_utf8_lossy(&answer.body)),
+        Format::Process => output::say(&process(&body).to_string()),
+        Format::Env => output::say(&variables(&body)),
+    }
+}
+
+/// The answer of a `credential_process`: `Version` is the number 1, and the session token is `SessionToken` here.
+fn process(body: &Map<String, Value>) -> Value {
+    let mut out = json!({
+        "Version": 1,
+        "AccessKeyId": body.get("AccessKeyId"),
+        "SecretAccessKey": body.get("SecretAccessKey"),
+        "SessionToken": body.get("Token"),
+        "Expiration": body.get("Expiration"),
+    });
+    if let Some(account) = body.get("AccountId") {
+        out["AccountId"] = account.clone();
+    }
+    out
+}
+
+fn variables(body: &Map<String, Value>) -> String {
+    let names = [("AWS_ACCESS_KEY_ID", "AccessKeyId"), ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"), ("AWS_SESSION_TOKEN", "Token")];
+    let line = |(variable, key): (&str, &str)| {
+        let value = body.get(key).and_then(Value::as_str).unwrap_or_default();
+        format!("export {variable}='{}'", value.replace('\'', "'\\''"))
+    };
+    names.map(line).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body() -> Map<String, Value> {
+        let body = json!({"AccessKeyId":"A","SecretAccessKey":"it's","Token":"T","Expiration":"2026-11-21T10:00:00Z","AccountId":"1","RoleArn":"r"});
+        body.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_process_prints_what_sdks_read() {
+        assert_eq!(
+            process(&body()).to_string(),
+            r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"it's","SessionToken":"T","Expiration":"2026-11-21T10:00:00Z","AccountId":"1"}"#
+        );
+    }
+
+    #[test]
+    fn variables_are_quoted_for_a_shell() {
+        assert_eq!(variables(&body()), "export AWS_ACCESS_KEY_ID='A'\nexport AWS_SECRET_ACCESS_KEY='it'\\''s'\nexport AWS_SESSION_TOKEN='T'");
+    }
+}

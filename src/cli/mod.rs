@@ -1,0 +1,128 @@
+//! The command line: one file per command. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 daemon not reachable,
+//! 4 not allowed, 5 not available in time.
+
+mod ask;
+mod check;
+mod client;
+mod credentials;
+mod health;
+mod output;
+mod run;
+mod schema;
+mod status;
+mod token;
+mod wait;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::Outside;
+use crate::config;
+
+/// A machine-to-machine credential broker: OAuth 2.0 bearer tokens and temporary AWS credentials on loopback.
+#[derive(Debug, Parser)]
+#[command(name = "credbroker", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run(ConfigFile),
+    /// Check the configuration: print the resolved table, or every mistake (exit code 2)
+    Check(ConfigFile),
+    /// Print the JSON Schema of the configuration
+    Schema,
+    /// Print a bearer token
+    Token(token::Arguments),
+    /// Print temporary AWS credentials
+    Credentials(credentials::Arguments),
+    /// Show what the daemon holds
+    Status(status::Arguments),
+    /// Is the daemon alive? Exit code 0 or 1: a container's health check
+    Health(client::Where),
+    /// Wait until entries, or all that are always kept, are usable
+    Wait(wait::Arguments),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    NotReachable = 3,
+    NotAllowed = 4,
+    NotInTime = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Parses the process's arguments and carries the command out.
+pub fn main() -> ExitCode {
+    // Writing to a closed pipe ends the command instead of panicking: clap and `output` report it as an error.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let outside = Outside::of_process();
+    let exit = match cli.command {
+        Command::Run(file) => run::run(&file.config, outside),
+        Command::Check(file) => check::run(&file.config),
+        Command::Schema => schema::run(),
+        Command::Token(arguments) => token::run(&arguments, &outside),
+        Command::Credentials(arguments) => credentials::run(&arguments, &outside),
+        Command::Status(arguments) => status::run(&arguments, &outside),
+        Command::Health(place) => health::run(&place, &outside),
+        Command::Wait(arguments) => wait::run(&arguments, &outside),
+    };
+    exit.into()
+}
+
+/// Runs a client command's future on a small runtime.
+fn on_runtime<T>(future: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => Some(runtime.block_on(future)),
+        Err(cause) => {
+            output::complain(&format!("the runtime cannot be started: {cause}"));
+            None
+        }
+    }
+}
+
+/// A duration on the command line, as in the configuration.
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text).ok_or_else(|| "expected a duration such as 90s, 15m or 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

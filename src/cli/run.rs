@@ -1,0 +1,37 @@
+//! `credbroker run`: the daemon. Ends with 0 after a drain, 2 for a bad configuration, 1 if it cannot start.
+
+use std::path::Path;
+
+use super::{Exit, output};
+use crate::app::{self, Outside};
+use crate::config::Config;
+use crate::ops::log;
+
+pub fn run(file: &Path, outside: Outside) -> Exit {
+    log::start(&outside.environment);
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(problems) => {
+            output::complain(&problems.to_string());
+            return Exit::Usage;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(cause) => {
+            output::complain(&format!("the runtime cannot be started: {cause}"));
+            return Exit::Failed;
+        }
+    };
+    let outcome = runtime.block_on(app::run(config, outside));
+    // A source that hangs in a blocking call does not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    match outcome {
+        Ok(()) => Exit::Done,
+        Err(cause) => {
+            output::complain(&cause.to_string());
+            Exit::Failed
+        }
+    }
+}

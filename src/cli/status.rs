@@ -1,0 +1,112 @@
+//! `credbroker status`: what the daemon holds, as a table for people or with `--json` as the daemon's own document.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::ask::{complaint, exit_of};
+use super::client::Where;
+use super::{Exit, on_runtime, output};
+use crate::app::Outside;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print the daemon's document as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
+    let client = match arguments.place.client(outside) {
+        Ok(client) => client,
+        Err(cause) => return cause.end(),
+    };
+    let answer = match on_runtime(client.get("/v1/status")) {
+        Some(Ok(answer)) => answer,
+        Some(Err(cause)) => return cause.end(),
+        None => return Exit::Failed,
+    };
+    if !answer.status.is_success() {
+        output::complain(&complaint(&answer));
+        return exit_of(answer.status.as_u16());
+    }
+    if arguments.json {
+        return output::say(&String::from_utf8_lossy(&answer.body));
+    }
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let colours = std::io::stdout().is_terminal() && outside.environment.var("NO_COLOR").is_none();
+    output::say_bare(&table(&document, colours))
+}
+
+fn table(document: &Value, colours: bool) -> String {
+    let up = document["uptime_seconds"].as_u64().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut out = format!("credbroker {}, {}, up {}\n\n", text(&document["version"]), text(&document["state"]), span(up));
+    out += &format!("{:<28} {:<12} {:>8} {:>8} {:>8} {:>9} {:>8}\n", "NAME", "STATE", "REFRESH", "EXPIRES", "HITS", "UPSTREAM", "AVOIDED");
+    let all = ["tokens", "credentials"].iter().flat_map(|kind| document[*kind].as_array().into_iter().flatten());
+    for row in all {
+        let variation = [&row["caller"], &row["scope"]].into_iter().filter_map(Value::as_str).map(|v| format!(" ({v})")).collect::<String>();
+        let name = format!("{}{variation}", text(&row["name"]));
+        let state = text(&row["state"]);
+        let padded = format!("{state:<12}");
+        let count = |key: &str| row[key].as_u64().unwrap_or_default();
+        let when = |key: &str| row[key].as_u64().map_or_else(|| "-".to_owned(), span);
+        out += &format!(
+            "{name:<28} {} {:>8} {:>8} {:>8} {:>9} {:>8}\n",
+            if colours { painted(&state, &padded) } else { padded },
+            when("refresh_due_in"),
+            when("expires_in"),
+            count("hits") + count("stale"),
+            count("upstream_requests"),
+            count("upstream_avoided"),
+        );
+        if let Some(message) = row["last_error"]["message"].as_str() {
+            out += &format!("  {}: {message}\n", text(&row["last_error"]["kind"]));
+        }
+    }
+    out
+}
+
+fn painted(state: &str, text: &str) -> String {
+    let colour = match state {
+        "fresh" => 32,
+        "refresh-due" | "degraded" => 33,
+        "failed" => 31,
+        _ => 0,
+    };
+    format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+}
+
+/// Seconds as people read them.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_table_shows_states_and_errors() {
+        let document = json!({
+            "version": "1", "state": "serving", "uptime_seconds": 7_260,
+            "tokens": [{ "name": "tokens.billing", "scope": "billing/read", "state": "degraded", "refresh_due_in": 0, "expires_in": 600, "hits": 3, "stale": 2,
+                         "upstream_requests": 1, "upstream_avoided": 4, "last_error": { "kind": "unavailable", "message": "down" } }],
+            "credentials": [{ "name": "credentials.orders", "state": "empty" }],
+        });
+        let table = table(&document, false);
+        assert!(table.contains("up 2h01m") && table.contains("unavailable: down"), "{table}");
+        let row = table.lines().find(|line| line.starts_with("tokens.billing (billing/read)")).unwrap();
+        assert_eq!(row.split_whitespace().skip(2).collect::<Vec<_>>(), ["degraded", "0s", "10m", "5", "1", "4"]);
+        assert!(!table.contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /healthz` and `GET /readyz`, for anybody: the only paths that need no caller.
+//!
+//! `/healthz` is 200 while the process serves. `/readyz` is 200 when every `keep = "always"` entry is usable, else 503; also
+//! while draining. The bodies name no entry, since anybody may read them.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use warp::Filter as _;
+
+use super::reply::{self, Response, Style};
+use super::{Routes, Surface, allowed, with};
+
+const METHODS: &[&str] = &["GET", "HEAD"];
+
+/// Is this one of the paths that need no caller?
+pub fn is_open(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+/// The routes.
+pub fn route(surface: &Arc<Surface>) -> Routes {
+    let alive = warp::path!("healthz").and(warp::method()).map(|method: Method| match allowed(&method, METHODS) {
+        Ok(()) => reply::json(StatusCode::OK, &json!({ "status": "ok" })),
+        Err(trouble) => reply::refusal(&trouble, Style::OAuth),
+    });
+    let ready = warp::path!("readyz").and(warp::method()).and(with(surface)).map(|method: Method, surface: Arc<Surface>| {
+        allowed(&method, METHODS).map_or_else(|trouble| reply::refusal(&trouble, Style::OAuth), |()| readiness(&surface))
+    });
+    alive.or(ready).unify().boxed()
+}
+
+fn readiness(surface: &Surface) -> Response {
+    let waiting = surface.store.always_kept_without_value();
+    if surface.life.is_draining() {
+        return reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
+    }
+    match waiting {
+        0 => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
+        waiting => reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "waiting", "entries_without_value": waiting })),
+    }
+}

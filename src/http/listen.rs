@@ -1,0 +1,228 @@
+//! The sockets callers come in by.
+//!
+//! `loopback:PORT` holds 127.0.0.1 and ::1 together, so that nobody else on the machine can take the other one and be asked
+//! in our place by whoever says `localhost`. The backlog is long: with the usual 128 a burst of callers waits a second.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::config::Listen;
+use crate::environment::Environment;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket.
+#[derive(Debug)]
+pub enum Socketed {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A unix socket. Its file is removed when this is dropped, if it was made here.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// The file of a unix socket that was bound here.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Why a listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {fault}")]
+pub struct CannotListen {
+    address: String,
+    fault: String,
+}
+
+impl Socketed {
+    /// What it is called in logs and status.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string()),
+            Self::Unix(listener, _) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                path.map_or_else(|| "unix".to_owned(), |path| format!("unix:{}", path.display()))
+            }
+        }
+    }
+}
+
+/// The sockets that systemd passed at the start, with the names of their units.
+pub struct Inherited {
+    fds: ListenFd,
+    names: Vec<String>,
+}
+
+impl Inherited {
+    /// Takes what was passed (sd_listen_fds(3)). Must be called once, before other descriptors are opened.
+    pub fn take(environment: &Environment) -> Self {
+        let names = environment.var("LISTEN_FDNAMES").map(|names| names.split(':').map(ToOwned::to_owned).collect());
+        Self { fds: ListenFd::from_env(), names: names.unwrap_or_default() }
+    }
+
+    /// All sockets called `name`.
+    fn called(&mut self, name: &str) -> Result<Vec<Socketed>, String> {
+        let mut found = Vec::new();
+        for index in 0..self.fds.len() {
+            if self.names.get(index).is_none_or(|own| own != name) {
+                continue;
+            }
+            if let Ok(Some(tcp)) = self.fds.take_tcp_listener(index) {
+                found.push(tcp_from(tcp)?);
+            } else if let Ok(Some(unix)) = self.fds.take_unix_listener(index) {
+                unix.set_nonblocking(true).map_err(|cause| cause.to_string())?;
+                found.push(Socketed::Unix(UnixListener::from_std(unix).map_err(|cause| cause.to_string())?, None));
+            }
+        }
+        if found.is_empty() {
+            let names = if self.names.is_empty() { "none".to_owned() } else { self.names.join(", ") };
+            return Err(format!("systemd passed no socket of that name (passed: {names}); set FileDescriptorName={name} in the socket unit"));
+        }
+        Ok(found)
+    }
+}
+
+fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
+    let address = listener.local_addr().map_err(|cause| cause.to_string())?;
+    if !address.ip().is_loopback() {
+        return Err(format!("the socket that systemd passed is bound to {address}, which other machines can reach"));
+    }
+    listener.set_nonblocking(true).map_err(|cause| cause.to_string())?;
+    TcpListener::from_std(listener).map(Socketed::Tcp).map_err(|cause| cause.to_string())
+}
+
+/// Opens the sockets of one `listen` line.
+///
+/// # Errors
+/// [`CannotListen`] names the address and the reason.
+pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>, CannotListen> {
+    let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
+    match listen {
+        Listen::Loopback(port) => both_families(*port).map_err(fail),
+        Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| fail(in_words(&cause))),
+        Listen::Unix(path) => unix(path).map(|unix| vec![unix]).map_err(fail),
+        Listen::Systemd(name) => inherited.called(name).map_err(fail),
+    }
+}
+
+/// Opens the admin address, which may be one that other machines reach.
+///
+/// # Errors
+/// [`CannotListen`] names the address and the reason.
+pub fn open_admin(address: SocketAddr) -> Result<Socketed, CannotListen> {
+    let fail = |cause: io::Error| CannotListen { address: format!("admin_listen {address}"), fault: in_words(&cause) };
+    tcp(address).map(Socketed::Tcp).map_err(fail)
+}
+
+fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
+    let v4 = tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)).map_err(|cause| format!("127.0.0.1: {}", in_words(&cause)))?;
+    let port = v4.local_addr().map_err(|cause| cause.to_string())?.port();
+    match tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
+        Ok(v6) => Ok(vec![Socketed::Tcp(v4), Socketed::Tcp(v6)]),
+        // Without IPv6 on this machine nobody else can hold the address either.
+        Err(cause) if is_without_ipv6(&cause) => Ok(vec![Socketed::Tcp(v4)]),
+        Err(cause) => Err(format!(
+            "::1: {}; both families are held or none, since whoever holds ::1 would be asked by programs that say localhost",
+            in_words(&cause)
+        )),
+    }
+}
+
+fn is_without_ipv6(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::AddrNotAvailable || cause.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+}
+
+fn in_words(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use by another process".to_owned(),
+        io::ErrorKind::PermissionDenied => "the daemon's user may not use this address".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart may not wait for connections of the last process to time out. Linux lets nobody take a listening address by it.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn unix(path: &Path) -> Result<Socketed, String> {
+    clear_stale(path)?;
+    let fail = |cause: io::Error| in_words(&cause);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(fail)?;
+    let address = socket2::SockAddr::unix(path).map_err(fail)?;
+    socket.bind(&address).map_err(fail)?;
+    let file = SocketFile(path.to_owned());
+    // Who may ask is decided by the uid that the kernel tells, not by who may connect.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(fail)?;
+    socket.listen(BACKLOG).map_err(fail)?;
+    UnixListener::from_std(socket.into()).map(|listener| Socketed::Unix(listener, Some(file))).map_err(fail)
+}
+
+/// Removes the socket of a process that is gone; refuses to touch anything else.
+fn clear_stale(path: &Path) -> Result<(), String> {
+    match fs::symlink_metadata(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause.to_string()),
+        Ok(metadata) if !metadata.file_type().is_socket() => Err("there is a file of that name, and it is no socket".to_owned()),
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(|cause| cause.to_string()),
+            Ok(_) => Err("another process listens there".to_owned()),
+            Err(cause) => Err(cause.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn loopback_holds_both_families_or_neither() {
+        let bound = both_families(0).unwrap();
+        let port = match &bound[0] {
+            Socketed::Tcp(v4) => v4.local_addr().unwrap().port(),
+            Socketed::Unix(..) => panic!("no unix socket was asked for"),
+        };
+        assert!(tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).is_err(), "::1 is held too");
+        drop(bound);
+        let _squatter = tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).unwrap();
+        let error = both_families(port).unwrap_err();
+        assert!(error.contains("::1") && error.contains("in use"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_a_live_one_and_a_file_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let held = unix(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        assert!(unix(&path).unwrap_err().contains("another process"));
+        drop(held);
+        assert!(!path.exists(), "its file goes with it");
+        fs::write(&path, "precious").unwrap();
+        assert!(unix(&path).unwrap_err().contains("no socket"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+}

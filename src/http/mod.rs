@@ -1,0 +1,182 @@
+//! What callers see. Each surface has a file that opens with the wire contract it implements; [`intake`] and [`reply`] are
+//! shared by all; [`listen`] and [`serve`] are the sockets below.
+//!
+//! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
+//! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
+
+pub mod credentials;
+pub mod health;
+pub mod intake;
+pub mod listen;
+pub mod reply;
+pub mod serve;
+pub mod status;
+pub mod tokens;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use http::Request;
+use hyper::body::Incoming;
+use tower_service::Service as _;
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+
+use crate::clock::Clock;
+use crate::policy::{Caller, Directory, Grant};
+use crate::refresh::Store;
+use crate::source::Ask;
+use intake::{Peer, Transport};
+use reply::{Response, Style, Trouble};
+
+/// All that a request needs.
+#[derive(Debug)]
+pub struct Surface {
+    /// What is held.
+    pub store: Store,
+    /// Who may ask.
+    pub callers: Directory,
+    /// The time.
+    pub clock: Clock,
+    /// Where callers come in, for the status.
+    pub listeners: Vec<String>,
+    /// How the process is doing.
+    pub life: Life,
+}
+
+impl Surface {
+    /// What is fetched from the start on: each `keep = "always"` entry, and whose variations of it.
+    pub fn always_kept(&self) -> Vec<(Grant, Ask)> {
+        let callers = self.callers.current();
+        self.store.always_kept(|grant| {
+            callers.0.iter().filter(|caller| caller.allow.contains(grant)).map(|caller| caller.name.clone()).collect()
+        })
+    }
+}
+
+/// How the process is doing.
+#[derive(Debug)]
+pub struct Life {
+    /// When it started.
+    pub started: crate::clock::Moment,
+    /// Is it ending?
+    draining: AtomicBool,
+    /// Requests answered so far.
+    answered: AtomicU64,
+}
+
+impl Life {
+    /// A process that has just started.
+    pub fn new(started: crate::clock::Moment) -> Self {
+        Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0) }
+    }
+
+    /// From now on it is not ready, and connections end after the next answer.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it ending?
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Requests answered so far.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// A caller that has been identified, as the routes see it.
+#[derive(Clone, Debug)]
+pub struct Asker(pub Arc<Caller>);
+
+type Routes = BoxedFilter<(Response,)>;
+
+/// Answers requests. Cloning shares it.
+#[derive(Clone)]
+pub struct Door {
+    surface: Arc<Surface>,
+    open: Routes,
+    guarded: Routes,
+}
+
+impl Door {
+    /// The routes over `surface`.
+    pub fn new(surface: &Arc<Surface>) -> Self {
+        // The hot routes first: warp tries them in order.
+        let guarded = tokens::route(surface)
+            .or(credentials::route(surface))
+            .unify()
+            .boxed()
+            .or(status::route(surface))
+            .unify()
+            .boxed()
+            .or(nowhere())
+            .unify()
+            .boxed();
+        let open = health::route(surface).or(nowhere()).unify().boxed();
+        Self { surface: Arc::clone(surface), open, guarded }
+    }
+
+    /// Answers one request of `peer`.
+    pub async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+        let style = Style::of(request.uri().path());
+        let mut response = match self.admit(request, peer).await {
+            Ok(response) => response,
+            Err(trouble) => {
+                tracing::debug!(status = trouble.status().as_u16(), reason = %trouble, "refused");
+                reply::refusal(&trouble, style)
+            }
+        };
+        reply::harden(&mut response, self.surface.life.is_draining());
+        self.surface.life.answered.fetch_add(1, Ordering::Relaxed);
+        response
+    }
+
+    async fn admit(&self, mut request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
+        intake::check(&request, peer.transport)?;
+        if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
+            return route(&self.open, request).await;
+        }
+        let presented = intake::presented(request.headers(), peer)?;
+        let callers = self.surface.callers.current();
+        let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
+        if peer.transport == Transport::Tcp && caller.token.is_none() && !intake::is_deliberate(request.headers()) {
+            return Err(Trouble::NotDeliberate);
+        }
+        tracing::debug!(caller = caller.name, path = request.uri().path(), "asked");
+        let caller = Arc::new(caller.clone());
+        request.extensions_mut().insert(Asker(caller));
+        route(&self.guarded, request).await
+    }
+}
+
+async fn route(routes: &Routes, request: Request<Incoming>) -> Result<Response, Trouble> {
+    // The error type of a warp service has no values.
+    let Ok(response) = warp::service(routes.clone()).call(request).await;
+    Ok(response)
+}
+
+/// The last route: whatever no other one knows.
+fn nowhere() -> Routes {
+    warp::path::full()
+        .map(|path: warp::path::FullPath| reply::refusal(&Trouble::NoSuchPath, Style::of(path.as_str())))
+        .boxed()
+}
+
+/// The method of a request, after a path has matched.
+fn allowed(method: &http::Method, allow: &'static [&'static str]) -> Result<(), Trouble> {
+    if allow.contains(&method.as_str()) { Ok(()) } else { Err(Trouble::MethodNotAllowed(allow)) }
+}
+
+/// Hands `surface` to a route.
+fn with(surface: &Arc<Surface>) -> impl warp::Filter<Extract = (Arc<Surface>,), Error = std::convert::Infallible> + Clone + use<> {
+    let surface = Arc::clone(surface);
+    warp::any().map(move || Arc::clone(&surface))
+}
+
+/// The query of a request, empty if there is none.
+fn query() -> impl warp::Filter<Extract = (String,), Error = std::convert::Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}

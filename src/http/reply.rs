@@ -1,0 +1,267 @@
+//! The one table from what went wrong to what a caller sees, and the headers of every answer.
+//!
+//! OAuth paths and `/v1/tokens` answer `{"error","error_description"}` (RFC 6749 section 5.2); credentials paths answer
+//! `{"code","message","Code","Message"}`, because AWS SDKs read different spellings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::refresh::Unserved;
+use crate::source::{Failure, FailureKind};
+
+/// An answer.
+pub type Response = warp::reply::Response;
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is no request for us, with what is wrong.
+    BadRequest(&'static str),
+    /// The scope is not one that is configured.
+    BadScope,
+    /// It came from elsewhere, or by way of somebody else.
+    Foreign(&'static str),
+    /// Nobody we know.
+    UnknownCaller,
+    /// A caller without a token did not show that it means it.
+    NotDeliberate,
+    /// Not allowed for this caller.
+    NotAllowed(String),
+    /// Not configured.
+    NoSuchName(String),
+    /// No such path.
+    NoSuchPath,
+    /// The path has other methods.
+    MethodNotAllowed(&'static [&'static str]),
+    /// More than is ever needed.
+    TooLarge,
+    /// The request took too long to answer.
+    TooSlow,
+    /// A fetch goes on.
+    Pending(String),
+    /// The source failed.
+    Failed {
+        /// Of what.
+        name: String,
+        /// Why.
+        failure: Arc<Failure>,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+}
+
+/// How an error is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For OAuth clients.
+    OAuth,
+    /// For AWS SDKs.
+    Aws,
+}
+
+impl Style {
+    /// The style of a path.
+    pub fn of(path: &str) -> Self {
+        if path.starts_with("/v1/credentials") { Self::Aws } else { Self::OAuth }
+    }
+}
+
+impl Trouble {
+    /// Why `name` could not be served.
+    pub fn unserved(name: &str, unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::Pending => Self::Pending(name.to_owned()),
+            Unserved::Failed { failure, retry_after } => Self::Failed { name: name.to_owned(), failure, retry_after },
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::BadScope => StatusCode::BAD_REQUEST,
+            Self::UnknownCaller => StatusCode::UNAUTHORIZED,
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed { failure, .. } => match failure.kind {
+                FailureKind::Denied | FailureKind::Misconfigured => StatusCode::BAD_GATEWAY,
+                FailureKind::Unavailable if failure.timed_out => StatusCode::GATEWAY_TIMEOUT,
+                FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Malformed => StatusCode::SERVICE_UNAVAILABLE,
+            },
+        }
+    }
+
+    /// The code that OAuth clients see.
+    fn error(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) | Self::TooLarge => "invalid_request",
+            Self::BadScope => "invalid_scope",
+            Self::UnknownCaller => "invalid_client",
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
+            Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::TooSlow | Self::Pending(_) => "temporarily_unavailable",
+            Self::Failed { failure, .. } => match failure.kind {
+                FailureKind::Denied => "upstream_denied",
+                FailureKind::Misconfigured => "upstream_misconfigured",
+                FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Malformed => "temporarily_unavailable",
+            },
+        }
+    }
+
+    /// The code that AWS SDKs see.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) | Self::BadScope => "InvalidRequest",
+            Self::TooLarge => "RequestTooLarge",
+            Self::UnknownCaller => "UnknownCaller",
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
+            Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
+            Self::MethodNotAllowed(_) => "MethodNotAllowed",
+            Self::TooSlow | Self::Pending(_) => "CredentialsUninitialized",
+            Self::Failed { failure, .. } => match failure.kind {
+                FailureKind::Denied => "UpstreamDenied",
+                FailureKind::Misconfigured => "UpstreamMisconfigured",
+                FailureKind::Throttled => "UpstreamThrottled",
+                FailureKind::Unavailable => "UpstreamUnavailable",
+                FailureKind::Malformed => "UpstreamMalformed",
+            },
+        }
+    }
+
+    /// Whole seconds after which it is worth asking again, at least one.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooSlow | Self::Pending(_) => Some(1),
+            Self::Failed { retry_after, .. } => Some(retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(what) | Self::Foreign(what) => f.write_str(what),
+            Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
+            Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),
+            Self::NotDeliberate => {
+                f.write_str("a caller without a token sends the header Credbroker-Request: true, so that no browser can ask in its place")
+            }
+            Self::NotAllowed(name) => write!(f, "this caller may not have {name}; add it to the caller's allow list"),
+            Self::NoSuchName(name) => write!(f, "{name} is not configured"),
+            Self::NoSuchPath => f.write_str("there is nothing at this path"),
+            Self::MethodNotAllowed(allow) => write!(f, "this path takes {}", allow.join(", ")),
+            Self::TooLarge => f.write_str("the request is larger than any that makes sense here"),
+            Self::TooSlow => f.write_str("the request could not be answered in time"),
+            Self::Pending(name) => write!(f, "{name} is being fetched and takes longer than a second; ask again"),
+            Self::Failed { name, failure, .. } => write!(f, "{name}: {failure}"),
+        }
+    }
+}
+
+/// The answer to a request that is not served.
+pub fn refusal(trouble: &Trouble, style: Style) -> Response {
+    let message = printable(&trouble.to_string());
+    let body = match style {
+        Style::OAuth => json!({ "error": trouble.error(), "error_description": message }),
+        Style::Aws => {
+            let code = trouble.code();
+            json!({ "code": code, "message": message, "Code": code, "Message": message })
+        }
+    };
+    let mut response = json(trouble.status(), &body);
+    let headers = response.headers_mut();
+    if let Some(seconds) = trouble.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Trouble::MethodNotAllowed(allow) = trouble
+        && let Ok(allow) = HeaderValue::from_str(&allow.join(", "))
+    {
+        headers.insert(ALLOW, allow);
+    }
+    if matches!(trouble, Trouble::UnknownCaller) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"credbroker\""));
+    }
+    response
+}
+
+/// What RFC 6749 section 5.2 allows in an `error_description`: printable ASCII without `"` and `\`.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' | '\\' => '\'',
+            ' '..='~' => c,
+            '…' => '.',
+            _ => '?',
+        })
+        .collect()
+}
+
+/// An answer in JSON.
+pub fn json(status: StatusCode, body: &Value) -> Response {
+    with_type(status, "application/json", body.to_string())
+}
+
+/// An answer with a body of `content_type`.
+pub fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The headers of every answer. Nothing here may be stored, not even an error.
+pub fn harden(response: &mut Response, ending: bool) {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    if ending {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: FailureKind, timed_out: bool) -> Trouble {
+        let failure = Arc::new(Failure { timed_out, ..Failure::new(kind, "why") });
+        Trouble::Failed { name: "tokens.x".into(), failure, retry_after: Duration::from_millis(2_500) }
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_the_status_of_the_contract() {
+        for (trouble, status) in [
+            (failed(FailureKind::Denied, false), 502),
+            (failed(FailureKind::Misconfigured, false), 502),
+            (failed(FailureKind::Throttled, false), 503),
+            (failed(FailureKind::Unavailable, false), 503),
+            (failed(FailureKind::Unavailable, true), 504),
+            (failed(FailureKind::Malformed, false), 503),
+            (Trouble::Pending("tokens.x".into()), 503),
+            (Trouble::UnknownCaller, 401),
+            (Trouble::NotAllowed("tokens.x".into()), 403),
+            (Trouble::NoSuchName("tokens.x".into()), 404),
+            (Trouble::TooLarge, 413),
+        ] {
+            let response = refusal(&trouble, Style::OAuth);
+            assert_eq!(response.status().as_u16(), status, "{trouble:?}");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), status >= 502, "{trouble:?}");
+        }
+        assert_eq!(refusal(&failed(FailureKind::Throttled, false), Style::Aws).headers()[RETRY_AFTER], "3", "rounded up");
+    }
+
+    #[test]
+    fn a_description_holds_only_what_rfc_6749_allows() {
+        assert_eq!(printable("a \"b\" \\ ü\n…"), "a 'b' ' ??.");
+    }
+}

@@ -1,0 +1,117 @@
+//! `GET /v1/status`: every token, credentials and listener; for callers only. Never a secret, never a token.
+//!
+//! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
+//! sees it all the same: names and states are no secrets among callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use warp::Filter as _;
+
+use super::reply::{self, Style};
+use super::{Asker, Routes, Surface, allowed, with};
+use crate::clock::{Moment, rfc3339};
+use crate::refresh::Entry;
+use crate::refresh::entry::Snapshot;
+use crate::refresh::schedule::Keep;
+use crate::source::Ask;
+
+const METHODS: &[&str] = &["GET", "HEAD"];
+
+/// The route.
+pub fn route(surface: &Arc<Surface>) -> Routes {
+    warp::path!("v1" / "status")
+        .and(warp::method())
+        .and(warp::ext::get::<Asker>())
+        .and(with(surface))
+        .map(|method: Method, _: Asker, surface: Arc<Surface>| match allowed(&method, METHODS) {
+            Ok(()) => reply::json(StatusCode::OK, &document(&surface)),
+            Err(trouble) => reply::refusal(&trouble, Style::OAuth),
+        })
+        .boxed()
+}
+
+fn document(surface: &Surface) -> Value {
+    let store = &surface.store;
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": if surface.life.is_draining() { "draining" } else { "serving" },
+        "ready": !surface.life.is_draining() && store.always_kept_without_value() == 0,
+        "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
+        "requests": surface.life.answered(),
+        "listeners": surface.listeners,
+        "tokens": store.tokens.values().flat_map(|entry| rows(surface, entry)).collect::<Vec<_>>(),
+        "credentials": store.credentials.values().flat_map(|entry| rows(surface, entry)).collect::<Vec<_>>(),
+    })
+}
+
+/// One row per variation held; one for the entry if none is.
+fn rows<T: Send + Sync + 'static>(surface: &Surface, entry: &Entry<T>) -> Vec<Value> {
+    let base = json!({
+        "name": entry.name(),
+        "source": entry.origin(),
+        "keep": match entry.freshness().keep { Keep::Used => "used", Keep::Always => "always" },
+    });
+    let snapshots = entry.snapshots();
+    if snapshots.is_empty() {
+        return vec![row(base, surface, entry, &Ask::default(), &Snapshot::default())];
+    }
+    snapshots.iter().map(|(ask, snapshot)| row(base.clone(), surface, entry, ask, snapshot)).collect()
+}
+
+fn row<T: Send + Sync + 'static>(mut row: Value, surface: &Surface, entry: &Entry<T>, ask: &Ask, held: &Snapshot) -> Value {
+    let now = surface.clock.now();
+    row["state"] = json!(state(held, now));
+    row["fetching"] = json!(held.fetching);
+    if let Some(caller) = &ask.caller {
+        row["caller"] = json!(caller);
+    }
+    if let Some(scopes) = &ask.scopes {
+        row["scope"] = json!(scopes.join(" "));
+    }
+    if let Some(life) = held.lease {
+        let lifetime = life.expiry.since(life.issued_at);
+        row["lifetime"] = json!(lifetime.as_secs());
+        instant(&mut row, "refresh_due", surface, life.refresh_due);
+        instant(&mut row, "expires", surface, life.expiry);
+        row["outage_cover"] = json!(entry.freshness().guaranteed_cover(lifetime).as_secs());
+        if let Some(wanted) = entry.freshness().outage_cover {
+            row["outage_cover_wanted"] = json!(wanted.as_secs());
+        }
+    }
+    if let Some(trouble) = &held.trouble {
+        row["last_error"] = json!({
+            "kind": trouble.failure.kind.as_str(),
+            "message": trouble.failure.message,
+            "failures_in_a_row": trouble.attempts,
+            "since": rfc3339(surface.clock.wall_at(trouble.since)),
+            "retry_in": trouble.retry_at.since(now).as_secs(),
+        });
+    }
+    let counts = held.counts;
+    row["hits"] = json!(counts.hits);
+    row["stale"] = json!(counts.stale);
+    row["misses"] = json!(counts.misses);
+    row["upstream_requests"] = json!(counts.fetches);
+    row["upstream_failures"] = json!(counts.failures);
+    row["upstream_avoided"] = json!((counts.hits + counts.stale + counts.misses).saturating_sub(counts.fetches));
+    row
+}
+
+fn state(held: &Snapshot, now: Moment) -> &'static str {
+    match (held.lease, &held.trouble) {
+        (Some(life), None) if now < life.refresh_due => "fresh",
+        (Some(_), None) => "refresh-due",
+        (Some(_), Some(_)) => "degraded",
+        (None, Some(_)) => "failed",
+        (None, None) => "empty",
+    }
+}
+
+fn instant(row: &mut Value, name: &str, surface: &Surface, moment: Moment) {
+    let left = moment.since(surface.clock.now());
+    row[format!("{name}_at")] = json!(rfc3339(surface.clock.wall_at(moment)));
+    row[format!("{name}_in")] = json!(if left < Duration::from_secs(1) { 0 } else { left.as_secs() });
+}

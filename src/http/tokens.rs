@@ -1,0 +1,136 @@
+//! `GET /v1/tokens/{name}`: a bearer token.
+//!
+//! Answer: `{"access_token","token_type":"Bearer","expires_in","expires_at","scope"}`, with `expires_in` the seconds that
+//! remain; with `Accept: text/plain` the bare token. `?scope=a b` narrows it to a subset of the configured scopes.
+//! `Credbroker-Cache: hit | stale | miss`; never stored. Errors are spelled as OAuth clients read them.
+
+use std::sync::Arc;
+
+use http::header::HeaderName;
+use http::{HeaderValue, Method, StatusCode};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use warp::Filter as _;
+
+use super::reply::{self, Response, Style, Trouble};
+use super::{Asker, Routes, Surface, allowed, query, with};
+use crate::clock::rfc3339;
+use crate::policy::Grant;
+use crate::refresh::{CacheState, Served};
+use crate::source::BearerToken;
+
+const METHODS: &[&str] = &["GET", "HEAD"];
+
+/// The route.
+pub fn route(surface: &Arc<Surface>) -> Routes {
+    warp::path!("v1" / "tokens" / String)
+        .and(warp::method())
+        .and(query())
+        .and(warp::header::optional::<String>("accept"))
+        .and(warp::ext::get::<Asker>())
+        .and(with(surface))
+        .then(async |name: String, method: Method, query: String, accept: Option<String>, asker: Asker, surface: Arc<Surface>| {
+            answer(&surface, &asker, &name, &method, &query, accept.as_deref())
+                .await
+                .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
+        })
+        .boxed()
+}
+
+async fn answer(
+    surface: &Surface,
+    asker: &Asker,
+    name: &str,
+    method: &Method,
+    query: &str,
+    accept: Option<&str>,
+) -> Result<Response, Trouble> {
+    allowed(method, METHODS)?;
+    let full = format!("tokens.{name}");
+    let configured = surface.store.scopes_of(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let permit = asker.0.permit(Grant::Token(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
+    let scopes = narrowed(query, configured)?;
+    let outcome = surface.store.token(&permit, scopes).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
+    Ok(with_cache(render(surface, &served, wants_text(accept)), served.cache))
+}
+
+/// The scopes that the query asks for, sorted; `None` if it asks for all that are configured.
+fn narrowed(query: &str, configured: &[String]) -> Result<Option<Vec<String>>, Trouble> {
+    let mut asked: Option<String> = None;
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if key != "scope" {
+            return Err(Trouble::BadRequest("the only query parameter here is scope"));
+        }
+        if asked.replace(value.into_owned()).is_some() {
+            return Err(Trouble::BadRequest("scope is given once, its values separated by spaces"));
+        }
+    }
+    let Some(asked) = asked else { return Ok(None) };
+    let mut scopes: Vec<String> = asked.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect();
+    scopes.sort();
+    scopes.dedup();
+    if !scopes.iter().all(|scope| configured.contains(scope)) {
+        return Err(Trouble::BadScope);
+    }
+    let all = scopes.is_empty() || scopes.len() == configured.len();
+    Ok((!all).then_some(scopes))
+}
+
+fn wants_text(accept: Option<&str>) -> bool {
+    accept.is_some_and(|accept| accept.split(',').next().is_some_and(|first| first.trim().starts_with("text/plain")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the answer to a caller that holds a permit")]
+fn render(surface: &Surface, served: &Served<BearerToken>, as_text: bool) -> Response {
+    let token = served.lease.value.token.expose_secret();
+    if as_text {
+        return reply::with_type(StatusCode::OK, "text/plain; charset=utf-8", token.to_owned());
+    }
+    let remaining = served.lease.remaining(surface.clock.now());
+    let mut body = json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": remaining.as_secs(),
+        "expires_at": rfc3339(surface.clock.wall_at(served.lease.expiry)),
+    });
+    if let Some(scope) = &served.lease.value.scope {
+        body["scope"] = json!(scope);
+    }
+    reply::json(StatusCode::OK, &body)
+}
+
+/// Says how the answer stands to the cache.
+pub fn with_cache(mut response: Response, cache: CacheState) -> Response {
+    let value = HeaderValue::from_static(cache.as_str());
+    response.headers_mut().insert(HeaderName::from_static("credbroker-cache"), value);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configured() -> Vec<String> {
+        ["a/r", "a/w"].map(ToOwned::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_scope_narrows_and_never_widens() {
+        let narrow = |query| narrowed(query, &configured());
+        assert_eq!(narrow("").unwrap(), None);
+        assert_eq!(narrow("scope=").unwrap(), None);
+        assert_eq!(narrow("scope=a/w+a/r").unwrap(), None, "all of them is the same as none given");
+        assert_eq!(narrow("scope=a%2Fr").unwrap(), Some(vec!["a/r".to_owned()]));
+        assert_eq!(narrow("scope=a/r%20a/r").unwrap(), Some(vec!["a/r".to_owned()]));
+        assert!(matches!(narrow("scope=a/x"), Err(Trouble::BadScope)));
+        assert!(matches!(narrow("scope=a/r&scope=a/w"), Err(Trouble::BadRequest(_))));
+        assert!(matches!(narrow("scop=a/r"), Err(Trouble::BadRequest(_))));
+    }
+
+    #[test]
+    fn bare_text_is_for_those_who_ask_for_it_first() {
+        assert!(wants_text(Some("text/plain")) && wants_text(Some("text/plain; q=0.9, */*")));
+        assert!(!wants_text(None) && !wants_text(Some("*/*")) && !wants_text(Some("application/json, text/plain")));
+    }
+}

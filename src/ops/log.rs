@@ -1,0 +1,33 @@
+//! The diagnostic log: to standard error, plain text for people or JSON for machines.
+//!
+//! `CREDBROKER_LOG` sets its level (`error`, `warn`, `info`, `debug`, `trace`; `info` by default), `CREDBROKER_LOG_FORMAT=json`
+//! its form. The level is for credbroker's own words only. Libraries are held at `warn` whatever it says, because below that
+//! the AWS SDK and hyper print whole requests and answers, with secrets and tokens in them.
+
+use std::io::IsTerminal as _;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::environment::Environment;
+
+/// Starts the log. Later calls do nothing.
+pub fn start(environment: &Environment) {
+    let level = environment.var("CREDBROKER_LOG").and_then(|level| level.parse::<LevelFilter>().ok());
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
+    let registry = tracing_subscriber::registry().with(targets);
+    // Under journald, which adds the time itself, and in pipes no colours.
+    let timeless = environment.var("JOURNAL_STREAM").is_some();
+    let started = if environment.var("CREDBROKER_LOG_FORMAT") == Some("json") {
+        registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()
+    } else if timeless {
+        registry.with(tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(std::io::stderr)).try_init()
+    } else {
+        let colours = std::io::stderr().is_terminal() && environment.var("NO_COLOR").is_none();
+        registry.with(tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()
+    };
+    // Somebody else's subscriber, as in a test, stays.
+    drop(started);
+}

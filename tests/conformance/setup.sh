@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes the two Python environments of the conformance tests, in .venv beside this file:
+#   .venv/clients    boto3, the AWS CLI, pytest: what calls credbroker
+#   .venv/upstreams  moto, ministack: what credbroker calls
+# Each is keyed by a hash of its requirements, so a warm run installs nothing. Only this directory is written to.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+say() { printf '   %s\n' "$*"; }
+stop() { printf 'conformance: %s\n' "$*" >&2; exit 1; }
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null 2>&1 ||
+  stop "python3 is not installed; it is needed for the conformance tests only (Debian: apt-get install python3 python3-venv)."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  stop "$("$python" --version) is too old; the pinned packages want Python 3.11 or newer (set PYTHON=… to choose one)."
+
+# Debian splits venv out of python3; `import venv` works there while making one does not, ensurepip tells them apart.
+if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    say "python3 has no venv module: installing the Debian package python3-venv"
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv >/dev/null 2>&1 ||
+      { apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv >/dev/null; } ||
+      stop "python3-venv could not be installed; install it by hand and run this again."
+  else
+    stop "python3 has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv) and run this again."
+  fi
+fi
+
+environment() { # name, requirements file
+  local at=.venv/$1 wanted key
+  wanted=$({ "$python" --version; cat "$2"; } | sha256sum | cut -d' ' -f1)
+  key=$at/.installed-for
+  if [ -x "$at/bin/python" ] && [ "$(cat "$key" 2>/dev/null)" = "$wanted" ]; then
+    say "python environment '$1' is up to date"
+    return
+  fi
+  say "making the python environment '$1' from $2 (once; about 20 s)"
+  rm -rf "$at"
+  "$python" -m venv "$at" || stop "'$python -m venv' failed; see the lines above."
+  "$at/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2" ||
+    stop "pip could not install $2; the lines above say why (is the package index reachable?)."
+  # Written last: an interrupted install is made again from nothing.
+  printf '%s\n' "$wanted" >"$key"
+}
+
+environment clients requirements.txt
+environment upstreams requirements-upstreams.txt

@@ -1,0 +1,103 @@
+//! The emulated cloud: the world as written, and everything that changes while it runs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Clock;
+use crate::fault::FaultPlan;
+use crate::identitypool::Identities;
+use crate::journal::Journal;
+use crate::keys::{Algorithm, PoolKeys, SigningKey};
+use crate::sessions::Sessions;
+use crate::userpool::RefreshTokens;
+use crate::world::{Client, World};
+
+pub(crate) struct Cloud {
+    pub(crate) world: World,
+    /// Where the emulator listens, without a trailing slash.
+    pub(crate) url: String,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) faults: FaultPlan,
+    pub(crate) sessions: Sessions,
+    pub(crate) identities: Identities,
+    pub(crate) refresh_tokens: RefreshTokens,
+    /// Signs the identity service's OpenID tokens.
+    pub(crate) identity_key: SigningKey,
+    pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
+    lifetimes: Mutex<HashMap<String, u64>>,
+    secrets: Mutex<HashMap<String, Vec<String>>>,
+}
+
+impl Cloud {
+    /// Generates all keys; takes a moment of computing.
+    pub(crate) fn new(world: World, url: String) -> Cloud {
+        let pool_keys = world
+            .pools
+            .keys()
+            .map(|id| (id.clone(), PoolKeys::generate()))
+            .collect();
+        Cloud {
+            world,
+            url,
+            clock: Clock::default(),
+            journal: Journal::default(),
+            faults: FaultPlan::default(),
+            sessions: Sessions::default(),
+            identities: Identities::default(),
+            refresh_tokens: RefreshTokens::default(),
+            identity_key: SigningKey::generate(Algorithm::Rs512),
+            pool_keys: Mutex::new(pool_keys),
+            lifetimes: Mutex::default(),
+            secrets: Mutex::default(),
+        }
+    }
+
+    /// Uses the keys of a pool; `None` when there is no such pool.
+    pub(crate) fn with_keys<T>(&self, pool: &str, work: impl FnOnce(&PoolKeys) -> T) -> Option<T> {
+        lock(&self.pool_keys).get(pool).map(work)
+    }
+
+    /// Puts new keys in a pool; whether the pool exists.
+    pub(crate) fn rotate_keys(&self, pool: &str) -> bool {
+        if !self.world.pools.contains_key(pool) {
+            return false;
+        }
+        let fresh = PoolKeys::generate();
+        let mut all = lock(&self.pool_keys);
+        if let Some(retired) = all.remove(pool) {
+            all.insert(pool.to_owned(), retired.rotated(fresh));
+        }
+        true
+    }
+
+    /// The lifetime a test set for what `operation` issues, if any.
+    pub(crate) fn lifetime(&self, operation: &str) -> Option<u64> {
+        lock(&self.lifetimes).get(operation).copied()
+    }
+
+    pub(crate) fn set_lifetime(&self, operation: &str, seconds: u64) {
+        lock(&self.lifetimes).insert(operation.to_owned(), seconds);
+    }
+
+    /// The secrets of a client that work now.
+    pub(crate) fn secrets(&self, client_id: &str, client: &Client) -> Vec<String> {
+        lock(&self.secrets)
+            .get(client_id)
+            .cloned()
+            .unwrap_or_else(|| client.secrets.clone())
+    }
+
+    /// Makes `secret` the client's only one; whether the client exists.
+    pub(crate) fn set_secret(&self, client_id: &str, secret: &str) -> bool {
+        if self.world.client(client_id).is_none() {
+            return false;
+        }
+        lock(&self.secrets).insert(client_id.to_owned(), vec![secret.to_owned()]);
+        true
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,115 @@
+//! From an identity id and logins to who that is: shared by the operations that hand something out.
+
+use std::collections::BTreeMap;
+
+use super::identities::Identity;
+use super::logins::{self, Kind, Login, refused};
+use crate::failure::Failure;
+use crate::json_api::text;
+use crate::request::Request;
+use crate::world::IdentityPool;
+
+/// An identity whose logins were proven.
+pub(super) struct Resolved<'a> {
+    pub(super) id: String,
+    pub(super) pool_id: String,
+    pub(super) pool: &'a IdentityPool,
+    pub(super) authenticated: bool,
+    pub(super) amr: Vec<String>,
+    pub(super) roles: Vec<String>,
+}
+
+pub(super) fn resolve<'a>(
+    request: &mut Request<'a>,
+    id: Option<&String>,
+    logins: &BTreeMap<String, String>,
+) -> Result<Resolved<'a>, Failure> {
+    let id = text("identityId", id, (1, 55), |c| {
+        c.is_ascii_alphanumeric() || "-:".contains(c)
+    })?;
+    request.asked.note("identity_id", id);
+    request
+        .asked
+        .note("logins", logins.keys().cloned().collect::<Vec<_>>());
+    logins::well_formed(logins)?;
+    let missing = || {
+        Failure::bad(
+            "ResourceNotFoundException",
+            format!("Identity '{id}' not found."),
+        )
+    };
+    let identity = request.cloud.identities.find(id).ok_or_else(missing)?;
+    let pool = request
+        .cloud
+        .world
+        .identity_pools
+        .get(&identity.pool)
+        .ok_or_else(missing)?;
+    if logins.is_empty() {
+        guest(id, &identity, pool)?;
+    }
+    let proven = logins::proven(request, &identity.pool, pool, logins)?;
+    adopt(request, id, &identity, &proven)?;
+    let mut amr: Vec<String> = proven.iter().flat_map(|login| login.amr.clone()).collect();
+    amr.dedup();
+    if amr.is_empty() {
+        amr.push("unauthenticated".to_owned());
+    }
+    Ok(Resolved {
+        id: id.to_owned(),
+        pool_id: identity.pool,
+        pool,
+        authenticated: !logins.is_empty(),
+        amr,
+        roles: proven.into_iter().flat_map(|login| login.roles).collect(),
+    })
+}
+
+/// Without logins only a guest is served, and only where guests are allowed.
+fn guest(id: &str, identity: &Identity, pool: &IdentityPool) -> Result<(), Failure> {
+    if !identity.logins.is_empty() {
+        return Err(refused(&format!("Access to Identity '{id}' is forbidden.")));
+    }
+    if !pool.allow_unauthenticated {
+        return Err(refused(
+            "Unauthenticated access is not supported for this identity pool.",
+        ));
+    }
+    Ok(())
+}
+
+/// One login at least must be the identity's own; the others are linked to it. A guest takes any free login.
+fn adopt(
+    request: &Request<'_>,
+    id: &str,
+    identity: &Identity,
+    proven: &[Login],
+) -> Result<(), Failure> {
+    let mut links = Vec::new();
+    let mut matched = proven.is_empty();
+    for login in proven {
+        match &login.kind {
+            Kind::Own(subject) if subject == id => matched = true,
+            Kind::Own(_) => return Err(mismatch()),
+            Kind::Provider(link) => links.push(link.clone()),
+        }
+    }
+    let identities = &request.cloud.identities;
+    let owners = || {
+        links
+            .iter()
+            .filter_map(|link| identities.owner(&identity.pool, link))
+    };
+    matched |= owners().any(|owner| owner == id) || identity.logins.is_empty();
+    if !matched || owners().any(|owner| owner != id) {
+        return Err(mismatch());
+    }
+    identities.link(id, links);
+    Ok(())
+}
+
+fn mismatch() -> Failure {
+    refused(
+        "Logins don't match. Please include at least one valid login for this identity or identity pool.",
+    )
+}

@@ -1,0 +1,132 @@
+//! How a result is put on the wire: four protocols, one rendering each.
+
+mod xml;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::random;
+
+/// What an operation comes to: a body's members, or a refusal.
+pub(crate) type Outcome = Result<Value, Failure>;
+
+/// The wire form of an operation.
+pub(crate) enum Protocol {
+    /// The hosted token endpoint: RFC 6749 section 5.
+    OAuth,
+    /// A public JSON document (key sets, discovery).
+    Document,
+    /// JSON 1.1: `__type` and `x-amzn-errortype`.
+    Json,
+    /// The query protocol with XML answers; holds the operation's name.
+    Query(String),
+}
+
+impl Protocol {
+    pub(crate) fn render(&self, outcome: &Outcome) -> Response<Bytes> {
+        match (self, outcome) {
+            (Protocol::OAuth, outcome) => oauth(outcome),
+            (Protocol::Document, outcome) => document(outcome),
+            (Protocol::Json, outcome) => json_1_1(outcome),
+            (Protocol::Query(operation), outcome) => query(operation, outcome),
+        }
+    }
+
+    /// The refusal a client gets when it asks too often.
+    pub(crate) fn throttling(&self) -> Failure {
+        match self {
+            Protocol::OAuth | Protocol::Document => {
+                Failure::new(429, "TooManyRequestsException", "Rate exceeded")
+            }
+            Protocol::Json => Failure::bad("TooManyRequestsException", "Rate exceeded"),
+            Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
+        }
+    }
+}
+
+fn oauth(outcome: &Outcome) -> Response<Bytes> {
+    let (status, body) = match outcome {
+        Ok(body) => (200, body.clone()),
+        Err(f) if f.message.is_empty() => (f.status, json!({ "error": f.code })),
+        Err(f) => (
+            f.status,
+            json!({ "error": f.code, "error_description": f.message }),
+        ),
+    };
+    let headers = [
+        ("content-type", "application/json;charset=UTF-8"),
+        (
+            "cache-control",
+            "no-cache, no-store, max-age=0, must-revalidate",
+        ),
+        ("pragma", "no-cache"),
+        ("x-amz-cognito-request-id", &random::uuid()),
+    ];
+    response(status, &headers, body.to_string())
+}
+
+fn document(outcome: &Outcome) -> Response<Bytes> {
+    let (status, cache, body) = match outcome {
+        Ok(body) => (200, "public, max-age=86400", body.clone()),
+        Err(f) => (f.status, "no-store", json!({ "message": f.message })),
+    };
+    response(
+        status,
+        &[
+            ("content-type", "application/json"),
+            ("cache-control", cache),
+        ],
+        body.to_string(),
+    )
+}
+
+fn json_1_1(outcome: &Outcome) -> Response<Bytes> {
+    let id = random::uuid();
+    let mut headers = vec![
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amzn-requestid", id.as_str()),
+    ];
+    match outcome {
+        Ok(body) => response(200, &headers, body.to_string()),
+        Err(f) => {
+            headers.push(("x-amzn-errortype", &f.code));
+            response(
+                f.status,
+                &headers,
+                json!({ "__type": f.code, "message": f.message }).to_string(),
+            )
+        }
+    }
+}
+
+fn query(operation: &str, outcome: &Outcome) -> Response<Bytes> {
+    let id = random::uuid();
+    let (status, body) = match outcome {
+        Ok(body) => (200, xml::success(operation, body, &id)),
+        Err(f) => (f.status, xml::failure(f, &id)),
+    };
+    response(
+        status,
+        &[("content-type", "text/xml"), ("x-amzn-requestid", &id)],
+        body,
+    )
+}
+
+fn response(status: u16, headers: &[(&str, &str)], body: String) -> Response<Bytes> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response
+        .body(Bytes::from(body))
+        .unwrap_or_else(|_| unsendable())
+}
+
+/// In place of an answer whose status or headers, made up by a fault, HTTP cannot carry.
+pub(crate) fn unsendable() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"the fault cannot be sent"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

@@ -1,0 +1,95 @@
+//! The canonical request: one text both sides can compute.
+
+use std::fmt::Write as _;
+
+use http::HeaderMap;
+use url::form_urlencoded;
+
+use crate::call::Call;
+use crate::digest::{hex, sha256};
+
+/// Method, path, query, signed headers, their names, and the hash of the body.
+pub(super) fn request(call: &Call, signed: &[String]) -> String {
+    format!(
+        "{}\n{}\n{}\n{}\n{}\n{}",
+        call.method,
+        path(&call.path),
+        query(&call.query),
+        headers(&call.headers, signed),
+        signed.join(";"),
+        hex(&sha256(&call.body)),
+    )
+}
+
+/// Dot and empty segments resolved, then encoded once more (every service but S3 encodes twice).
+fn path(raw: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in raw.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    let mut out = String::from("/");
+    out.push_str(
+        &segments
+            .iter()
+            .map(|segment| encode(segment))
+            .collect::<Vec<_>>()
+            .join("/"),
+    );
+    if raw.ends_with('/') && out.len() > 1 {
+        out.push('/');
+    }
+    out
+}
+
+fn query(raw: &str) -> String {
+    // A plus sign in a signed query is a plus sign, not a space.
+    let raw = raw.replace('+', "%2B");
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(raw.as_bytes())
+        .map(|(name, value)| (encode(&name), encode(&value)))
+        .collect();
+    pairs.sort();
+    pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+fn headers(all: &HeaderMap, signed: &[String]) -> String {
+    let mut out = String::new();
+    for name in signed {
+        let values: Vec<String> = all
+            .get_all(name)
+            .iter()
+            .map(|value| squeezed(value.as_bytes()))
+            .collect();
+        let _ = writeln!(out, "{name}:{}", values.join(","));
+    }
+    out
+}
+
+/// Outer space removed, inner runs of it reduced to one.
+fn squeezed(value: &[u8]) -> String {
+    String::from_utf8_lossy(value)
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// RFC 3986: everything but the unreserved characters as `%XX`.
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

@@ -1,0 +1,25 @@
+//! Cognito user pools: the `cognito-idp` API operations.
+
+mod client_token;
+mod describe;
+pub(crate) mod machine_token;
+mod refresh_tokens;
+mod secret_hash;
+mod sign_in;
+mod user_tokens;
+
+use crate::request::Operation;
+
+pub(crate) use self::refresh_tokens::RefreshTokens;
+
+/// The operation of a name.
+pub(crate) fn operation(name: &str) -> Option<Operation> {
+    let operation: Operation = match name {
+        "GetClientToken" => client_token::get_client_token,
+        "InitiateAuth" => sign_in::initiate_auth,
+        "DescribeUserPool" => describe::user_pool,
+        "DescribeUserPoolClient" => describe::user_pool_client,
+        _ => return None,
+    };
+    Some(operation)
+}

@@ -1,0 +1,99 @@
+//! The `pools` section: Cognito user pools.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// `[pools."REGION_ID"]`: a user pool.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// `domain`: prefix of the hosted domain `PREFIX.auth.REGION.amazoncognito.com`.
+    pub domain: Option<String>,
+    /// `issuer`: `original` (default) or `updated`, the form of the `iss` claim.
+    #[serde(default)]
+    pub issuer: Issuer,
+    /// `resource_servers`: scope names by resource server identifier.
+    #[serde(default)]
+    pub resource_servers: BTreeMap<String, Vec<String>>,
+    /// `clients`: app clients by client id.
+    #[serde(default)]
+    pub clients: BTreeMap<String, Client>,
+    /// `users`: users by user name.
+    #[serde(default)]
+    pub users: BTreeMap<String, User>,
+}
+
+/// `IssuerConfiguration.Type` of a user pool.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Issuer {
+    /// `https://cognito-idp.REGION.amazonaws.com/POOL`
+    #[default]
+    Original,
+    /// `https://issuer-cognito-idp.REGION.amazonaws.com/POOL`
+    Updated,
+}
+
+/// `[pools.….clients.ID]`: an app client.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// `secrets`: none (a public client), one, or two that are both accepted; 24 to 64 of `[\w+]`.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// `oauth_flows`: of `client_credentials`, `code`, `implicit`.
+    #[serde(default)]
+    pub oauth_flows: Vec<String>,
+    /// `explicit_auth_flows`: `ALLOW_CLIENT_TOKEN_AUTH` alone, or user flows.
+    #[serde(default)]
+    pub explicit_auth_flows: Vec<String>,
+    /// `scopes`: `resource-server/scope` names the client may ask for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// `access_token_validity`: seconds, 300 to 86400, default 3600.
+    #[serde(default = "one_hour")]
+    pub access_token_validity: u64,
+    /// `id_token_validity`: seconds, 300 to 86400, default 3600.
+    #[serde(default = "one_hour")]
+    pub id_token_validity: u64,
+    /// `refresh_token_validity`: seconds, 3600 to 315360000, default 30 days.
+    #[serde(default = "thirty_days")]
+    pub refresh_token_validity: u64,
+}
+
+impl Client {
+    pub(crate) fn has_flow(&self, flow: &str) -> bool {
+        self.explicit_auth_flows.iter().any(|f| f == flow)
+    }
+
+    pub(crate) fn has_grant(&self, grant: &str) -> bool {
+        self.oauth_flows.iter().any(|f| f == grant)
+    }
+}
+
+/// `[pools.….users.NAME]`: a user.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// `password`: what `USER_PASSWORD_AUTH` must send.
+    pub password: String,
+    /// `sub`: the user's immutable id.
+    pub sub: String,
+    /// `groups`: becomes `cognito:groups` when not empty.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// `roles`: role ARNs, becomes `cognito:roles` when not empty.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// `challenge`: `InitiateAuth` answers this challenge instead of tokens.
+    pub challenge: Option<String>,
+}
+
+fn one_hour() -> u64 {
+    3600
+}
+
+fn thirty_days() -> u64 {
+    30 * 24 * 3600
+}

@@ -1,0 +1,11 @@
+//! The emulator over real sockets, as its clients see it.
+
+mod control;
+mod faults;
+mod identity_pool;
+mod signer;
+mod sts;
+mod token_endpoint;
+mod user_pool;
+mod wire;
+mod world_file;
