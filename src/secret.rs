@@ -29,7 +29,9 @@ pub enum Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The file is missing, unreadable or not a plain file.
-    #[error("the secret file {path} cannot be read: {cause}; check that it exists and that the daemon's user may read it")]
+    #[error(
+        "the secret file {path} cannot be read: {cause}; check that it exists and that the daemon's user may read it"
+    )]
     File {
         /// Which file.
         path: PathBuf,
@@ -48,7 +50,9 @@ pub enum Unreadable {
     #[error("the environment variable {0} is not set or is empty; set it for the daemon")]
     Unset(String),
     /// systemd passed no credentials.
-    #[error("the systemd credential {0:?} cannot be read: $CREDENTIALS_DIRECTORY is not set; add LoadCredential={0}:… to the unit")]
+    #[error(
+        "the systemd credential {0:?} cannot be read: $CREDENTIALS_DIRECTORY is not set; add LoadCredential={0}:… to the unit"
+    )]
     NoCredentials(String),
 }
 
@@ -153,7 +157,9 @@ mod tests {
     #[test]
     fn what_is_no_secret_is_refused_without_showing_it() {
         let long = vec![b'x'; 70_000];
-        for (content, fault) in [(&b""[..], "is empty"), (&b"\n"[..], "is empty"), (&b"\xff\xfe"[..], "UTF-8"), (&long, "64 KiB")] {
+        for (content, fault) in
+            [(&b""[..], "is empty"), (&b"\n"[..], "is empty"), (&b"\xff\xfe"[..], "UTF-8"), (&long, "64 KiB")]
+        {
             let (_dir, path) = file_with(content);
             let error = read_file(&path).unwrap_err().to_string();
             assert!(error.contains(fault) && !error.contains("xxx"), "{error}");

@@ -10,8 +10,8 @@ use crate::refresh::{Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
 use crate::source::upstream::Upstream;
 use crate::source::{
-    AwsCredentials, BearerToken, Source, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken, identity_pool,
-    identity_pool::IdentityPool, machine_user::MachineUser, token_endpoint::TokenEndpoint,
+    AwsCredentials, BearerToken, Source, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken,
+    identity_pool, identity_pool::IdentityPool, machine_user::MachineUser, token_endpoint::TokenEndpoint,
 };
 
 /// Makes the entries of `config`. Nothing is fetched yet.
@@ -41,18 +41,32 @@ fn token_entry(name: &str, token: Token, upstream: &Upstream, sdk: &Arc<Sdk>, ou
     let inputs = Inputs { caller: false, scopes: token.scopes.len() > 1 };
     let (clock, environment) = (outside.clock.clone(), Arc::clone(&outside.environment));
     let source: Arc<dyn Source<BearerToken>> = match token.source {
-        TokenSource::TokenEndpoint(config) => Arc::new(TokenEndpoint::new(config, upstream.clone(), clock.clone(), environment)),
-        TokenSource::ClientToken(config) => Arc::new(ClientToken::new(config, Arc::clone(sdk), clock.clone(), environment)),
-        TokenSource::MachineUser(config) => Arc::new(MachineUser::new(config, Arc::clone(sdk), clock.clone(), environment)),
+        TokenSource::TokenEndpoint(config) => {
+            Arc::new(TokenEndpoint::new(config, upstream.clone(), clock.clone(), environment))
+        }
+        TokenSource::ClientToken(config) => {
+            Arc::new(ClientToken::new(config, Arc::clone(sdk), clock.clone(), environment))
+        }
+        TokenSource::MachineUser(config) => {
+            Arc::new(MachineUser::new(config, Arc::clone(sdk), clock.clone(), environment))
+        }
     };
     Entry::new(&format!("tokens.{name}"), origin, source, inputs, token.freshness, clock)
 }
 
 /// The broker's own identity: the first stage of whatever is signed and names no other.
 fn own_identity(sdk: &Arc<Sdk>, outside: &Outside) -> Entry<AwsCredentials> {
-    let freshness = Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: std::time::Duration::ZERO };
+    let freshness =
+        Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: std::time::Duration::ZERO };
     let source = Arc::new(Ambient::new(Arc::clone(sdk), outside.clock.clone()));
-    Entry::new("the broker's own AWS identity", "ambient".to_owned(), source, Inputs::default(), freshness, outside.clock.clone())
+    Entry::new(
+        "the broker's own AWS identity",
+        "ambient".to_owned(),
+        source,
+        Inputs::default(),
+        freshness,
+        outside.clock.clone(),
+    )
 }
 
 struct Assembly<'a> {

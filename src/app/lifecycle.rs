@@ -26,8 +26,12 @@ const LOOK: Duration = Duration::from_millis(50);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The variables that point the SDK somewhere else.
-const ENDPOINTS: [&str; 4] =
-    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"];
+const ENDPOINTS: [&str; 4] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
+    "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
+];
 
 /// Runs the daemon until it is told to end and has drained.
 ///
@@ -158,11 +162,14 @@ fn not_ourselves(environment: &Environment, sockets: &[Socketed]) -> Result<(), 
     let variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
     let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { return Ok(()) };
     let ours = |socket: &Socketed| match socket {
-        Socketed::Tcp(listener) => listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default()),
+        Socketed::Tcp(listener) => {
+            listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
+        }
         Socketed::Unix(..) => false,
     };
     if config::is_loopback(&url) && sockets.iter().any(ours) {
-        let fault = "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
+        let fault =
+            "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
         return Err(CannotStart::Environment { variable, fault });
     }
     Ok(())

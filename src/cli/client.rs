@@ -144,15 +144,16 @@ impl Client {
         let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(fail)?;
         tokio::spawn(connection);
-        let mut request = Request::builder().method(Method::GET).uri(path).header("host", host).header("credbroker-request", "true");
+        let mut request =
+            Request::builder().method(Method::GET).uri(path).header("host", host).header("credbroker-request", "true");
         if let Some(token) = &self.token {
             #[expect(clippy::disallowed_methods, reason = "the token goes to the daemon it was made for")]
             let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
             request = request.header("authorization", value.as_str());
         }
-        let request = request
-            .body(Empty::<Bytes>::new())
-            .map_err(|_| Unanswered::Usage("the caller's token or the name holds a character that no request may carry".to_owned()))?;
+        let request = request.body(Empty::<Bytes>::new()).map_err(|_| {
+            Unanswered::Usage("the caller's token or the name holds a character that no request may carry".to_owned())
+        })?;
         let response = sender.send_request(request).await.map_err(fail)?;
         let status = response.status();
         #[expect(clippy::disallowed_methods, reason = "the body is limited")]

@@ -64,7 +64,11 @@ fn process(body: &Map<String, Value>) -> Value {
 }
 
 fn variables(body: &Map<String, Value>) -> String {
-    let names = [("AWS_ACCESS_KEY_ID", "AccessKeyId"), ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"), ("AWS_SESSION_TOKEN", "Token")];
+    let names = [
+        ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+        ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+        ("AWS_SESSION_TOKEN", "Token"),
+    ];
     let line = |(variable, key): (&str, &str)| {
         let value = body.get(key).and_then(Value::as_str).unwrap_or_default();
         format!("export {variable}='{}'", value.replace('\'', "'\\''"))
@@ -91,6 +95,9 @@ mod tests {
 
     #[test]
     fn variables_are_quoted_for_a_shell() {
-        assert_eq!(variables(&body()), "export AWS_ACCESS_KEY_ID='A'\nexport AWS_SECRET_ACCESS_KEY='it'\\''s'\nexport AWS_SESSION_TOKEN='T'");
+        assert_eq!(
+            variables(&body()),
+            "export AWS_ACCESS_KEY_ID='A'\nexport AWS_SECRET_ACCESS_KEY='it'\\''s'\nexport AWS_SESSION_TOKEN='T'"
+        );
     }
 }

@@ -16,7 +16,8 @@ pub fn say_bare(text: &str) -> Exit {
 
 fn write(text: &str, end: &str) -> Exit {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
+    let written =
+        out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
     match written {
         Ok(()) => Exit::Done,
         Err(_) => Exit::Failed,

@@ -44,11 +44,19 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
 fn table(document: &Value, colours: bool) -> String {
     let up = document["uptime_seconds"].as_u64().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let mut out = format!("credbroker {}, {}, up {}\n\n", text(&document["version"]), text(&document["state"]), span(up));
-    out += &format!("{:<28} {:<12} {:>8} {:>8} {:>8} {:>9} {:>8}\n", "NAME", "STATE", "REFRESH", "EXPIRES", "HITS", "UPSTREAM", "AVOIDED");
+    let mut out =
+        format!("credbroker {}, {}, up {}\n\n", text(&document["version"]), text(&document["state"]), span(up));
+    out += &format!(
+        "{:<28} {:<12} {:>8} {:>8} {:>8} {:>9} {:>8}\n",
+        "NAME", "STATE", "REFRESH", "EXPIRES", "HITS", "UPSTREAM", "AVOIDED"
+    );
     let all = ["tokens", "credentials"].iter().flat_map(|kind| document[*kind].as_array().into_iter().flatten());
     for row in all {
-        let variation = [&row["caller"], &row["scope"]].into_iter().filter_map(Value::as_str).map(|v| format!(" ({v})")).collect::<String>();
+        let variation = [&row["caller"], &row["scope"]]
+            .into_iter()
+            .filter_map(Value::as_str)
+            .map(|v| format!(" ({v})"))
+            .collect::<String>();
         let name = format!("{}{variation}", text(&row["name"]));
         let state = text(&row["state"]);
         let padded = format!("{state:<12}");

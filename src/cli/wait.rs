@@ -26,7 +26,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
-    if let Some(odd) = arguments.names.iter().find(|name| !(name.starts_with("tokens.") || name.starts_with("credentials."))) {
+    if let Some(odd) =
+        arguments.names.iter().find(|name| !(name.starts_with("tokens.") || name.starts_with("credentials.")))
+    {
         output::complain(&format!("{odd}: expected tokens.NAME or credentials.NAME"));
         return Exit::Usage;
     }

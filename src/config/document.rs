@@ -15,7 +15,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::{Domain, FileMode, IdentityPoolId, Listen, LoopbackAddress, Read, RoleArn, Scope, UpstreamUrl, UserPoolId};
+use super::text::{
+    Domain, FileMode, IdentityPoolId, Listen, LoopbackAddress, Read, RoleArn, Scope, UpstreamUrl, UserPoolId,
+};
 use crate::policy::TokenDigest;
 use crate::source::template::Template;
 

@@ -143,11 +143,13 @@ impl Config {
     /// Every mistake in it, or that it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let fail = |fault: String| Problems::whole(format!("{}: {fault}", path.display()));
-        let size = std::fs::metadata(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?.len();
+        let size =
+            std::fs::metadata(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?.len();
         if size > LARGEST {
             return Err(fail("the file is larger than 1 MiB, so it is no configuration".to_owned()));
         }
-        let text = std::fs::read_to_string(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?;
         Self::parse(path, &text)
     }
 

@@ -64,7 +64,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let score = |word: &&str| strsim::damerau_levenshtein(found, word);
     let best = known.into_iter().min_by_key(score)?;
-    (strsim::damerau_levenshtein(found, best) <= 1 + found.chars().count().max(best.chars().count()) / 4).then_some(best)
+    (strsim::damerau_levenshtein(found, best) <= 1 + found.chars().count().max(best.chars().count()) / 4)
+        .then_some(best)
 }
 
 /// `; did you mean …?` where a near spelling exists, else nothing.

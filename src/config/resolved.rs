@@ -42,14 +42,26 @@ impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             TokenSource::TokenEndpoint(config) => {
-                write!(f, "cognito, {}, client {}, secret in {}", config.endpoint, config.client_id, config.client_secret)?;
+                write!(
+                    f,
+                    "cognito, {}, client {}, secret in {}",
+                    config.endpoint, config.client_id, config.client_secret
+                )?;
             }
             TokenSource::ClientToken(config) => {
-                write!(f, "cognito, GetClientToken in {}, client {}, secret in {}", config.region, config.client_id, config.client_secret)?;
+                write!(
+                    f,
+                    "cognito, GetClientToken in {}, client {}, secret in {}",
+                    config.region, config.client_id, config.client_secret
+                )?;
             }
             TokenSource::MachineUser(config) => {
                 let kind = format!("{:?}", config.hand_out).to_lowercase();
-                write!(f, "cognito-user, {kind} token of {}, client {}, password in {}", config.username, config.client_id, config.password)?;
+                write!(
+                    f,
+                    "cognito-user, {kind} token of {}, client {}, password in {}",
+                    config.username, config.client_id, config.password
+                )?;
             }
         }
         match &self.scopes[..] {
@@ -96,7 +108,11 @@ impl fmt::Display for directory::Entry {
         }
         let known = if factors.is_empty() { "everybody else".to_owned() } else { factors.join(" and ") };
         let allow: Vec<String> = self.allow.iter().map(ToString::to_string).collect();
-        write!(f, "known by {known}; may have {}", if allow.is_empty() { "nothing".to_owned() } else { allow.join(", ") })
+        write!(
+            f,
+            "known by {known}; may have {}",
+            if allow.is_empty() { "nothing".to_owned() } else { allow.join(", ") }
+        )
     }
 }
 
@@ -117,7 +133,12 @@ impl fmt::Display for Freshness {
             Keep::Always => "always",
         };
         let hour = Duration::from_secs(3_600);
-        write!(f, "renewed {keep}, after {:.0} % of the lifetime; 1h of it bridges an outage of {}", self.ahead * 100.0, period(self.guaranteed_cover(hour)))?;
+        write!(
+            f,
+            "renewed {keep}, after {:.0} % of the lifetime; 1h of it bridges an outage of {}",
+            self.ahead * 100.0,
+            period(self.guaranteed_cover(hour))
+        )?;
         match self.outage_cover.filter(|wanted| *wanted > self.guaranteed_cover(hour)) {
             Some(wanted) => write!(f, " (a longer lifetime is needed for {})", period(wanted)),
             None => Ok(()),

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::document::{self, CredentialsSource as From, Document, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
+use super::document::{
+    self, CredentialsSource as From, Document, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken,
+};
 use super::problem::Problem;
 use super::text::{Read, Text as _};
 use super::tree::Node;
@@ -33,7 +35,10 @@ pub fn apply(tree: &Node, broken: &BTreeSet<Vec<String>>, problems: &mut Vec<Pro
         Ok(document) => document,
         Err(cause) if problems.is_empty() => {
             // The schema and the shapes come from one source, so this is a mistake of ours; the words name no value.
-            problems.push(Problem { span: 0..0, message: format!("the configuration cannot be understood (line {})", cause.line()) });
+            problems.push(Problem {
+                span: 0..0,
+                message: format!("the configuration cannot be understood (line {})", cause.line()),
+            });
             return None;
         }
         Err(_) => return None,
@@ -70,8 +75,11 @@ impl Rules<'_> {
 
     fn config(&mut self, document: Document) -> Config {
         let refresh = document.refresh;
-        let tokens: BTreeMap<_, _> =
-            document.tokens.into_iter().filter_map(|(name, table)| Some((name.clone(), self.token(&name, table, &refresh)?))).collect();
+        let tokens: BTreeMap<_, _> = document
+            .tokens
+            .into_iter()
+            .filter_map(|(name, table)| Some((name.clone(), self.token(&name, table, &refresh)?)))
+            .collect();
         let mut credentials: BTreeMap<_, _> = document
             .credentials
             .into_iter()
@@ -120,17 +128,34 @@ impl Rules<'_> {
         let region = table.user_pool.0.region;
         let Some(domain) = table.domain else {
             let (client_id, metadata) = (table.client_id, table.metadata);
-            return Some(TokenSource::ClientToken(client_token::Config { region, client_id, client_secret, scopes, metadata }));
+            return Some(TokenSource::ClientToken(client_token::Config {
+                region,
+                client_id,
+                client_secret,
+                scopes,
+                metadata,
+            }));
         };
         let Some(endpoint) = domain.0.token_endpoint(&region) else {
             self.report(&["tokens", name, "domain"], "no address can be made of this domain");
             return None;
         };
         let (client_id, metadata) = (table.client_id, table.metadata);
-        Some(TokenSource::TokenEndpoint(token_endpoint::Config { endpoint, client_id, client_secret, scopes, metadata }))
+        Some(TokenSource::TokenEndpoint(token_endpoint::Config {
+            endpoint,
+            client_id,
+            client_secret,
+            scopes,
+            metadata,
+        }))
     }
 
-    fn credentials(&mut self, name: &str, table: document::CredentialsTable, refresh: &document::Refresh) -> Option<Credentials> {
+    fn credentials(
+        &mut self,
+        name: &str,
+        table: document::CredentialsTable,
+        refresh: &document::Refresh,
+    ) -> Option<Credentials> {
         let freshness = freshness(refresh, &table.refresh, LIFE_LEFT_FOR_SDKS);
         let (source, caller) = match table.source {
             From::Ambient(_) => (CredentialsSource::Ambient, false),
@@ -147,11 +172,15 @@ impl Rules<'_> {
             let path = ["credentials", name, "duration"];
             if !SESSION.contains(&duration) {
                 self.report(&path, "a session lives from 15m to 12h");
-            } else if duration > LONGEST_CHAINED && identity.as_deref().is_some_and(|identity| self.is_temporary(identity)) {
+            } else if duration > LONGEST_CHAINED
+                && identity.as_deref().is_some_and(|identity| self.is_temporary(identity))
+            {
                 self.report(&path, "a role assumed with temporary credentials (`as`) lives 1h at most; shorten it or assume the role directly");
             }
         }
-        let policy = table.policy.and_then(|policy| policy.file.map(assume_role::Policy::File).or(policy.json.map(assume_role::Policy::Json)));
+        let policy = table.policy.and_then(|policy| {
+            policy.file.map(assume_role::Policy::File).or(policy.json.map(assume_role::Policy::Json))
+        });
         if let Some(assume_role::Policy::Json(json)) = &policy
             && serde_json::from_str::<Value>(json).is_err()
         {
@@ -178,7 +207,8 @@ impl Rules<'_> {
 
     /// Are these credentials temporary in themselves? Of the broker's own identity only the run time knows.
     fn is_temporary(&self, name: &str) -> bool {
-        let from = self.tree.member("credentials").and_then(|all| all.node.member(name)?.node.member("from")?.node.text());
+        let from =
+            self.tree.member("credentials").and_then(|all| all.node.member(name)?.node.member("from")?.node.text());
         from.is_some_and(|from| from != "ambient")
     }
 
@@ -197,7 +227,10 @@ impl Rules<'_> {
             Some(document::Login::Named(named)) => (self.login(&path, &named)?, false),
         };
         if table.issuer.is_some() {
-            self.report(&["credentials", name, "issuer"], "an issuer verifies subject tokens; it goes with login = \"caller\" only");
+            self.report(
+                &["credentials", name, "issuer"],
+                "an issuer verifies subject tokens; it goes with login = \"caller\" only",
+            );
         }
         let pool = identity_pool::Config {
             identity_pool: table.identity_pool.0.id,
@@ -236,7 +269,10 @@ impl Rules<'_> {
     fn caller(&mut self, name: String, table: document::CallerTable) -> directory::Entry {
         let factors = table.token.is_some() || table.uid.is_some();
         if name == "anonymous" && factors {
-            self.report(&["callers", &name], "the anonymous caller is the one without factors; give a caller with factors another name");
+            self.report(
+                &["callers", &name],
+                "the anonymous caller is the one without factors; give a caller with factors another name",
+            );
         }
         if name != "anonymous" && !factors {
             self.report(&["callers", &name], "a caller needs at least one factor: token or uid");
@@ -262,7 +298,8 @@ impl Rules<'_> {
                 Some(directory::Token::Digest(digest)) => digest.fingerprint(),
             };
             if let Some(other) = seen.insert(format!("{token} {:?}", caller.uid), &caller.name) {
-                let message = format!("cannot be told apart from callers.{other}: give one of them a token or a uid of its own");
+                let message =
+                    format!("cannot be told apart from callers.{other}: give one of them a token or a uid of its own");
                 self.report(&["callers", &caller.name], &message);
             }
         }

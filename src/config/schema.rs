@@ -58,7 +58,8 @@ fn merge_branches(value: &mut Value, definitions: &Value) {
 }
 
 fn whole(branch: &Value, shared: &Value, definitions: &Value) -> Value {
-    let own = branch["$ref"].as_str().and_then(|path| definitions.get(path.rsplit('/').next()?)).unwrap_or(&Value::Null);
+    let own =
+        branch["$ref"].as_str().and_then(|path| definitions.get(path.rsplit('/').next()?)).unwrap_or(&Value::Null);
     let mut properties = Map::new();
     for part in [&branch["properties"], &own["properties"], shared] {
         properties.extend(part.as_object().cloned().unwrap_or_default());

@@ -133,11 +133,14 @@ impl<'a> Walk<'a> {
         };
         let known = schema["properties"].as_object();
         for member in members {
-            let inner = known.and_then(|known| known.get(&member.key)).or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
+            let inner = known
+                .and_then(|known| known.get(&member.key))
+                .or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
             match inner {
                 Some(inner) => self.member(inner, member, known.is_none(), path),
                 None => {
-                    let names: Vec<&str> = known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
+                    let names: Vec<&str> =
+                        known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
                     let hint = did_you_mean(&member.key, names.iter().copied());
                     let expected = if hint.is_empty() { format!("; expected one of {}", quoted(&names)) } else { hint };
                     path.push(member.key.clone());
@@ -157,7 +160,11 @@ impl<'a> Walk<'a> {
     fn member(&mut self, schema: &'a Value, member: &Member, is_name: bool, path: &mut Path) {
         path.push(member.key.clone());
         if is_name && path.len() == 2 && !is_entry_name(&member.key) {
-            self.report(path, &member.key_span, "a name is 1 to 64 letters, digits, `-` and `_`, and begins with a letter or digit");
+            self.report(
+                path,
+                &member.key_span,
+                "a name is 1 to 64 letters, digits, `-` and `_`, and begins with a letter or digit",
+            );
         }
         self.node(schema, &member.node, path, &member.key_span);
         path.pop();
@@ -212,8 +219,17 @@ impl<'a> Walk<'a> {
             self.report(path, &node.span, &format!("{expected}, found {found}"));
         }
         let length = found.chars().count() as u64;
-        if schema["minLength"].as_u64().is_some_and(|least| length < least) || schema["maxLength"].as_u64().is_some_and(|most| length > most) {
-            self.report(path, &node.span, &format!("the text is {length} characters long; expected {} to {}", schema["minLength"], schema["maxLength"]));
+        if schema["minLength"].as_u64().is_some_and(|least| length < least)
+            || schema["maxLength"].as_u64().is_some_and(|most| length > most)
+        {
+            self.report(
+                path,
+                &node.span,
+                &format!(
+                    "the text is {length} characters long; expected {} to {}",
+                    schema["minLength"], schema["maxLength"]
+                ),
+            );
         }
         self.reference(schema, found, node, path);
     }
@@ -232,18 +248,29 @@ impl<'a> Walk<'a> {
         }
         if !known.iter().any(|name| name == found) {
             let hint = did_you_mean(found, known.iter().map(String::as_str));
-            self.report(path, &node.span, &format!("{} names nothing that is configured under {}{hint}", shown(found), quoted(&kinds)));
+            self.report(
+                path,
+                &node.span,
+                &format!("{} names nothing that is configured under {}{hint}", shown(found), quoted(&kinds)),
+            );
         }
     }
 
     fn names_of(&self, table: &str) -> impl Iterator<Item = String> + use<'a> {
-        self.document.member(table).map(|m| m.node.members()).unwrap_or_default().iter().map(|member| member.key.clone())
+        self.document
+            .member(table)
+            .map(|m| m.node.members())
+            .unwrap_or_default()
+            .iter()
+            .map(|member| member.key.clone())
     }
 
     fn scalar(&mut self, kind: &str, schema: &Value, node: &Node, path: &Path) {
         let value = match &node.kind {
             Kind::Scalar(value) if is_kind(Some(kind), node) => value,
-            _ => return self.report(path, &node.span, &format!("expected {}, found {}", noun(Some(kind)), node.noun())),
+            _ => {
+                return self.report(path, &node.span, &format!("expected {}, found {}", noun(Some(kind)), node.noun()));
+            }
         };
         let Some(number) = value.as_f64() else { return };
         let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
@@ -266,7 +293,9 @@ fn is_kind(kind: Option<&str>, node: &Node) -> bool {
         Kind::Date => false,
         Kind::Scalar(Value::String(_)) => kind == Some("string"),
         Kind::Scalar(Value::Bool(_)) => kind == Some("boolean"),
-        Kind::Scalar(value) => value.is_number() && (kind == Some("number") || (kind == Some("integer") && value.is_i64())),
+        Kind::Scalar(value) => {
+            value.is_number() && (kind == Some("number") || (kind == Some("integer") && value.is_i64()))
+        }
     }
 }
 

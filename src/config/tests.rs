@@ -44,7 +44,9 @@ uid = "orders"
 fn problems(text: &str) -> Vec<String> {
     match Config::parse(Path::new("c.toml"), text) {
         Ok(_) => Vec::new(),
-        Err(problems) => problems.to_string().lines().map(ToOwned::to_owned).filter(|line| line.starts_with("c.toml:")).collect(),
+        Err(problems) => {
+            problems.to_string().lines().map(ToOwned::to_owned).filter(|line| line.starts_with("c.toml:")).collect()
+        }
     }
 }
 
@@ -61,8 +63,10 @@ fn a_good_document_becomes_a_config() {
     assert_eq!(config.server.listen.len(), 2);
     assert!(matches!(&config.tokens["billing"].source, TokenSource::TokenEndpoint(endpoint)
         if endpoint.endpoint.as_str() == "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token"));
-    assert!(matches!(&config.credentials["uploads"].source, CredentialsSource::IdentityPool { login: Login::Token { provider, .. }, .. }
-        if provider == "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345"));
+    assert!(
+        matches!(&config.credentials["uploads"].source, CredentialsSource::IdentityPool { login: Login::Token { provider, .. }, .. }
+        if provider == "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345")
+    );
     assert!(config.credentials["orders"].inputs.caller, "orders is built on middle, whose session names the caller");
     assert!(!config.credentials["uploads"].inputs.caller);
     assert_eq!(config.credentials["orders"].freshness.keep, crate::refresh::schedule::Keep::Always);
@@ -122,29 +126,65 @@ fn each_rule_has_its_words() {
     for (extra, part) in [
         ("[callers.nobody]\nallow = []\n", "at least one factor"),
         ("[callers.anonymous]\nallow = []\nuid = 7\n", "without factors"),
-        ("[callers.twin]\nallow = []\ntoken = { file = \"/run/credbroker/callers/orders\" }\nuid = \"orders\"\n", "told apart from callers.orders"),
-        ("[callers.two]\nallow = []\ntoken = { file = \"/a\", sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }\n", "exactly one of"),
+        (
+            "[callers.twin]\nallow = []\ntoken = { file = \"/run/credbroker/callers/orders\" }\nuid = \"orders\"\n",
+            "told apart from callers.orders",
+        ),
+        (
+            "[callers.two]\nallow = []\ntoken = { file = \"/a\", sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }\n",
+            "exactly one of",
+        ),
         ("[callers.bad-hash]\nallow = []\ntoken = { sha256 = \"abc\" }\n", "64 hexadecimal digits"),
         ("[callers.literal]\nallow = []\ntoken = \"opensesame\"\n", "a secret never stands"),
-        ("[callers.later]\nallow = []\nuid = 7\nunit = \"x.service\"\n", "callers.later.unit: callers known by unit: not built yet"),
-        ("[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"tokens.billing\"\n", "accepts only an ID token"),
-        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nas = \"credentials.middle\"\nduration = \"2h\"\n", "lives 1h at most"),
-        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nduration = \"5m\"\n", "15m to 12h"),
-        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\npolicy = { json = \"{\" }\n", "not JSON"),
-        ("[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nsession_name = \"{calller}\"\n", "{calller}"),
-        ("[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"tokens.robot\"\n", "the source web-identity: not built yet"),
+        (
+            "[callers.later]\nallow = []\nuid = 7\nunit = \"x.service\"\n",
+            "callers.later.unit: callers known by unit: not built yet",
+        ),
+        (
+            "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"tokens.billing\"\n",
+            "accepts only an ID token",
+        ),
+        (
+            "[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nas = \"credentials.middle\"\nduration = \"2h\"\n",
+            "lives 1h at most",
+        ),
+        (
+            "[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nduration = \"5m\"\n",
+            "15m to 12h",
+        ),
+        (
+            "[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\npolicy = { json = \"{\" }\n",
+            "not JSON",
+        ),
+        (
+            "[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nsession_name = \"{calller}\"\n",
+            "{calller}",
+        ),
+        (
+            "[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"tokens.robot\"\n",
+            "the source web-identity: not built yet",
+        ),
         ("[credentials.g]\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\n", "`from` is missing"),
         ("[credentials.g]\nfrom = \"assume-role\"\n", "`role_arn` is missing"),
         ("[credentials.\"a b\"]\nfrom = \"ambient\"\n", "a name is"),
-        ("[imds]\nlisten = \"127.0.0.1:2779\"\ncredentials = \"credentials.orders\"\ncaller = \"orders\"\n", "the IMDS listener: not built yet"),
+        (
+            "[imds]\nlisten = \"127.0.0.1:2779\"\ncredentials = \"credentials.orders\"\ncaller = \"orders\"\n",
+            "the IMDS listener: not built yet",
+        ),
         ("[refresh]\nahead = 1.5\n", "from 0.1 to 0.95"),
         ("[refresh]\noutage_cover = \"15 minutes\"\n", "a duration such as"),
         ("[refresh]\nkeep = \"allways\"\n", "did you mean `always`?"),
         ("[refresh]\nkeep = 1979-05-27\n", "found a date"),
         ("[tokens.billing]\nfrom = \"cognito\"\nclient_id = \"x\"\n", "`billing` stands here a second time"),
         ("[shared_cache]\nurl = \"rediss://x\"\nkey = { file = \"/k\" }\n", "the shared cache: not built yet"),
-        ("[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = [{ file = \"/a\" }, { file = \"/b\" }]\n", "a list of two secrets: not built yet"),
-        ("[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = { file = \"/a\" }\ndomain = \"https://u:hunter2@x\"\n", "without user or password"),
+        (
+            "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = [{ file = \"/a\" }, { file = \"/b\" }]\n",
+            "a list of two secrets: not built yet",
+        ),
+        (
+            "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = { file = \"/a\" }\ndomain = \"https://u:hunter2@x\"\n",
+            "without user or password",
+        ),
     ] {
         let found = problem_of(extra);
         assert!(found.contains(part), "{found}\nexpected … {part}");
@@ -163,17 +203,45 @@ fn several_broken_lines_of_toml_are_all_reported() {
 fn the_schema_speaks_of_every_table() {
     let schema = schema();
     let tables: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(tables, ["server", "aws", "refresh", "tokens", "credentials", "callers", "issuers", "imds", "files", "egress", "shared_cache"]);
+    assert_eq!(
+        tables,
+        [
+            "server",
+            "aws",
+            "refresh",
+            "tokens",
+            "credentials",
+            "callers",
+            "issuers",
+            "imds",
+            "files",
+            "egress",
+            "shared_cache"
+        ]
+    );
     let text = schema.to_string();
     assert!(!text.contains("\"null\""), "TOML has no null");
     let kinds = &schema["$defs"]["CredentialsTable"]["oneOf"];
-    assert!(kinds.as_array().unwrap().iter().all(|kind| kind["additionalProperties"] == false && kind["properties"]["ahead"].is_object()), "{kinds:#}");
+    assert!(
+        kinds
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|kind| kind["additionalProperties"] == false && kind["properties"]["ahead"].is_object()),
+        "{kinds:#}"
+    );
 }
 
 #[test]
 fn the_resolved_table_names_places_and_no_secret() {
     let table = Config::parse(Path::new("c.toml"), GOOD).unwrap().to_string();
-    for part in ["tokens.billing", "secret in file /etc/credbroker/billing.secret", "as credentials.middle", "session {caller}", "1h of it bridges an outage of 30m"] {
+    for part in [
+        "tokens.billing",
+        "secret in file /etc/credbroker/billing.secret",
+        "as credentials.middle",
+        "session {caller}",
+        "1h of it bridges an outage of 30m",
+    ] {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }
 }

@@ -106,7 +106,9 @@ pub struct UserPoolId {
 fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.len() >= 3
-        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
         && parts.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -116,7 +118,8 @@ impl Text for UserPoolId {
 
     fn read(text: &str) -> Result<Self, String> {
         let (region, rest) = text.split_once('_').ok_or_else(String::new)?;
-        if !is_region(region) || rest.is_empty() || text.len() > 55 || !rest.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if !is_region(region) || rest.is_empty() || text.len() > 55 || !rest.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
             return Err(String::new());
         }
         Ok(Self { id: text.to_owned(), region: region.to_owned() })
@@ -139,7 +142,10 @@ impl Text for IdentityPoolId {
     fn read(text: &str) -> Result<Self, String> {
         let (region, guid) = text.split_once(':').ok_or_else(String::new)?;
         let lengths: Vec<usize> = guid.split('-').map(str::len).collect();
-        if !is_region(region) || lengths != [8, 4, 4, 4, 12] || !guid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+        if !is_region(region)
+            || lengths != [8, 4, 4, 4, 12]
+            || !guid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+        {
             return Err(String::new());
         }
         Ok(Self { id: text.to_owned(), region: region.to_owned() })
@@ -192,7 +198,8 @@ pub enum Domain {
 
 impl Text for Domain {
     const FORMAT: &'static str = "user-pool-domain";
-    const EXPECTED: &'static str = "a domain prefix such as \"acme\", a full domain such as \"auth.example.com\", or a URL";
+    const EXPECTED: &'static str =
+        "a domain prefix such as \"acme\", a full domain such as \"auth.example.com\", or a URL";
 
     fn read(text: &str) -> Result<Self, String> {
         if text.contains("://") {
@@ -249,7 +256,9 @@ impl Text for RoleArn {
             && service == "iam"
             && account.len() == 12
             && account.bytes().all(|b| b.is_ascii_digit())
-            && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
+            && resource
+                .strip_prefix("role/")
+                .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
             && text.len() <= 2048;
         if good { Ok(Self(text.to_owned())) } else { Err(String::new()) }
     }
@@ -279,11 +288,19 @@ impl Text for Listen {
         }
         if let Some(path) = text.strip_prefix("unix:") {
             let fits = path.starts_with('/') && path.len() < 108;
-            return if fits { Ok(Self::Unix(path.into())) } else { Err("an absolute path of at most 107 bytes".to_owned()) };
+            return if fits {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err("an absolute path of at most 107 bytes".to_owned())
+            };
         }
         if let Some(name) = text.strip_prefix("systemd:") {
             let good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-            return if good { Ok(Self::Systemd(name.to_owned())) } else { Err("the name of a FileDescriptorName=".to_owned()) };
+            return if good {
+                Ok(Self::Systemd(name.to_owned()))
+            } else {
+                Err("the name of a FileDescriptorName=".to_owned())
+            };
         }
         LoopbackAddress::read(text).map(|address| Self::Address(address.0))
     }
@@ -363,7 +380,11 @@ impl Text for Scope {
 
     fn read(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-        if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) { Err(String::new()) } else { Ok(Self(text.to_owned())) }
+        if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) {
+            Err(String::new())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
     }
 }
 

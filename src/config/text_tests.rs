@@ -18,11 +18,15 @@ fn ids_and_arns() {
         assert!(UserPoolId::read(bad).is_err(), "{bad}");
     }
     assert!(IdentityPoolId::read("eu-west-1:11112222-3333-4444-5555-666677778888").is_ok());
-    for bad in ["eu-west-1:1111", "11112222-3333-4444-5555-666677778888", "eu-west-1:11112222-3333-4444-5555-66667777888g"] {
+    for bad in
+        ["eu-west-1:1111", "11112222-3333-4444-5555-666677778888", "eu-west-1:11112222-3333-4444-5555-66667777888g"]
+    {
         assert!(IdentityPoolId::read(bad).is_err(), "{bad}");
     }
     assert!(RoleArn::read("arn:aws-us-gov:iam::111122223333:role/path/orders").is_ok());
-    for bad in ["arn:aws:iam::1111:role/x", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::111122223333:role/", "orders"] {
+    for bad in
+        ["arn:aws:iam::1111:role/x", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::111122223333:role/", "orders"]
+    {
         assert!(RoleArn::read(bad).is_err(), "{bad}");
     }
 }
@@ -32,7 +36,15 @@ fn upstream_addresses_are_https_or_loopback() {
     for good in ["https://login.example/x", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:9"] {
         assert!(UpstreamUrl::read(good).is_ok(), "{good}");
     }
-    for bad in ["http://login.example", "http://127.0.0.1.evil.example", "ftp://x", "login.example", "https://u:p@x", "https://x#f", "http://169.254.169.254"] {
+    for bad in [
+        "http://login.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://x",
+        "login.example",
+        "https://u:p@x",
+        "https://x#f",
+        "http://169.254.169.254",
+    ] {
         assert!(UpstreamUrl::read(bad).is_err(), "{bad}");
     }
 }
@@ -41,10 +53,16 @@ fn upstream_addresses_are_https_or_loopback() {
 fn a_domain_leads_to_its_token_endpoint() {
     let endpoint = |text: &str, region: &str| Domain::read(text).unwrap().token_endpoint(region).unwrap().to_string();
     assert_eq!(endpoint("acme", "eu-west-1"), "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token");
-    assert_eq!(endpoint("acme", "us-gov-west-1"), "https://acme.auth-fips.us-gov-west-1.amazoncognito.com/oauth2/token");
+    assert_eq!(
+        endpoint("acme", "us-gov-west-1"),
+        "https://acme.auth-fips.us-gov-west-1.amazoncognito.com/oauth2/token"
+    );
     assert_eq!(endpoint("auth.example.com", "eu-west-1"), "https://auth.example.com/oauth2/token");
     assert_eq!(endpoint("http://127.0.0.1:8080", "eu-west-1"), "http://127.0.0.1:8080/oauth2/token");
-    assert_eq!(endpoint("http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token", "eu-west-1"), "http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token");
+    assert_eq!(
+        endpoint("http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token", "eu-west-1"),
+        "http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token"
+    );
     for bad in ["Acme", "acme_1", "-acme", "auth..example", "http://auth.example.com", ""] {
         assert!(Domain::read(bad).is_err(), "{bad}");
     }
@@ -56,7 +74,17 @@ fn listeners_stay_on_this_machine() {
     assert_eq!(Listen::read("unix:/run/x.sock"), Ok(Listen::Unix("/run/x.sock".into())));
     assert_eq!(Listen::read("systemd:credbroker"), Ok(Listen::Systemd("credbroker".into())));
     assert!(matches!(Listen::read("[::1]:1"), Ok(Listen::Address(_))));
-    for bad in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:127.0.0.1]:1", "localhost:1", "loopback:70000", "unix:rel", "systemd:", "2778"] {
+    for bad in [
+        "0.0.0.0:1",
+        "[::]:1",
+        "10.0.0.1:1",
+        "[::ffff:127.0.0.1]:1",
+        "localhost:1",
+        "loopback:70000",
+        "unix:rel",
+        "systemd:",
+        "2778",
+    ] {
         assert!(Listen::read(bad).is_err(), "{bad}");
     }
     assert!(Listen::read("0.0.0.0:1").unwrap_err().contains("other machines"));

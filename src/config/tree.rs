@@ -107,7 +107,11 @@ impl Node {
             Some(member) if rest.is_empty() => member.key_span.clone(),
             Some(member) => {
                 let deeper = member.node.place(rest);
-                if deeper == member.node.span && member.node.member(rest[0]).is_none() { member.key_span.clone() } else { deeper }
+                if deeper == member.node.span && member.node.member(rest[0]).is_none() {
+                    member.key_span.clone()
+                } else {
+                    deeper
+                }
             }
             None => self.span.clone(),
         }

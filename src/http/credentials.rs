@@ -29,7 +29,9 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
         .and(warp::ext::get::<Asker>())
         .and(with(surface))
         .then(async |name: String, method: Method, asker: Asker, surface: Arc<Surface>| {
-            answer(&surface, &asker, &name, &method).await.unwrap_or_else(|trouble| reply::refusal(&trouble, Style::Aws))
+            answer(&surface, &asker, &name, &method)
+                .await
+                .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::Aws))
         })
         .boxed()
 }
@@ -40,7 +42,9 @@ async fn answer(surface: &Surface, asker: &Asker, name: &str, method: &Method) -
     if !surface.store.has_credentials(name) {
         return Err(Trouble::NoSuchName(full));
     }
-    let permit = asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
+    let permit =
+        asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
+    tracing::debug!(caller = permit.caller(), name = full, "asked");
     let outcome = surface.store.credentials(&permit).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
     Ok(with_cache(render(surface, &served), served.cache))

@@ -25,9 +25,11 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
         Ok(()) => reply::json(StatusCode::OK, &json!({ "status": "ok" })),
         Err(trouble) => reply::refusal(&trouble, Style::OAuth),
     });
-    let ready = warp::path!("readyz").and(warp::method()).and(with(surface)).map(|method: Method, surface: Arc<Surface>| {
-        allowed(&method, METHODS).map_or_else(|trouble| reply::refusal(&trouble, Style::OAuth), |()| readiness(&surface))
-    });
+    let ready =
+        warp::path!("readyz").and(warp::method()).and(with(surface)).map(|method: Method, surface: Arc<Surface>| {
+            allowed(&method, METHODS)
+                .map_or_else(|trouble| reply::refusal(&trouble, Style::OAuth), |()| readiness(&surface))
+        });
     alive.or(ready).unify().boxed()
 }
 
@@ -38,6 +40,9 @@ fn readiness(surface: &Surface) -> Response {
     }
     match waiting {
         0 => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
-        waiting => reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "waiting", "entries_without_value": waiting })),
+        waiting => reply::json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "waiting", "entries_without_value": waiting }),
+        ),
     }
 }

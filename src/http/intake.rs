@@ -183,12 +183,28 @@ mod tests {
 
     #[test]
     fn only_loopback_hosts_are_here() {
-        for host in ["127.0.0.1", "127.0.0.1:2778", "127.9.9.9:1", "localhost", "LOCALHOST:2778", "[::1]", "[::1]:2778"] {
+        for host in ["127.0.0.1", "127.0.0.1:2778", "127.9.9.9:1", "localhost", "LOCALHOST:2778", "[::1]", "[::1]:2778"]
+        {
             assert_eq!(status("/v1/status", &[("host", host)]), 200, "{host}");
         }
         for host in [
-            "evil.example", "evil.example:2778", "localhost.", "127.0.0.1.nip.io", "user@localhost", "0.0.0.0", "0x7f.0.0.1", "0177.0.0.1",
-            "2130706433", "169.254.169.254", "[::ffff:127.0.0.1]", "[::1", "[::1]x", "localhost:", "localhost:80x", "localhost:123456", "",
+            "evil.example",
+            "evil.example:2778",
+            "localhost.",
+            "127.0.0.1.nip.io",
+            "user@localhost",
+            "0.0.0.0",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "2130706433",
+            "169.254.169.254",
+            "[::ffff:127.0.0.1]",
+            "[::1",
+            "[::1]x",
+            "localhost:",
+            "localhost:80x",
+            "localhost:123456",
+            "",
         ] {
             assert_eq!(status("/v1/status", &[("host", host)]), 403, "{host}");
         }
@@ -199,7 +215,15 @@ mod tests {
     #[test]
     fn proxies_and_browsers_are_refused_on_tcp() {
         for name in [
-            "x-forwarded-for", "x_forwarded_for", "x-forwarded-host", "forwarded", "via", "x-real-ip", "origin", "sec-fetch-site", "sec-fetch-mode",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "x-forwarded-host",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "origin",
+            "sec-fetch-site",
+            "sec-fetch-mode",
         ] {
             assert_eq!(status("/v1/status", &[("host", "localhost"), (name, "x")]), 403, "{name}");
         }
@@ -212,7 +236,14 @@ mod tests {
         assert_eq!(status("/v1/tokens/billing?scope=a%20b", &[("host", "localhost")]), 200);
         let long = format!("/{}", "a".repeat(3_000));
         for path in [
-            "/v1//tokens", "/v1/tokens/../status", "/v1/./status", "/v1/tokens/a%2Fb", "/v1/tokens/%2e%2e", "/v1/status/", "/v1/tokens/a;b", &long,
+            "/v1//tokens",
+            "/v1/tokens/../status",
+            "/v1/./status",
+            "/v1/tokens/a%2Fb",
+            "/v1/tokens/%2e%2e",
+            "/v1/status/",
+            "/v1/tokens/a;b",
+            &long,
             "http://127.0.0.1/v1/status",
         ] {
             assert_eq!(status(path, &[("host", "localhost")]), 400, "{path}");

@@ -51,7 +51,9 @@ impl Socketed {
     /// What it is called in logs and status.
     pub fn name(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string()),
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string())
+            }
             Self::Unix(listener, _) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
@@ -90,7 +92,9 @@ impl Inherited {
         }
         if found.is_empty() {
             let names = if self.names.is_empty() { "none".to_owned() } else { self.names.join(", ") };
-            return Err(format!("systemd passed no socket of that name (passed: {names}); set FileDescriptorName={name} in the socket unit"));
+            return Err(format!(
+                "systemd passed no socket of that name (passed: {names}); set FileDescriptorName={name} in the socket unit"
+            ));
         }
         Ok(found)
     }
@@ -113,7 +117,9 @@ pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>,
     let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
     match listen {
         Listen::Loopback(port) => both_families(*port).map_err(fail),
-        Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| fail(in_words(&cause))),
+        Listen::Address(address) => {
+            tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| fail(in_words(&cause)))
+        }
         Listen::Unix(path) => unix(path).map(|unix| vec![unix]).map_err(fail),
         Listen::Systemd(name) => inherited.called(name).map_err(fail),
     }
@@ -129,7 +135,8 @@ pub fn open_admin(address: SocketAddr) -> Result<Socketed, CannotListen> {
 }
 
 fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
-    let v4 = tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)).map_err(|cause| format!("127.0.0.1: {}", in_words(&cause)))?;
+    let v4 = tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+        .map_err(|cause| format!("127.0.0.1: {}", in_words(&cause)))?;
     let port = v4.local_addr().map_err(|cause| cause.to_string())?.port();
     match tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
         Ok(v6) => Ok(vec![Socketed::Tcp(v4), Socketed::Tcp(v6)]),
@@ -143,7 +150,8 @@ fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
 }
 
 fn is_without_ipv6(cause: &io::Error) -> bool {
-    cause.kind() == io::ErrorKind::AddrNotAvailable || cause.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+    cause.kind() == io::ErrorKind::AddrNotAvailable
+        || cause.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
 fn in_words(cause: &io::Error) -> String {
@@ -184,9 +192,13 @@ fn clear_stale(path: &Path) -> Result<(), String> {
     match fs::symlink_metadata(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(cause.to_string()),
-        Ok(metadata) if !metadata.file_type().is_socket() => Err("there is a file of that name, and it is no socket".to_owned()),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Err("there is a file of that name, and it is no socket".to_owned())
+        }
         Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(|cause| cause.to_string()),
+            Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(|cause| cause.to_string())
+            }
             Ok(_) => Err("another process listens there".to_owned()),
             Err(cause) => Err(cause.to_string()),
         },

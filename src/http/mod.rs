@@ -125,7 +125,7 @@ impl Door {
         let mut response = match self.admit(request, peer).await {
             Ok(response) => response,
             Err(trouble) => {
-                tracing::debug!(status = trouble.status().as_u16(), reason = %trouble, "refused");
+                tracing::debug!(status = trouble.status().as_u16(), why = trouble.code(), "refused");
                 reply::refusal(&trouble, style)
             }
         };
@@ -145,7 +145,6 @@ impl Door {
         if peer.transport == Transport::Tcp && caller.token.is_none() && !intake::is_deliberate(request.headers()) {
             return Err(Trouble::NotDeliberate);
         }
-        tracing::debug!(caller = caller.name, path = request.uri().path(), "asked");
         let caller = Arc::new(caller.clone());
         request.extensions_mut().insert(Asker(caller));
         route(&self.guarded, request).await
@@ -171,7 +170,9 @@ fn allowed(method: &http::Method, allow: &'static [&'static str]) -> Result<(), 
 }
 
 /// Hands `surface` to a route.
-fn with(surface: &Arc<Surface>) -> impl warp::Filter<Extract = (Arc<Surface>,), Error = std::convert::Infallible> + Clone + use<> {
+fn with(
+    surface: &Arc<Surface>,
+) -> impl warp::Filter<Extract = (Arc<Surface>,), Error = std::convert::Infallible> + Clone + use<> {
     let surface = Arc::clone(surface);
     warp::any().map(move || Arc::clone(&surface))
 }

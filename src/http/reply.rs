@@ -93,7 +93,9 @@ impl Trouble {
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied | FailureKind::Misconfigured => StatusCode::BAD_GATEWAY,
                 FailureKind::Unavailable if failure.timed_out => StatusCode::GATEWAY_TIMEOUT,
-                FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Malformed => StatusCode::SERVICE_UNAVAILABLE,
+                FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Malformed => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
             },
         }
     }
@@ -116,8 +118,8 @@ impl Trouble {
         }
     }
 
-    /// The code that AWS SDKs see.
-    fn code(&self) -> &'static str {
+    /// The code that AWS SDKs see, and the log. Never the words: a confused client may put its token where a name belongs.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(_) | Self::BadScope => "InvalidRequest",
             Self::TooLarge => "RequestTooLarge",
@@ -140,7 +142,9 @@ impl Trouble {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooSlow | Self::Pending(_) => Some(1),
-            Self::Failed { retry_after, .. } => Some(retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0)),
+            Self::Failed { retry_after, .. } => Some(
+                retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0),
+            ),
             _ => None,
         }
     }
@@ -257,7 +261,11 @@ mod tests {
             assert_eq!(response.status().as_u16(), status, "{trouble:?}");
             assert_eq!(response.headers().contains_key(RETRY_AFTER), status >= 502, "{trouble:?}");
         }
-        assert_eq!(refusal(&failed(FailureKind::Throttled, false), Style::Aws).headers()[RETRY_AFTER], "3", "rounded up");
+        assert_eq!(
+            refusal(&failed(FailureKind::Throttled, false), Style::Aws).headers()[RETRY_AFTER],
+            "3",
+            "rounded up"
+        );
     }
 
     #[test]

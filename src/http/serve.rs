@@ -1,7 +1,7 @@
 //! The accept loop: one for TCP, unix and inherited sockets.
 //!
-//! HTTP/1.1 only. A connection is accepted when a place for it is free; its head must be complete in time, its size is
-//! bounded, a request has a deadline as a whole. At the limit of file descriptors the loop waits instead of spinning.
+//! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
+//! a request has a deadline as a whole. At the limit of file descriptors the loop waits instead of spinning.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +45,13 @@ impl Server {
     /// Serves `door` to at most `most` connections at once, until `stop` turns true.
     pub fn new(door: Door, most: usize, stop: watch::Receiver<bool>) -> Self {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        Self { door, places: Arc::new(Semaphore::new(most as usize)), most, graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))), stop }
+        Self {
+            door,
+            places: Arc::new(Semaphore::new(most as usize)),
+            most,
+            graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
+            stop,
+        }
     }
 
     /// Accepts from `socket` in a task of its own. `transport` overrides what the socket says, for the admin listener.
@@ -99,15 +105,21 @@ impl Accepting {
     }
 
     async fn run(mut self) {
+        let mut stop = self.stop.clone();
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-            let mut stop = self.stop.clone();
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok(accepted) => self.serve(accepted, place),
+                // When all places are taken this one waits in the loop, and those behind it in the backlog.
+                Ok(accepted) => tokio::select! {
+                    place = Arc::clone(&self.places).acquire_owned() => match place {
+                        Ok(place) => self.serve(accepted, place),
+                        Err(_) => return,
+                    },
+                    _ = stop.wait_for(|stop| *stop) => return,
+                },
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
                     tracing::error!(%cause, "connections cannot be accepted; waiting for descriptors");

@@ -61,7 +61,13 @@ fn rows<T: Send + Sync + 'static>(surface: &Surface, entry: &Entry<T>) -> Vec<Va
     snapshots.iter().map(|(ask, snapshot)| row(base.clone(), surface, entry, ask, snapshot)).collect()
 }
 
-fn row<T: Send + Sync + 'static>(mut row: Value, surface: &Surface, entry: &Entry<T>, ask: &Ask, held: &Snapshot) -> Value {
+fn row<T: Send + Sync + 'static>(
+    mut row: Value,
+    surface: &Surface,
+    entry: &Entry<T>,
+    ask: &Ask,
+    held: &Snapshot,
+) -> Value {
     let now = surface.clock.now();
     row["state"] = json!(state(held, now));
     row["fetching"] = json!(held.fetching);

@@ -29,11 +29,18 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
         .and(warp::header::optional::<String>("accept"))
         .and(warp::ext::get::<Asker>())
         .and(with(surface))
-        .then(async |name: String, method: Method, query: String, accept: Option<String>, asker: Asker, surface: Arc<Surface>| {
-            answer(&surface, &asker, &name, &method, &query, accept.as_deref())
-                .await
-                .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
-        })
+        .then(
+            async |name: String,
+                   method: Method,
+                   query: String,
+                   accept: Option<String>,
+                   asker: Asker,
+                   surface: Arc<Surface>| {
+                answer(&surface, &asker, &name, &method, &query, accept.as_deref())
+                    .await
+                    .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
+            },
+        )
         .boxed()
 }
 
@@ -50,6 +57,7 @@ async fn answer(
     let configured = surface.store.scopes_of(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let permit = asker.0.permit(Grant::Token(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     let scopes = narrowed(query, configured)?;
+    tracing::debug!(caller = permit.caller(), name = full, "asked");
     let outcome = surface.store.token(&permit, scopes).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
     Ok(with_cache(render(surface, &served, wants_text(accept)), served.cache))

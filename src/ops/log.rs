@@ -16,14 +16,17 @@ use crate::environment::Environment;
 /// Starts the log. Later calls do nothing.
 pub fn start(environment: &Environment) {
     let level = environment.var("CREDBROKER_LOG").and_then(|level| level.parse::<LevelFilter>().ok());
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
+    let targets =
+        Targets::new().with_default(LevelFilter::WARN).with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
     let registry = tracing_subscriber::registry().with(targets);
     // Under journald, which adds the time itself, and in pipes no colours.
     let timeless = environment.var("JOURNAL_STREAM").is_some();
     let started = if environment.var("CREDBROKER_LOG_FORMAT") == Some("json") {
         registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()
     } else if timeless {
-        registry.with(tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(std::io::stderr)).try_init()
+        registry
+            .with(tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(std::io::stderr))
+            .try_init()
     } else {
         let colours = std::io::stderr().is_terminal() && environment.var("NO_COLOR").is_none();
         registry.with(tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr)).try_init()

@@ -141,9 +141,17 @@ mod tests {
 
     #[test]
     fn every_factor_given_must_match() {
-        let callers = Callers(vec![caller("both", Some("t"), Some(7)), caller("by-uid", None, Some(8)), caller("by-token", Some("u"), None)]);
+        let callers = Callers(vec![
+            caller("both", Some("t"), Some(7)),
+            caller("by-uid", None, Some(8)),
+            caller("by-token", Some("u"), None),
+        ]);
         assert_eq!(who(&callers, Some("t"), Some(7)), Some("both"));
-        assert_eq!(who(&callers, Some("t"), Some(8)), Some("by-uid"), "uid 8 is enough for by-uid; the token is not looked at");
+        assert_eq!(
+            who(&callers, Some("t"), Some(8)),
+            Some("by-uid"),
+            "uid 8 is enough for by-uid; the token is not looked at"
+        );
         assert_eq!(who(&callers, Some("t"), None), None);
         assert_eq!(who(&callers, None, Some(7)), None);
         assert_eq!(who(&callers, Some("u"), None), Some("by-token"));
@@ -153,7 +161,11 @@ mod tests {
 
     #[test]
     fn the_closest_match_wins_and_a_tie_is_nobody() {
-        let callers = Callers(vec![caller("wide", None, Some(7)), caller("narrow", Some("t"), Some(7)), caller("twin", None, Some(7))]);
+        let callers = Callers(vec![
+            caller("wide", None, Some(7)),
+            caller("narrow", Some("t"), Some(7)),
+            caller("twin", None, Some(7)),
+        ]);
         assert_eq!(who(&callers, Some("t"), Some(7)), Some("narrow"));
         assert_eq!(who(&callers, None, Some(7)), None);
     }

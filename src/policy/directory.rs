@@ -96,7 +96,11 @@ impl User {
             Self::Name(name) => {
                 let user = nix::unistd::User::from_name(name).ok().flatten();
                 if user.is_none() {
-                    tracing::warn!(caller, user = name, "there is no such user on this machine, so the caller cannot be known by it");
+                    tracing::warn!(
+                        caller,
+                        user = name,
+                        "there is no such user on this machine, so the caller cannot be known by it"
+                    );
                 }
                 user.map(|user| user.uid.as_raw())
             }
@@ -132,7 +136,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn users_are_known_by_name_and_an_unknown_one_is_nobody() {
-        let by_name = |name: &str| Entry { name: "x".into(), allow: vec![], token: None, uid: Some(User::Name(name.into())) };
+        let by_name =
+            |name: &str| Entry { name: "x".into(), allow: vec![], token: None, uid: Some(User::Name(name.into())) };
         let is = |entry: Entry, uid: u32| {
             let directory = Directory::new(vec![entry], Clock::tokio(SystemTime::UNIX_EPOCH));
             directory.current().identify(&Presented { token: None, uid: Some(uid) }).is_some()

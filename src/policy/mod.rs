@@ -4,8 +4,8 @@
 pub mod caller;
 pub mod directory;
 
-pub use directory::Directory;
 pub use caller::{Caller, Callers, Presented, TokenDigest};
+pub use directory::Directory;
 
 /// Something a caller may be allowed: one named thing, no wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

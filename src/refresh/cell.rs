@@ -94,7 +94,14 @@ pub enum Next {
 
 impl<T> Default for Cell<T> {
     fn default() -> Self {
-        Self { lease: None, fetching: false, asked: false, trouble: None, last_started: None, counts: Counts::default() }
+        Self {
+            lease: None,
+            fetching: false,
+            asked: false,
+            trouble: None,
+            last_started: None,
+            counts: Counts::default(),
+        }
     }
 }
 
@@ -131,10 +138,13 @@ impl<T> Cell<T> {
             return Next::Idle;
         }
         let due = self.valid(now).map_or(now, |lease| lease.refresh_due);
-        let at = [self.trouble.as_ref().map(|trouble| trouble.retry_at), self.last_started.map(|at| at.plus(SHORTEST_PAUSE))]
-            .into_iter()
-            .flatten()
-            .fold(due, Moment::max);
+        let at = [
+            self.trouble.as_ref().map(|trouble| trouble.retry_at),
+            self.last_started.map(|at| at.plus(SHORTEST_PAUSE)),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(due, Moment::max);
         if at <= now { Next::Fetch } else { Next::At(at) }
     }
 
@@ -147,7 +157,14 @@ impl<T> Cell<T> {
 
     /// The source answered. `jitter` and `random` in `0.0..1.0` are drawn for this occasion. A failure, and a value that is
     /// no better than the one held, never displaces a valid lease.
-    pub fn finished(&mut self, now: Moment, outcome: Result<Issued<T>, Failure>, freshness: &Freshness, jitter: f64, random: f64) {
+    pub fn finished(
+        &mut self,
+        now: Moment,
+        outcome: Result<Issued<T>, Failure>,
+        freshness: &Freshness,
+        jitter: f64,
+        random: f64,
+    ) {
         self.fetching = false;
         match outcome.and_then(|issued| self.better(issued, now)) {
             Ok(issued) => {

@@ -65,7 +65,14 @@ pub struct Life {
 
 impl<T: Send + Sync + 'static> Entry<T> {
     /// An entry called `name`, the full name such as `tokens.billing`; `origin` says in words where its values come from.
-    pub fn new(name: &str, origin: String, source: Arc<dyn Source<T>>, inputs: Inputs, freshness: Freshness, clock: Clock) -> Self {
+    pub fn new(
+        name: &str,
+        origin: String,
+        source: Arc<dyn Source<T>>,
+        inputs: Inputs,
+        freshness: Freshness,
+        clock: Clock,
+    ) -> Self {
         Self { name: name.into(), origin, source, inputs, freshness, clock, slots: Mutex::default() }
     }
 

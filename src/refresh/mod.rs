@@ -85,12 +85,17 @@ impl Store {
         fn waiting<T: Send + Sync + 'static>(entry: &Arc<Entry<T>>) -> bool {
             entry.freshness().keep == schedule::Keep::Always && !entry.is_usable()
         }
-        self.tokens.values().filter(|entry| waiting(entry)).count() + self.credentials.values().filter(|entry| waiting(entry)).count()
+        self.tokens.values().filter(|entry| waiting(entry)).count()
+            + self.credentials.values().filter(|entry| waiting(entry)).count()
     }
 
     /// The token that `permit` is for, narrowed to `scopes` if given (sorted, a subset of the configured ones).
     /// `None` if the permit is not for a token held here.
-    pub async fn token(&self, permit: &Permit, scopes: Option<Vec<String>>) -> Option<Result<Served<BearerToken>, Unserved>> {
+    pub async fn token(
+        &self,
+        permit: &Permit,
+        scopes: Option<Vec<String>>,
+    ) -> Option<Result<Served<BearerToken>, Unserved>> {
         let Grant::Token(name) = permit.grant() else { return None };
         let ask = Ask { caller: Some(permit.caller().to_owned()), scopes };
         Some(self.tokens.get(name)?.lease(&ask, PATIENCE).await)

@@ -195,3 +195,7 @@ impl<T> Drop for AbortOnDrop<T> {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

@@ -57,7 +57,9 @@ fn none_found() -> Failure {
 fn failure(error: &CredentialsError) -> Failure {
     match error {
         CredentialsError::CredentialsNotLoaded(_) => none_found(),
-        CredentialsError::ProviderTimedOut(_) => Failure::timed_out("the provider of the broker's own AWS identity", Duration::from_secs(5)),
+        CredentialsError::ProviderTimedOut(_) => {
+            Failure::timed_out("the provider of the broker's own AWS identity", Duration::from_secs(5))
+        }
         CredentialsError::InvalidConfiguration(_) => Failure::new(
             FailureKind::Misconfigured,
             format!("the broker's own AWS identity is misconfigured: {}", innermost(error)),

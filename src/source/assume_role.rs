@@ -79,15 +79,20 @@ impl AssumeRole {
             None => Ok(None),
             Some(Policy::Json(json)) => Ok(Some(json.clone())),
             Some(Policy::File(path)) => std::fs::read_to_string(path).map(Some).map_err(|cause| {
-                Failure::new(FailureKind::Misconfigured, format!("the policy file {} cannot be read: {cause}", path.display()))
+                Failure::new(
+                    FailureKind::Misconfigured,
+                    format!("the policy file {} cannot be read: {cause}", path.display()),
+                )
             }),
         }
     }
 
     fn tags(&self, ask: &Ask) -> Result<Option<Vec<Tag>>, Failure> {
-        let tag = |(key, value): (&String, &Template)| Tag::builder().key(key).value(value.render(ask, &self.host)).build();
+        let tag =
+            |(key, value): (&String, &Template)| Tag::builder().key(key).value(value.render(ask, &self.host)).build();
         let tags: Result<Vec<Tag>, _> = self.config.tags.iter().map(tag).collect();
-        let tags = tags.map_err(|_| Failure::new(FailureKind::Misconfigured, "a session tag has no key or no value"))?;
+        let tags =
+            tags.map_err(|_| Failure::new(FailureKind::Misconfigured, "a session tag has no key or no value"))?;
         Ok(some(tags))
     }
 }

@@ -132,8 +132,12 @@ pub fn issued(
     sent_at: crate::clock::Moment,
     clock: &Clock,
 ) -> Result<Issued<AwsCredentials>, Failure> {
-    let malformed = |fault: &str| Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old ones are kept, if any"));
-    let full = |part: Option<&str>| part.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned);
+    let malformed = |fault: &str| {
+        Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old ones are kept, if any"))
+    };
+    let full = |part: Option<&str>| {
+        part.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned)
+    };
     let (Some(access_key_id), Some(secret), Some(session_token)) =
         (full(parts.access_key_id), full(parts.secret), full(parts.session_token))
     else {
@@ -173,10 +177,7 @@ where
         ),
         SdkError::ServiceError(service) => answered(&upstream, service.err().code(), service.raw()),
         SdkError::ResponseError(response) => answered(&upstream, None, response.raw()),
-        other => Failure::new(
-            FailureKind::Misconfigured,
-            format!("{upstream} cannot be asked: {}", innermost(other)),
-        ),
+        other => Failure::new(FailureKind::Misconfigured, format!("{upstream} cannot be asked: {}", innermost(other))),
     }
 }
 
@@ -186,7 +187,8 @@ fn answered(upstream: &str, code: Option<&str>, response: &HttpResponse) -> Fail
         Some(code) => by_code(code).unwrap_or_else(|| by_status(status)),
         None => by_status(status),
     };
-    let said = code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
+    let said =
+        code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
     let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
     let mut failure = Failure::new(kind, format!("{upstream} answered {said}: {remedy}"));
     failure.retry_after = retry_after(response);
@@ -211,13 +213,19 @@ fn by_status(status: u16) -> (FailureKind, &'static str) {
 fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
     use FailureKind::{Denied, Misconfigured, Throttled, Unavailable};
     Some(match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "LimitExceededException" => {
-            (Throttled, "too many requests for the account's quota; it is asked again later")
-        }
-        "NotAuthorizedException" => {
-            (Denied, "the client id, secret, password or login token is wrong, or its flow is not enabled; put the current one in its place")
-        }
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "LimitExceededException" => (Throttled, "too many requests for the account's quota; it is asked again later"),
+        "NotAuthorizedException" => (
+            Denied,
+            "the client id, secret, password or login token is wrong, or its flow is not enabled; put the current one in its place",
+        ),
         "AccessDenied" | "AccessDeniedException" => {
             (Denied, "allow the action for the broker's identity, and let the role's trust policy name it")
         }
@@ -235,17 +243,27 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
         "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "IncompleteSignature" => {
             (Denied, "the request was not signed; give the broker an identity of its own")
         }
-        "InvalidIdentityToken" | "IDPRejectedClaim" => (Denied, "the identity token is refused; check its issuer and audience"),
+        "InvalidIdentityToken" | "IDPRejectedClaim" => {
+            (Denied, "the identity token is refused; check its issuer and audience")
+        }
         "InvalidParameterException" | "ValidationError" | "ValidationException" | "InvalidParameterValue" => {
             (Misconfigured, "a configured value is not accepted; check scopes, duration and names")
         }
-        "ResourceNotFoundException" => (Misconfigured, "no such pool, client or identity; check the ids and the region"),
-        "OperationNotEnabledException" => (Misconfigured, "the operation is not available for this user pool; use the token endpoint (domain)"),
+        "ResourceNotFoundException" => {
+            (Misconfigured, "no such pool, client or identity; check the ids and the region")
+        }
+        "OperationNotEnabledException" => {
+            (Misconfigured, "the operation is not available for this user pool; use the token endpoint (domain)")
+        }
         "InvalidIdentityPoolConfigurationException" => {
             (Misconfigured, "the identity pool's role is missing or does not trust the pool")
         }
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => (Misconfigured, "the session policy is not a policy"),
-        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => (Misconfigured, "session policy and tags are too large together"),
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => {
+            (Misconfigured, "the session policy is not a policy")
+        }
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
+            (Misconfigured, "session policy and tags are too large together")
+        }
         "RegionDisabledException" => (Misconfigured, "STS is not enabled in this region for the account"),
         "ResourceConflictException" | "DeveloperUserAlreadyRegisteredException" => {
             (Misconfigured, "the login belongs to another identity")
@@ -253,12 +271,22 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
         "UserLambdaValidationException" | "UnexpectedLambdaException" | "InvalidLambdaResponseException" => {
             (Misconfigured, "a trigger of the user pool fails; look at its log")
         }
-        "InvalidUserPoolConfigurationException" => (Misconfigured, "the user pool's configuration is not valid for this flow"),
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            (Unavailable, "what it was asked with has expired; it is asked again with a fresh one (check this machine's clock if it stays)")
+        "InvalidUserPoolConfigurationException" => {
+            (Misconfigured, "the user pool's configuration is not valid for this flow")
         }
-        "IDPCommunicationError" | "InternalErrorException" | "InternalServerException" | "InternalFailure" | "InternalError"
-        | "ServiceUnavailable" | "ServiceUnavailableException" | "ExternalServiceException" | "RequestTimeout"
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+            Unavailable,
+            "what it was asked with has expired; it is asked again with a fresh one (check this machine's clock if it stays)",
+        ),
+        "IDPCommunicationError"
+        | "InternalErrorException"
+        | "InternalServerException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "ExternalServiceException"
+        | "RequestTimeout"
         | "RequestTimeoutException" => (Unavailable, "it is asked again"),
         _ => return None,
     })

@@ -70,7 +70,12 @@ impl Source<BearerToken> for ClientToken {
             .send()
             .await
             .map_err(|error| aws::failure(WHAT, "GetClientToken", &error))?;
-        let missing = || Failure::new(FailureKind::Malformed, format!("{WHAT} (GetClientToken) answered without a token; it is asked again"));
+        let missing = || {
+            Failure::new(
+                FailureKind::Malformed,
+                format!("{WHAT} (GetClientToken) answered without a token; it is asked again"),
+            )
+        };
         let result = output.client_authentication_result().ok_or_else(missing)?;
         let grant = Grant {
             access_token: SecretString::from(result.access_token().ok_or_else(missing)?),

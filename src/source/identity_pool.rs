@@ -98,7 +98,9 @@ impl IdentityPool {
                 let logins = HashMap::from([(provider.clone(), lease.value.token.expose_secret().to_owned())]);
                 self.identified(client, ask, logins).await
             }
-            Login::Developer { provider, user, identity } => self.vouched(provider, &user.render(ask, &self.host), identity, ask).await,
+            Login::Developer { provider, user, identity } => {
+                self.vouched(provider, &user.render(ask, &self.host), identity, ask).await
+            }
         }
     }
 
@@ -153,7 +155,11 @@ impl Source<AwsCredentials> for IdentityPool {
             .await
             .map_err(|error| aws::failure(WHAT, "GetCredentialsForIdentity", &error))
             // The identity may have been deleted: the next attempt looks it up again.
-            .inspect_err(|failure| if failure.kind.is_terminal() { self.remember(ask, None) })?;
+            .inspect_err(|failure| {
+                if failure.kind.is_terminal() {
+                    self.remember(ask, None)
+                }
+            })?;
         if let Some(adopted) = output.identity_id() {
             self.remember(ask, Some(adopted));
         }

@@ -91,7 +91,12 @@ impl Source<BearerToken> for MachineUser {
         if let Some(challenge) = output.challenge_name() {
             return Err(challenged(&config.username, challenge.as_str()));
         }
-        let missing = || Failure::new(FailureKind::Malformed, format!("{WHAT} (InitiateAuth) answered without the token asked for; it is asked again"));
+        let missing = || {
+            Failure::new(
+                FailureKind::Malformed,
+                format!("{WHAT} (InitiateAuth) answered without the token asked for; it is asked again"),
+            )
+        };
         let result = output.authentication_result().ok_or_else(missing)?;
         let token = match config.hand_out {
             Which::Id => result.id_token(),
@@ -109,7 +114,9 @@ impl Source<BearerToken> for MachineUser {
 fn challenged(username: &str, challenge: &str) -> Failure {
     let remedy = match challenge {
         "NEW_PASSWORD_REQUIRED" => "set a permanent password for it",
-        "SOFTWARE_TOKEN_MFA" | "SMS_MFA" | "EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" => "turn multi-factor authentication off for it",
+        "SOFTWARE_TOKEN_MFA" | "SMS_MFA" | "EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" => {
+            "turn multi-factor authentication off for it"
+        }
         _ => "give it a flow that needs no person",
     };
     let message = format!("the machine user {username} is asked for {challenge}, which needs a person: {remedy}");

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_said() {
-        for (text, fault) in [("{calller}", "{calller}"), ("{", "partner"), ("a}b", "partner"), ("{caller", "partner")] {
+        for (text, fault) in [("{calller}", "{calller}"), ("{", "partner"), ("a}b", "partner"), ("{caller", "partner")]
+        {
             let error = Template::parse(text).unwrap_err();
             assert!(error.contains(fault), "{text}: {error}");
         }

@@ -77,7 +77,10 @@ impl TokenEndpoint {
 }
 
 /// RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. With Cognito's alphabet only `+` differs.
-#[expect(clippy::disallowed_methods, reason = "the secret goes into the Authorization header of its own token endpoint")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the secret goes into the Authorization header of its own token endpoint"
+)]
 fn basic(client_id: &str, secret: &SecretString) -> Zeroizing<String> {
     let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = Zeroizing::new(format!("{}:{}", encode(client_id), encode(secret.expose_secret())));
@@ -118,7 +121,10 @@ fn granted(what: &str, body: &[u8]) -> Result<Grant, Failure> {
     // The parser's own words may quote the body, which may hold the token.
     serde_json::from_slice(body).map_err(|_| {
         let fault = "without access_token, token_type and a whole number of expires_in";
-        Failure::new(FailureKind::Malformed, format!("{what} answered 200 {fault}; check that the address is a token endpoint"))
+        Failure::new(
+            FailureKind::Malformed,
+            format!("{what} answered 200 {fault}; check that the address is a token endpoint"),
+        )
     })
 }
 
@@ -128,8 +134,15 @@ fn granted(what: &str, body: &[u8]) -> Result<Grant, Failure> {
 /// # Errors
 /// `Malformed` if the token is not one that a header can carry, or has no life.
 #[expect(clippy::disallowed_methods, reason = "the claims of a token are inside the token")]
-pub fn issued(what: &str, grant: Grant, sent_at: crate::clock::Moment, clock: &Clock) -> Result<Issued<BearerToken>, Failure> {
-    let malformed = |fault: &str| Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old one is kept, if any"));
+pub fn issued(
+    what: &str,
+    grant: Grant,
+    sent_at: crate::clock::Moment,
+    clock: &Clock,
+) -> Result<Issued<BearerToken>, Failure> {
+    let malformed = |fault: &str| {
+        Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old one is kept, if any"))
+    };
     if !grant.token_type.eq_ignore_ascii_case("bearer") {
         return Err(malformed("a token that is not a bearer token"));
     }
@@ -159,15 +172,22 @@ fn refused(what: &str, config: &Config, reply: &Reply) -> Failure {
     let (kind, message) = match code.as_deref() {
         Some("invalid_client") => (
             FailureKind::Denied,
-            format!("{what} refused client {client} (invalid_client): check client_id and put the current client secret in its place"),
+            format!(
+                "{what} refused client {client} (invalid_client): check client_id and put the current client secret in its place"
+            ),
         ),
         Some("unauthorized_client") => (
             FailureKind::Denied,
-            format!("{what} does not let client {client} use client_credentials (unauthorized_client): enable that flow on the app client"),
+            format!(
+                "{what} does not let client {client} use client_credentials (unauthorized_client): enable that flow on the app client"
+            ),
         ),
         Some("invalid_scope") => (
             FailureKind::Misconfigured,
-            format!("{what} refused the scopes {} for client {client} (invalid_scope): allow them on the app client or change scopes", config.scopes.join(" ")),
+            format!(
+                "{what} refused the scopes {} for client {client} (invalid_scope): allow them on the app client or change scopes",
+                config.scopes.join(" ")
+            ),
         ),
         Some("invalid_grant") => (
             FailureKind::Denied,
@@ -185,14 +205,28 @@ fn refused(what: &str, config: &Config, reply: &Reply) -> Failure {
 fn by_status(what: &str, reply: &Reply) -> (FailureKind, String) {
     let status = reply.status;
     if status == 429 || (matches!(status, 400 | 403) && speaks_of_throttling(&reply.body)) {
-        return (FailureKind::Throttled, format!("{what} asks for fewer requests (status {status}); it is asked again later"));
+        return (
+            FailureKind::Throttled,
+            format!("{what} asks for fewer requests (status {status}); it is asked again later"),
+        );
     }
     match status {
-        300..400 => (FailureKind::Misconfigured, format!("{what} redirects (status {status}), which is never followed: check domain")),
-        403 => (FailureKind::Denied, format!("{what} forbids the request (status 403), perhaps by a web application firewall")),
+        300..400 => (
+            FailureKind::Misconfigured,
+            format!("{what} redirects (status {status}), which is never followed: check domain"),
+        ),
+        403 => (
+            FailureKind::Denied,
+            format!("{what} forbids the request (status 403), perhaps by a web application firewall"),
+        ),
         404 | 405 => (FailureKind::Misconfigured, format!("{what} is not there (status {status}): check domain")),
-        400..500 => (FailureKind::Malformed, format!("{what} refused without an OAuth 2.0 error (status {status}): check domain")),
-        200..300 => (FailureKind::Malformed, format!("{what} answered with status {status} instead of 200; it is asked again")),
+        400..500 => (
+            FailureKind::Malformed,
+            format!("{what} refused without an OAuth 2.0 error (status {status}): check domain"),
+        ),
+        200..300 => {
+            (FailureKind::Malformed, format!("{what} answered with status {status} instead of 200; it is asked again"))
+        }
         _ => (FailureKind::Unavailable, format!("{what} failed (status {status}); it is asked again")),
     }
 }

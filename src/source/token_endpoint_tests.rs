@@ -42,7 +42,10 @@ fn each_error_of_the_token_endpoint_has_its_kind() {
     ] {
         let failure = refused("the endpoint", &config(), &reply(status, body));
         assert_eq!(failure.kind, kind, "{status} {body}: {failure}");
-        assert!(!failure.message.contains("<html>") && !failure.message.contains("teapot"), "a body is never repeated: {failure}");
+        assert!(
+            !failure.message.contains("<html>") && !failure.message.contains("teapot"),
+            "a body is never repeated: {failure}"
+        );
     }
 }
 
@@ -74,7 +77,13 @@ fn grant(token: &str, token_type: &str, expires_in: u64) -> Grant {
 async fn a_token_that_no_caller_could_use_is_not_kept() {
     let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
     let now = clock.now();
-    for bad in [grant("", "Bearer", 60), grant("a\r\nX: y", "Bearer", 60), grant("ä", "Bearer", 60), grant("t", "mac", 60), grant("t", "Bearer", 0)] {
+    for bad in [
+        grant("", "Bearer", 60),
+        grant("a\r\nX: y", "Bearer", 60),
+        grant("ä", "Bearer", 60),
+        grant("t", "mac", 60),
+        grant("t", "Bearer", 0),
+    ] {
         assert_eq!(issued("x", bad, now, &clock).unwrap_err().kind, FailureKind::Malformed);
     }
     let good = issued("x", grant("t", "bearer", u64::MAX), now, &clock).unwrap();
@@ -86,7 +95,8 @@ async fn life_counts_from_the_sending_and_ends_with_the_earlier_of_the_two() {
     let clock = Clock::tokio(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000));
     let sent_at = clock.now();
     tokio::time::advance(Duration::from_secs(3)).await;
-    let jwt = |exp: u64| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp},"scope":"billing/read"}}"#)));
+    let jwt =
+        |exp: u64| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp},"scope":"billing/read"}}"#)));
     let by_seconds = issued("x", grant(&jwt(9_999), "Bearer", 60), sent_at, &clock).unwrap();
     assert_eq!(by_seconds.expiry.since(sent_at), Duration::from_secs(60));
     assert_eq!(by_seconds.value.scope.as_deref(), Some("billing/read"));

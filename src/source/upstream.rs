@@ -76,11 +76,19 @@ impl Upstream {
     ///
     /// # Errors
     /// `Unavailable` if the upstream cannot be reached or is too slow, `Malformed` if its answer is too large or cut off.
-    pub async fn post_form(&self, what: &str, url: &str, authorization: Option<&str>, form: String) -> Result<Reply, Failure> {
+    pub async fn post_form(
+        &self,
+        what: &str,
+        url: &str,
+        authorization: Option<&str>,
+        form: String,
+    ) -> Result<Reply, Failure> {
         let invalid = |_| Failure::new(FailureKind::Misconfigured, format!("{what}: the request cannot be written"));
         let mut request = HttpRequest::new(SdkBody::from(form));
         request.set_method("POST").map_err(invalid)?;
-        request.set_uri(url).map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
+        request
+            .set_uri(url)
+            .map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
         let headers = request.headers_mut();
         headers.insert("content-type", "application/x-www-form-urlencoded");
         headers.insert("accept", "application/json");
@@ -96,10 +104,11 @@ impl Upstream {
     async fn exchange(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {
         let response = self.connector.call(request).await.map_err(|cause| unreachable(what, &cause))?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
-        let body = read(response.into_body())
-            .await
-            .map_err(|fault| Failure::new(FailureKind::Malformed, format!("{what} sent an answer that {fault}; it is asked again")))?;
+        let retry_after =
+            response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let body = read(response.into_body()).await.map_err(|fault| {
+            Failure::new(FailureKind::Malformed, format!("{what} sent an answer that {fault}; it is asked again"))
+        })?;
         Ok(Reply { status, retry_after, body })
     }
 }

@@ -1,1 +1,33 @@
-fn main(){}
+//! `make run`: the emulator and the daemon in one command, with a tour in the terminal. No account, no network.
+//!
+//! `demo` shows the tour and stays up; `demo --once` ends after it. `demo who-am-i` is one step of the tour, a program of its
+//! own: it knows nothing of credbroker and asks an unmodified AWS SDK who it is.
+
+mod asking;
+mod setting;
+mod tour;
+mod verified;
+mod who_am_i;
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["who-am-i"] => who_am_i::run().await,
+        [] => tour::run(false).await,
+        ["--once"] => tour::run(true).await,
+        _ => Err("usage: demo [--once]".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("demo: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the demo cannot go on, in words.
+type Fault = Box<dyn std::error::Error + Send + Sync>;

@@ -14,9 +14,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// Seconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
-        Timestamp::now()
-            .as_second()
-            .saturating_add(self.offset.load(Ordering::Relaxed))
+        Timestamp::now().as_second().saturating_add(self.offset.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_offset(&self, seconds: i64) {
@@ -31,9 +29,7 @@ pub(crate) fn rfc3339(seconds: i64) -> String {
 
 /// `Sat, 21 Nov 2026 10:00:00 GMT`, the form of the `Date` header.
 pub(crate) fn http_date(seconds: i64) -> String {
-    instant(seconds)
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string()
+    instant(seconds).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// `20261121T100000Z`, the form of `X-Amz-Date`.

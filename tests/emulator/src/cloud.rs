@@ -32,11 +32,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Generates all keys; takes a moment of computing.
     pub(crate) fn new(world: World, url: String) -> Cloud {
-        let pool_keys = world
-            .pools
-            .keys()
-            .map(|id| (id.clone(), PoolKeys::generate()))
-            .collect();
+        let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
         Cloud {
             world,
             url,
@@ -82,10 +78,7 @@ impl Cloud {
 
     /// The secrets of a client that work now.
     pub(crate) fn secrets(&self, client_id: &str, client: &Client) -> Vec<String> {
-        lock(&self.secrets)
-            .get(client_id)
-            .cloned()
-            .unwrap_or_else(|| client.secrets.clone())
+        lock(&self.secrets).get(client_id).cloned().unwrap_or_else(|| client.secrets.clone())
     }
 
     /// Makes `secret` the client's only one; whether the client exists.

@@ -14,9 +14,7 @@ pub struct Control {
 
 impl Control {
     pub(crate) fn of(cloud: &Arc<Cloud>) -> Control {
-        Control {
-            cloud: Arc::clone(cloud),
-        }
+        Control { cloud: Arc::clone(cloud) }
     }
 
     /// What was asked so far, oldest first. Holds neither secrets nor tokens.

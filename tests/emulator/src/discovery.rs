@@ -15,10 +15,7 @@ pub(crate) const IDENTITY_ISSUER: &str = "https://cognito-identity.amazonaws.com
 /// `/{pool}/.well-known/jwks.json`
 pub(crate) fn pool_keys(request: &mut Request<'_>, pool: &str) -> Outcome {
     request.asked.note("pool", pool);
-    request
-        .cloud
-        .with_keys(pool, crate::keys::PoolKeys::jwks)
-        .ok_or_else(|| no_pool(pool))
+    request.cloud.with_keys(pool, crate::keys::PoolKeys::jwks).ok_or_else(|| no_pool(pool))
 }
 
 /// `/{pool}/.well-known/openid-configuration`
@@ -57,9 +54,5 @@ pub(crate) fn identity_configuration(request: &mut Request<'_>) -> Outcome {
 }
 
 fn no_pool(pool: &str) -> Failure {
-    Failure::new(
-        404,
-        "ResourceNotFoundException",
-        format!("User pool {pool} does not exist."),
-    )
+    Failure::new(404, "ResourceNotFoundException", format!("User pool {pool} does not exist."))
 }

@@ -26,19 +26,12 @@ impl Emulator {
     /// An address that is not loopback, a world with mistakes, or a port that cannot be had.
     pub async fn start(world: World, listen: SocketAddr) -> io::Result<Emulator> {
         if !listen.ip().is_loopback() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the emulator listens on loopback only",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the emulator listens on loopback only"));
         }
-        world
-            .check()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        world.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let listener = TcpListener::bind(listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let cloud = tokio::task::spawn_blocking(move || Cloud::new(world, url))
-            .await
-            .map_err(io::Error::other)?;
+        let cloud = tokio::task::spawn_blocking(move || Cloud::new(world, url)).await.map_err(io::Error::other)?;
         let cloud = Arc::new(cloud);
         let server = tokio::spawn(http::serve(listener, Arc::clone(&cloud), http::all(&cloud)));
         Ok(Emulator { cloud, server })

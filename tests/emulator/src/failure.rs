@@ -16,11 +16,7 @@ impl Failure {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Failure {
-        Failure {
-            status,
-            code: code.into(),
-            message: message.into(),
-        }
+        Failure { status, code: code.into(), message: message.into() }
     }
 
     /// The usual case: HTTP 400.

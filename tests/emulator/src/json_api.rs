@@ -36,10 +36,7 @@ const SERVICES: [Service; 2] = [
 /// The operation a call names, for the journal and for faults.
 pub(crate) fn operation_name(call: &Call) -> String {
     let target = call.header("x-amz-target").unwrap_or_default();
-    target
-        .rsplit_once('.')
-        .map_or(target, |(_, name)| name)
-        .to_owned()
+    target.rsplit_once('.').map_or(target, |(_, name)| name).to_owned()
 }
 
 /// Finds the operation, checks the signature if there is one, and runs it.
@@ -49,18 +46,12 @@ pub(crate) fn dispatch(request: &mut Request<'_>) -> Outcome {
         let operation = (service.operations)(target.strip_prefix(service.prefix)?)?;
         Some((service, operation))
     });
-    let (service, operation) =
-        found.ok_or_else(|| Failure::bad("UnknownOperationException", ""))?;
+    let (service, operation) = found.ok_or_else(|| Failure::bad("UnknownOperationException", ""))?;
     if request.call.media_type() != "application/x-amz-json-1.1" {
-        return Err(Failure::bad(
-            "SerializationException",
-            "the content type is not application/x-amz-json-1.1",
-        ));
+        return Err(Failure::bad("SerializationException", "the content type is not application/x-amz-json-1.1"));
     }
     if request.is_signed() {
-        request
-            .authenticate(service.signing_name)
-            .map_err(Refusal::in_json)?;
+        request.authenticate(service.signing_name).map_err(Refusal::in_json)?;
     }
     request.asked.note("signed", request.is_signed());
     operation(request)
@@ -69,8 +60,7 @@ pub(crate) fn dispatch(request: &mut Request<'_>) -> Outcome {
 impl Request<'_> {
     /// The body as an operation's input. Unknown members are ignored, as AWS does.
     pub(crate) fn input<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.call.body)
-            .map_err(|e| Failure::bad("SerializationException", e.to_string()))
+        serde_json::from_slice(&self.call.body).map_err(|e| Failure::bad("SerializationException", e.to_string()))
     }
 
     /// The caller, who must have signed and be allowed `action` on `resource`.
@@ -92,9 +82,7 @@ impl Request<'_> {
 pub(crate) fn invalid(member: &str, constraint: &str) -> Failure {
     Failure::bad(
         "InvalidParameterException",
-        format!(
-            "1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}"
-        ),
+        format!("1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}"),
     )
 }
 
@@ -108,22 +96,13 @@ pub(crate) fn text<'a>(
     let value = value.ok_or_else(|| invalid(member, "Member must not be null"))?;
     let length = value.chars().count();
     if length < least {
-        return Err(invalid(
-            member,
-            &format!("Member must have length greater than or equal to {least}"),
-        ));
+        return Err(invalid(member, &format!("Member must have length greater than or equal to {least}")));
     }
     if length > most {
-        return Err(invalid(
-            member,
-            &format!("Member must have length less than or equal to {most}"),
-        ));
+        return Err(invalid(member, &format!("Member must have length less than or equal to {most}")));
     }
     if !value.chars().all(allowed) {
-        return Err(invalid(
-            member,
-            "Member must satisfy regular expression pattern",
-        ));
+        return Err(invalid(member, "Member must satisfy regular expression pattern"));
     }
     Ok(value)
 }

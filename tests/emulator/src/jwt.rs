@@ -46,8 +46,7 @@ impl Unverified {
 
     /// Whether `key` signed this, with the algorithm the key is for.
     pub(crate) fn signed_by(&self, key: &SigningKey) -> bool {
-        self.header["alg"].as_str() == Some(key.algorithm.name())
-            && key.verify(self.input.as_bytes(), &self.signed)
+        self.header["alg"].as_str() == Some(key.algorithm.name()) && key.verify(self.input.as_bytes(), &self.signed)
     }
 
     pub(crate) fn text(&self, claim: &str) -> Option<&str> {
@@ -60,15 +59,8 @@ impl Unverified {
 
     /// A claim that is a list of strings; empty when absent.
     pub(crate) fn list(&self, claim: &str) -> Vec<String> {
-        let items = self.claims[claim]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
+        let items = self.claims[claim].as_array().map(Vec::as_slice).unwrap_or_default();
+        items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 }
 

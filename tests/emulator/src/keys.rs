@@ -34,11 +34,7 @@ impl SigningKey {
     pub(crate) fn generate(algorithm: Algorithm) -> SigningKey {
         let pair = KeyPair::generate(KeySize::Rsa2048).expect("RSA key generation works");
         let kid = STANDARD.encode(crate::digest::sha256(pair.public_key().as_ref()));
-        SigningKey {
-            kid,
-            algorithm,
-            pair,
-        }
+        SigningKey { kid, algorithm, pair }
     }
 
     /// The public key as a JSON Web Key.
@@ -60,9 +56,7 @@ impl SigningKey {
             Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
         };
         let mut out = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(scheme, &SystemRandom::new(), message, &mut out)
-            .expect("signing with a good key works");
+        self.pair.sign(scheme, &SystemRandom::new(), message, &mut out).expect("signing with a good key works");
         out
     }
 
@@ -71,9 +65,7 @@ impl SigningKey {
             Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
             Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
         };
-        UnparsedPublicKey::new(scheme, self.pair.public_key().as_ref())
-            .verify(message, signed)
-            .is_ok()
+        UnparsedPublicKey::new(scheme, self.pair.public_key().as_ref()).verify(message, signed).is_ok()
     }
 }
 
@@ -88,23 +80,13 @@ pub(crate) struct PoolKeys {
 
 impl PoolKeys {
     pub(crate) fn generate() -> PoolKeys {
-        let (id, access) = (
-            SigningKey::generate(Algorithm::Rs256),
-            SigningKey::generate(Algorithm::Rs256),
-        );
-        PoolKeys {
-            id,
-            access,
-            previous: Vec::new(),
-        }
+        let (id, access) = (SigningKey::generate(Algorithm::Rs256), SigningKey::generate(Algorithm::Rs256));
+        PoolKeys { id, access, previous: Vec::new() }
     }
 
     /// These keys retired, `fresh` in their place. Only one generation is remembered.
     pub(crate) fn rotated(self, fresh: PoolKeys) -> PoolKeys {
-        PoolKeys {
-            previous: vec![self.id, self.access],
-            ..fresh
-        }
+        PoolKeys { previous: vec![self.id, self.access], ..fresh }
     }
 
     pub(crate) fn id(&self) -> &SigningKey {

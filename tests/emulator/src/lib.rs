@@ -59,7 +59,4 @@ pub use control::Control;
 pub use emulator::Emulator;
 pub use fault::{Fault, FaultKind};
 pub use journal::Asked;
-pub use world::{
-    Client, Iam, IamUser, IdentityPool, Issuer, Pool, Provider, Role, Trust, User, World,
-    WorldError,
-};
+pub use world::{Client, Iam, IamUser, IdentityPool, Issuer, Pool, Provider, Role, Trust, User, World, WorldError};

@@ -42,9 +42,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
         }
     }
     let world = world.ok_or("--world is missing")?;
-    let listen = listen
-        .parse()
-        .map_err(|_| "--listen takes an address and a port")?;
+    let listen = listen.parse().map_err(|_| "--listen takes an address and a port")?;
     Ok(Arguments { world, listen })
 }
 
@@ -54,14 +52,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let world = World::from_toml(&text).map_err(|e| format!("{file}: {e}"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    let emulator = Emulator::start(world, arguments.listen)
-        .await
-        .map_err(|e| format!("cannot start: {e}"))?;
-    let announced = writeln!(
-        std::io::stdout(),
-        "emulator listening on {}",
-        emulator.url()
-    );
+    let emulator = Emulator::start(world, arguments.listen).await.map_err(|e| format!("cannot start: {e}"))?;
+    let announced = writeln!(std::io::stdout(), "emulator listening on {}", emulator.url());
     announced.map_err(|e| format!("cannot write to standard output: {e}"))?;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -30,10 +30,7 @@ impl RoleSession {
 
     /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`
     pub(crate) fn arn(&self, account: &str) -> String {
-        format!(
-            "arn:aws:sts::{account}:assumed-role/{}/{}",
-            self.role, self.name
-        )
+        format!("arn:aws:sts::{account}:assumed-role/{}/{}", self.role, self.name)
     }
 }
 
@@ -64,9 +61,7 @@ impl Principal {
     pub(crate) fn may(&self, action: &str, world: &World) -> bool {
         let allow = match self {
             Principal::User { name } => world.iam.users.get(name).map(|user| &user.allow),
-            Principal::Session(session) => {
-                world.iam.roles.get(&session.role).map(|role| &role.allow)
-            }
+            Principal::Session(session) => world.iam.roles.get(&session.role).map(|role| &role.allow),
         };
         allow.is_some_and(|actions| actions.iter().any(|pattern| covers(pattern, action)))
     }
@@ -76,17 +71,14 @@ impl Principal {
         if arn == self.arn(account) || arn == format!("arn:aws:iam::{account}:root") {
             return true;
         }
-        self.session()
-            .is_some_and(|session| arn == format!("arn:aws:iam::{account}:role/{}", session.role))
+        self.session().is_some_and(|session| arn == format!("arn:aws:iam::{account}:role/{}", session.role))
     }
 }
 
 /// `*`, `service:*` and exact actions; IAM compares without case.
 fn covers(pattern: &str, action: &str) -> bool {
     match pattern.strip_suffix('*') {
-        Some(stem) => action
-            .get(..stem.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(stem)),
+        Some(stem) => action.get(..stem.len()).is_some_and(|head| head.eq_ignore_ascii_case(stem)),
         None => pattern.eq_ignore_ascii_case(action),
     }
 }

@@ -35,29 +35,16 @@ pub(crate) fn uuid() -> String {
     random[6] = (random[6] & 0x0f) | 0x40;
     random[8] = (random[8] & 0x3f) | 0x80;
     let hex = crate::digest::hex(&random);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// The unique id IAM gives a principal, made from its name: `AROA…` for a role, `AIDA…` for a user.
 pub(crate) fn unique_id(prefix: &str, name: &str) -> String {
-    format!(
-        "{prefix}{}",
-        base32(&crate::digest::sha256(name.as_bytes())[..17])
-    )
+    format!("{prefix}{}", base32(&crate::digest::sha256(name.as_bytes())[..17]))
 }
 
 fn base32(random: &[u8]) -> String {
-    random
-        .iter()
-        .map(|byte| char::from(BASE32[usize::from(byte % 32)]))
-        .collect()
+    random.iter().map(|byte| char::from(BASE32[usize::from(byte % 32)])).collect()
 }
 
 fn bytes<const N: usize>() -> [u8; N] {

@@ -39,13 +39,7 @@ pub(crate) async fn carry_out(
     let fault = cloud.faults.strike(&name);
     let now = cloud.clock.now();
     let asked = Asked::new(clock::rfc3339(now), &name);
-    let mut request = Request {
-        cloud: &cloud,
-        call: &call,
-        now,
-        asked,
-        principal: None,
-    };
+    let mut request = Request { cloud: &cloud, call: &call, now, asked, principal: None };
     let outcome = operation(&mut request);
     let mut asked = request.asked;
     asked.outcome = match (&fault, &outcome) {

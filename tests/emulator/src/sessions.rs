@@ -38,10 +38,6 @@ impl Sessions {
 
     /// Expired keys stay known, so their use answers "expired" and not "unknown".
     pub(crate) fn find(&self, access_key_id: &str) -> Option<TemporaryKey> {
-        self.keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(access_key_id)
-            .cloned()
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
     }
 }

@@ -13,21 +13,10 @@ pub(crate) struct WebIdentity {
 }
 
 /// Whether `role` trusts `principal`, who sent `external_id`.
-pub(crate) fn aws(
-    world: &World,
-    role: &Role,
-    principal: &Principal,
-    external_id: Option<&str>,
-) -> bool {
+pub(crate) fn aws(world: &World, role: &Role, principal: &Principal, external_id: Option<&str>) -> bool {
     role.trust.iter().any(|trust| {
-        let meant = trust
-            .aws
-            .as_deref()
-            .is_some_and(|arn| principal.is_meant_by(arn, &world.account));
-        let agreed = trust
-            .external_id
-            .as_deref()
-            .is_none_or(|demanded| external_id == Some(demanded));
+        let meant = trust.aws.as_deref().is_some_and(|arn| principal.is_meant_by(arn, &world.account));
+        let agreed = trust.external_id.as_deref().is_none_or(|demanded| external_id == Some(demanded));
         meant && agreed
     })
 }
@@ -37,21 +26,12 @@ pub(crate) fn federated(world: &World, role: &Role, identity: &WebIdentity) -> b
     role.trust.iter().any(|trust| {
         names_provider(world, trust, &identity.provider)
             && trust.audience.as_deref() == Some(&identity.audience)
-            && trust
-                .amr
-                .as_ref()
-                .is_none_or(|wanted| identity.amr.contains(wanted))
-            && trust
-                .subject
-                .as_deref()
-                .is_none_or(|wanted| wanted == identity.subject)
+            && trust.amr.as_ref().is_none_or(|wanted| identity.amr.contains(wanted))
+            && trust.subject.as_deref().is_none_or(|wanted| wanted == identity.subject)
     })
 }
 
 fn names_provider(world: &World, trust: &Trust, provider: &str) -> bool {
     let arn = format!("arn:aws:iam::{}:oidc-provider/{provider}", world.account);
-    trust
-        .federated
-        .as_deref()
-        .is_some_and(|named| named == provider || named == arn)
+    trust.federated.as_deref().is_some_and(|named| named == provider || named == arn)
 }

@@ -23,32 +23,22 @@ fn read(mut members: Map<String, Value>) -> Result<Fault, String> {
         None if members.len() == 1 => Value::Object(members),
         _ => return Err("a fault has operation, count, after and exactly one kind".to_owned()),
     };
-    let kind: FaultKind =
-        serde_json::from_value(kind).map_err(|e| format!("the fault's kind: {e}"))?;
+    let kind: FaultKind = serde_json::from_value(kind).map_err(|e| format!("the fault's kind: {e}"))?;
     sendable(&kind)?;
-    Ok(Fault {
-        operation,
-        count,
-        after,
-        kind,
-    })
+    Ok(Fault { operation, count, after, kind })
 }
 
 fn number(members: &mut Map<String, Value>, name: &str, default: u64) -> Result<u64, String> {
     match members.remove(name) {
         None => Ok(default),
-        Some(value) => value
-            .as_u64()
-            .ok_or_else(|| format!("{name} must be a number, zero or more")),
+        Some(value) => value.as_u64().ok_or_else(|| format!("{name} must be a number, zero or more")),
     }
 }
 
 /// A status that HTTP can carry as a final answer.
 fn sendable(kind: &FaultKind) -> Result<(), String> {
     match kind {
-        FaultKind::Status { status, .. } | FaultKind::Error { status, .. }
-            if !(200..=599).contains(status) =>
-        {
+        FaultKind::Status { status, .. } | FaultKind::Error { status, .. } if !(200..=599).contains(status) => {
             Err("status must be 200 to 599".to_owned())
         }
         _ => Ok(()),
@@ -61,13 +51,11 @@ mod tests {
 
     #[test]
     fn both_spellings_and_the_mistakes() {
-        let flat: Fault =
-            serde_json::from_str(r#"{"operation":"token","status":{"status":503}}"#).unwrap();
+        let flat: Fault = serde_json::from_str(r#"{"operation":"token","status":{"status":503}}"#).unwrap();
         assert!(matches!(flat.kind, FaultKind::Status { status: 503, .. }));
         assert_eq!((flat.count, flat.after), (1, 0));
         let wrapped: Fault =
-            serde_json::from_str(r#"{"operation":"*","count":0,"after":2,"kind":{"hang":{}}}"#)
-                .unwrap();
+            serde_json::from_str(r#"{"operation":"*","count":0,"after":2,"kind":{"hang":{}}}"#).unwrap();
         assert!(matches!(wrapped.kind, FaultKind::Hang {}));
         assert_eq!((wrapped.count, wrapped.after), (0, 2));
         for wrong in [

@@ -31,46 +31,27 @@ impl Effect {
             return Effect::Answer(protocol.render(&outcome));
         };
         match fault {
-            FaultKind::Delay { milliseconds } => Effect::Late(
-                Duration::from_millis(*milliseconds),
-                protocol.render(&outcome),
-            ),
+            FaultKind::Delay { milliseconds } => {
+                Effect::Late(Duration::from_millis(*milliseconds), protocol.render(&outcome))
+            }
             FaultKind::Hang {} => Effect::Silence,
             FaultKind::Cut { after_bytes } => {
                 let mut response = protocol.render(&outcome);
                 response.extensions_mut().insert(CutAfter(*after_bytes));
                 Effect::Answer(response)
             }
-            FaultKind::Replace(members) => {
-                Effect::Answer(protocol.render(&replaced(outcome, members)))
+            FaultKind::Replace(members) => Effect::Answer(protocol.render(&replaced(outcome, members))),
+            FaultKind::Error { code, status, message } => {
+                Effect::Answer(protocol.render(&Err(Failure::new(*status, code.clone(), message.clone()))))
             }
-            FaultKind::Error {
-                code,
-                status,
-                message,
-            } => Effect::Answer(protocol.render(&Err(Failure::new(
-                *status,
-                code.clone(),
-                message.clone(),
-            )))),
-            FaultKind::Throttle { retry_after } => {
-                Effect::Answer(throttled(protocol, *retry_after))
+            FaultKind::Throttle { retry_after } => Effect::Answer(throttled(protocol, *retry_after)),
+            FaultKind::Status { status, body, headers } => {
+                Effect::Answer(bare(*status, body, headers.iter().map(|(n, v)| (n.as_str(), v.as_str()))))
             }
-            FaultKind::Status {
-                status,
-                body,
-                headers,
-            } => Effect::Answer(bare(
-                *status,
-                body,
-                headers.iter().map(|(n, v)| (n.as_str(), v.as_str())),
-            )),
             FaultKind::Garbage { body, content_type } => {
                 Effect::Answer(bare(200, body, [("content-type", content_type.as_str())]))
             }
-            FaultKind::Redirect { location } => {
-                Effect::Answer(bare(302, "", [("location", location.as_str())]))
-            }
+            FaultKind::Redirect { location } => Effect::Answer(bare(302, "", [("location", location.as_str())])),
         }
     }
 
@@ -98,18 +79,12 @@ impl Effect {
 fn throttled(protocol: &Protocol, retry_after: Option<u64>) -> Response<Bytes> {
     let mut response = protocol.render(&Err(protocol.throttling()));
     if let Some(seconds) = retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
-fn bare<'a>(
-    status: u16,
-    body: &str,
-    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Response<Bytes> {
+fn bare<'a>(status: u16, body: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Response<Bytes> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);

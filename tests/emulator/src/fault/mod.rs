@@ -32,21 +32,13 @@ impl Fault {
     /// A fault for the next matching request.
     #[must_use]
     pub fn once(operation: &str, kind: FaultKind) -> Fault {
-        Fault {
-            operation: operation.to_owned(),
-            count: 1,
-            after: 0,
-            kind,
-        }
+        Fault { operation: operation.to_owned(), count: 1, after: 0, kind }
     }
 
     /// A fault for every matching request until faults are cleared.
     #[must_use]
     pub fn always(operation: &str, kind: FaultKind) -> Fault {
-        Fault {
-            count: 0,
-            ..Fault::once(operation, kind)
-        }
+        Fault { count: 0, ..Fault::once(operation, kind) }
     }
 }
 

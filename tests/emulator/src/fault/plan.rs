@@ -57,11 +57,7 @@ mod tests {
     fn after_count_and_order() {
         let plan = FaultPlan::default();
         let delay = |milliseconds| FaultKind::Delay { milliseconds };
-        plan.add(Fault {
-            after: 1,
-            count: 2,
-            ..Fault::once("token", delay(1))
-        });
+        plan.add(Fault { after: 1, count: 2, ..Fault::once("token", delay(1)) });
         plan.add(Fault::once("*", delay(2)));
         let struck = |operation: &str| match plan.strike(operation) {
             Some(FaultKind::Delay { milliseconds }) => milliseconds,

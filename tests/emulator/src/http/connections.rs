@@ -50,9 +50,7 @@ async fn connection(stream: TcpStream, cloud: Arc<Cloud>, routes: Routes) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| respond(request, Arc::clone(&cloud), routes.clone()));
     // An error here is a client that went away or a fault that cut the answer.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn respond(
@@ -62,10 +60,7 @@ async fn respond(
 ) -> Result<Response<BoxBody<Bytes, Broken>>, Infallible> {
     let mut response = match read(request).await {
         Some(request) => routed(request, routes).await,
-        None => answer(
-            413,
-            &serde_json::json!({ "message": "the body is too large or was cut off" }),
-        ),
+        None => answer(413, &serde_json::json!({ "message": "the body is too large or was cut off" })),
     };
     if let Ok(date) = HeaderValue::try_from(clock::http_date(cloud.clock.now())) {
         response.headers_mut().insert(header::DATE, date);
@@ -76,11 +71,7 @@ async fn respond(
 /// The request with its body read, unless that is too large or broken.
 async fn read(request: Request<Incoming>) -> Option<Request<Full<Bytes>>> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_LIMIT)
-        .collect()
-        .await
-        .ok()?
-        .to_bytes();
+    let body = Limited::new(body, BODY_LIMIT).collect().await.ok()?.to_bytes();
     Some(Request::from_parts(parts, Full::new(body)))
 }
 
@@ -90,10 +81,6 @@ async fn routed(request: Request<Full<Bytes>>, routes: Routes) -> Response<Bytes
         Ok(response) => response.into_parts(),
         Err(never) => match never {},
     };
-    let body = body
-        .collect()
-        .await
-        .map(Collected::to_bytes)
-        .unwrap_or_default();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     Response::from_parts(parts, body)
 }

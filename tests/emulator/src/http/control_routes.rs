@@ -50,16 +50,13 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
         control.set_lifetime(&order.operation, order.seconds);
         true
     });
-    let rotation = command(control, "rotate-keys", |control, order: Rotation| {
-        control.rotate(&order.pool)
-    });
+    let rotation = command(control, "rotate-keys", |control, order: Rotation| control.rotate(&order.pool));
     let clock = command(control, "clock", |control, order: Offset| {
         control.clock_offset(order.offset_seconds);
         true
     });
-    let secret = command(control, "secret", |control, order: Secret| {
-        control.replace_secret(&order.client_id, &order.secret)
-    });
+    let secret =
+        command(control, "secret", |control, order: Secret| control.replace_secret(&order.client_id, &order.secret));
     faults
         .or(lifetime)
         .unify()
@@ -76,32 +73,18 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
 
 fn readings(control: &Control) -> BoxedFilter<Reply> {
     let (read, clear, calm) = (control.clone(), control.clone(), control.clone());
-    let journal = warp::path!("_emulator" / "journal")
-        .and(warp::get())
-        .map(move || answer(200, &json!(read.journal())));
-    let forget = warp::path!("_emulator" / "journal")
-        .and(warp::delete())
-        .map(move || {
-            clear.clear_journal();
-            done()
-        });
-    let faultless = warp::path!("_emulator" / "faults")
-        .and(warp::delete())
-        .map(move || {
-            calm.clear_faults();
-            done()
-        });
-    let health = warp::path!("_emulator" / "health")
-        .and(warp::get())
-        .map(done);
-    journal
-        .or(forget)
-        .unify()
-        .or(faultless)
-        .unify()
-        .or(health)
-        .unify()
-        .boxed()
+    let journal =
+        warp::path!("_emulator" / "journal").and(warp::get()).map(move || answer(200, &json!(read.journal())));
+    let forget = warp::path!("_emulator" / "journal").and(warp::delete()).map(move || {
+        clear.clear_journal();
+        done()
+    });
+    let faultless = warp::path!("_emulator" / "faults").and(warp::delete()).map(move || {
+        calm.clear_faults();
+        done()
+    });
+    let health = warp::path!("_emulator" / "health").and(warp::get()).map(done);
+    journal.or(forget).unify().or(faultless).unify().or(health).unify().boxed()
 }
 
 /// `POST /_emulator/NAME` with a JSON body; `run` says whether what the order names exists.
@@ -119,11 +102,7 @@ fn command<T: DeserializeOwned + 'static>(
         .map(move |body: Bytes| match serde_json::from_slice(&body) {
             Ok(order) => {
                 let found = run(&control, order);
-                if found {
-                    done()
-                } else {
-                    answer(404, &json!({ "message": "the world has no such thing" }))
-                }
+                if found { done() } else { answer(404, &json!({ "message": "the world has no such thing" })) }
             }
             Err(error) => answer(400, &json!({ "message": error.to_string() })),
         })
@@ -137,9 +116,6 @@ fn done() -> Response<Bytes> {
 pub(super) fn answer(status: u16, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert(
-        "content-type",
-        http::HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
     response
 }

@@ -28,13 +28,9 @@ impl std::error::Error for Broken {}
 pub(super) fn outgoing(response: Response<Bytes>) -> Response<BoxBody<Bytes, Broken>> {
     let (mut parts, body) = response.into_parts();
     let body = match parts.extensions.remove::<CutAfter>() {
-        None => Full::new(body)
-            .map_err(|never: Infallible| match never {})
-            .boxed(),
+        None => Full::new(body).map_err(|never: Infallible| match never {}).boxed(),
         Some(CutAfter(count)) => {
-            parts
-                .headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len().max(1)));
+            parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len().max(1)));
             let sent = body.slice(..count.min(body.len().saturating_sub(1)));
             CutBody::Start(sent).boxed()
         }
@@ -53,10 +49,7 @@ impl Body for CutBody {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match std::mem::replace(&mut *self, CutBody::Break) {
             CutBody::Start(bytes) => {
                 *self = CutBody::Flush;

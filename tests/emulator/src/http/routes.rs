@@ -48,63 +48,37 @@ fn token(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
     let cloud = Arc::clone(cloud);
     warp::path!("oauth2" / "token")
         .and(call())
-        .then(move |call| {
-            carry_out(
-                Arc::clone(&cloud),
-                call,
-                "token".into(),
-                Protocol::OAuth,
-                oauth::token,
-            )
-        })
+        .then(move |call| carry_out(Arc::clone(&cloud), call, "token".into(), Protocol::OAuth, oauth::token))
         .boxed()
 }
 
 fn pool_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
     let (keys, configuration) = (Arc::clone(cloud), Arc::clone(cloud));
-    let jwks = warp::path!(String / ".well-known" / "jwks.json")
-        .and(warp::get())
-        .and(call())
-        .then(move |pool: String, call| {
+    let jwks = warp::path!(String / ".well-known" / "jwks.json").and(warp::get()).and(call()).then(
+        move |pool: String, call| {
             let cloud = Arc::clone(&keys);
-            carry_out(cloud, call, "jwks".into(), Protocol::Document, move |r| {
-                discovery::pool_keys(r, &pool)
-            })
-        });
-    let openid = warp::path!(String / ".well-known" / "openid-configuration")
-        .and(warp::get())
-        .and(call())
-        .then(move |pool: String, call| {
-            let (cloud, name) = (
-                Arc::clone(&configuration),
-                "openid-configuration".to_owned(),
-            );
-            carry_out(cloud, call, name, Protocol::Document, move |r| {
-                discovery::pool_configuration(r, &pool)
-            })
-        });
+            carry_out(cloud, call, "jwks".into(), Protocol::Document, move |r| discovery::pool_keys(r, &pool))
+        },
+    );
+    let openid = warp::path!(String / ".well-known" / "openid-configuration").and(warp::get()).and(call()).then(
+        move |pool: String, call| {
+            let (cloud, name) = (Arc::clone(&configuration), "openid-configuration".to_owned());
+            carry_out(cloud, call, name, Protocol::Document, move |r| discovery::pool_configuration(r, &pool))
+        },
+    );
     jwks.or(openid).unify().boxed()
 }
 
 fn identity_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
     let document = |name: &'static str, operation: Operation| {
         let cloud = Arc::clone(cloud);
-        warp::get().and(call()).then(move |call| {
-            carry_out(
-                Arc::clone(&cloud),
-                call,
-                name.to_owned(),
-                Protocol::Document,
-                operation,
-            )
-        })
+        warp::get()
+            .and(call())
+            .then(move |call| carry_out(Arc::clone(&cloud), call, name.to_owned(), Protocol::Document, operation))
     };
-    let keys =
-        warp::path!(".well-known" / "jwks_uri").and(document("jwks", discovery::identity_keys));
-    let openid = warp::path!(".well-known" / "openid-configuration").and(document(
-        "openid-configuration",
-        discovery::identity_configuration,
-    ));
+    let keys = warp::path!(".well-known" / "jwks_uri").and(document("jwks", discovery::identity_keys));
+    let openid = warp::path!(".well-known" / "openid-configuration")
+        .and(document("openid-configuration", discovery::identity_configuration));
     keys.or(openid).unify().boxed()
 }
 
@@ -121,14 +95,7 @@ fn api(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
                     return carry_out(cloud, call, name, Protocol::Json, json_api::dispatch).await;
                 }
                 let name = sts::operation_name(&call);
-                carry_out(
-                    cloud,
-                    call,
-                    name.clone(),
-                    Protocol::Query(name),
-                    sts::dispatch,
-                )
-                .await
+                carry_out(cloud, call, name.clone(), Protocol::Query(name), sts::dispatch).await
             }
         })
         .boxed()
@@ -137,25 +104,17 @@ fn api(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
 /// The whole request, in one value.
 fn call() -> impl Filter<Extract = (Call,), Error = Rejection> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method()
-        .and(warp::path::full())
-        .and(query)
-        .and(warp::header::headers_cloned())
-        .and(warp::body::bytes())
-        .map(
-            |method: Method, path: FullPath, query: String, headers: HeaderMap, body: Bytes| Call {
-                method,
-                path: path.as_str().to_owned(),
-                query,
-                headers,
-                body,
-            },
-        )
+    warp::method().and(warp::path::full()).and(query).and(warp::header::headers_cloned()).and(warp::body::bytes()).map(
+        |method: Method, path: FullPath, query: String, headers: HeaderMap, body: Bytes| Call {
+            method,
+            path: path.as_str().to_owned(),
+            query,
+            headers,
+            body,
+        },
+    )
 }
 
 async fn unmatched(_: Rejection) -> Result<Response<Bytes>, Infallible> {
-    Ok(control_routes::answer(
-        404,
-        &serde_json::json!({ "message": "the emulator has nothing here" }),
-    ))
+    Ok(control_routes::answer(404, &serde_json::json!({ "message": "the emulator has nothing here" })))
 }

@@ -27,20 +27,13 @@ struct Input {
 
 pub(super) fn get_credentials_for_identity(request: &mut Request<'_>) -> Outcome {
     let input: Input = request.input()?;
-    request
-        .asked
-        .note("custom_role_arn", input.custom_role_arn.clone());
+    request.asked.note("custom_role_arn", input.custom_role_arn.clone());
     let identity = resolve(request, input.identity_id.as_ref(), &input.logins)?;
-    request
-        .asked
-        .note("identity_pool_id", identity.pool_id.clone());
+    request.asked.note("identity_pool_id", identity.pool_id.clone());
     let arn = role_arn(&identity, input.custom_role_arn.as_deref())?;
     let role = trusting_role(request, &identity, arn)?;
     request.asked.note("role_arn", arn);
-    let lifetime = request
-        .cloud
-        .lifetime("GetCredentialsForIdentity")
-        .unwrap_or(ONE_HOUR);
+    let lifetime = request.cloud.lifetime("GetCredentialsForIdentity").unwrap_or(ONE_HOUR);
     request.asked.note("granted_seconds", lifetime);
     let session = RoleSession {
         role,
@@ -48,10 +41,7 @@ pub(super) fn get_credentials_for_identity(request: &mut Request<'_>) -> Outcome
         source_identity: None,
         transitive_tags: Map::new(),
     };
-    let key = request
-        .cloud
-        .sessions
-        .open(session, request.now.saturating_add_unsigned(lifetime));
+    let key = request.cloud.sessions.open(session, request.now.saturating_add_unsigned(lifetime));
     Ok(json!({
         "IdentityId": identity.id,
         "Credentials": {
@@ -67,26 +57,15 @@ pub(super) fn get_credentials_for_identity(request: &mut Request<'_>) -> Outcome
 fn role_arn<'a>(identity: &'a Resolved<'_>, custom: Option<&'a str>) -> Result<&'a str, Failure> {
     if let Some(arn) = custom {
         let listed = identity.roles.iter().any(|role| role == arn);
-        return if listed {
-            Ok(arn)
-        } else {
-            Err(refused("The login token does not list this CustomRoleArn."))
-        };
+        return if listed { Ok(arn) } else { Err(refused("The login token does not list this CustomRoleArn.")) };
     }
-    let role = if identity.authenticated {
-        &identity.pool.authenticated_role
-    } else {
-        &identity.pool.unauthenticated_role
-    };
+    let role =
+        if identity.authenticated { &identity.pool.authenticated_role } else { &identity.pool.unauthenticated_role };
     role.as_deref().ok_or_else(misconfigured)
 }
 
 /// The name of the role, which must exist and trust the identity pool.
-fn trusting_role(
-    request: &Request<'_>,
-    identity: &Resolved<'_>,
-    arn: &str,
-) -> Result<String, Failure> {
+fn trusting_role(request: &Request<'_>, identity: &Resolved<'_>, arn: &str) -> Result<String, Failure> {
     let world = &request.cloud.world;
     let (name, role) = world.role(arn).ok_or_else(misconfigured)?;
     let proof = WebIdentity {
@@ -95,11 +74,7 @@ fn trusting_role(
         subject: identity.id.clone(),
         amr: identity.amr.clone(),
     };
-    if trust::federated(world, role, &proof) {
-        Ok(name.to_owned())
-    } else {
-        Err(misconfigured())
-    }
+    if trust::federated(world, role, &proof) { Ok(name.to_owned()) } else { Err(misconfigured()) }
 }
 
 fn misconfigured() -> Failure {

@@ -22,17 +22,13 @@ struct Input {
 
 pub(super) fn get_id(request: &mut Request<'_>) -> Outcome {
     let input: Input = request.input()?;
-    request
-        .asked
-        .note("logins", input.logins.keys().cloned().collect::<Vec<_>>());
+    request.asked.note("logins", input.logins.keys().cloned().collect::<Vec<_>>());
     let (pool_id, pool) = pool(request, input.identity_pool_id.as_ref())?;
     logins::well_formed(&input.logins)?;
     let region = &request.cloud.world.region;
     if input.logins.is_empty() {
         if !pool.allow_unauthenticated {
-            return Err(refused(
-                "Unauthenticated access is not supported for this identity pool.",
-            ));
+            return Err(refused("Unauthenticated access is not supported for this identity pool."));
         }
         let id = request.cloud.identities.guest(region, pool_id);
         request.asked.note("identity_id", id.clone());
@@ -43,22 +39,13 @@ pub(super) fn get_id(request: &mut Request<'_>) -> Outcome {
         match login.kind {
             Kind::Provider(link) => links.push(link),
             Kind::Own(_) => {
-                return Err(refused(
-                    "Token is not from a supported provider of this identity pool.",
-                ));
+                return Err(refused("Token is not from a supported provider of this identity pool."));
             }
         }
     }
-    let id = request
-        .cloud
-        .identities
-        .with_logins(region, pool_id, &links);
-    let id = id.map_err(|_| {
-        Failure::bad(
-            "ResourceConflictException",
-            "Logins are already linked to another account.",
-        )
-    })?;
+    let id = request.cloud.identities.with_logins(region, pool_id, &links);
+    let id =
+        id.map_err(|_| Failure::bad("ResourceConflictException", "Logins are already linked to another account."))?;
     request.asked.note("identity_id", id.clone());
     Ok(json!({ "IdentityId": id }))
 }
@@ -68,16 +55,9 @@ pub(super) fn pool<'a, 'i>(
     request: &mut Request<'a>,
     id: Option<&'i String>,
 ) -> Result<(&'i str, &'a IdentityPool), Failure> {
-    let id = text("identityPoolId", id, (1, 55), |c| {
-        c.is_ascii_alphanumeric() || "-:".contains(c)
-    })?;
+    let id = text("identityPoolId", id, (1, 55), |c| c.is_ascii_alphanumeric() || "-:".contains(c))?;
     request.asked.note("identity_pool_id", id);
     let pool = request.cloud.world.identity_pools.get(id);
-    let missing = || {
-        Failure::bad(
-            "ResourceNotFoundException",
-            format!("IdentityPool '{id}' not found."),
-        )
-    };
+    let missing = || Failure::bad("ResourceNotFoundException", format!("IdentityPool '{id}' not found."));
     Ok((id, pool.ok_or_else(missing)?))
 }

@@ -27,12 +27,7 @@ impl Identities {
     }
 
     /// The one identity that has any of the logins, now with all of them; a new one if there is none.
-    pub(crate) fn with_logins(
-        &self,
-        region: &str,
-        pool: &str,
-        logins: &[String],
-    ) -> Result<String, Conflict> {
+    pub(crate) fn with_logins(&self, region: &str, pool: &str, logins: &[String]) -> Result<String, Conflict> {
         let mut known = self.known();
         let mut owners = known.iter().filter(|(_, identity)| {
             identity.pool == pool && logins.iter().any(|login| identity.logins.contains(login))
@@ -45,9 +40,7 @@ impl Identities {
         let Some(owner) = owner else {
             return Ok(create(&mut known, region, pool, logins.collect()));
         };
-        known
-            .entry(owner.clone())
-            .and_modify(|identity| identity.logins.extend(logins));
+        known.entry(owner.clone()).and_modify(|identity| identity.logins.extend(logins));
         Ok(owner)
     }
 
@@ -58,9 +51,7 @@ impl Identities {
     /// The identity of the pool that has a login.
     pub(crate) fn owner(&self, pool: &str, login: &str) -> Option<String> {
         let known = self.known();
-        let mut owners = known
-            .iter()
-            .filter(|(_, identity)| identity.pool == pool && identity.logins.contains(login));
+        let mut owners = known.iter().filter(|(_, identity)| identity.pool == pool && identity.logins.contains(login));
         owners.next().map(|(id, _)| id.clone())
     }
 
@@ -75,19 +66,8 @@ impl Identities {
     }
 }
 
-fn create(
-    known: &mut BTreeMap<String, Identity>,
-    region: &str,
-    pool: &str,
-    logins: BTreeSet<String>,
-) -> String {
+fn create(known: &mut BTreeMap<String, Identity>, region: &str, pool: &str, logins: BTreeSet<String>) -> String {
     let id = format!("{region}:{}", random::uuid());
-    known.insert(
-        id.clone(),
-        Identity {
-            pool: pool.to_owned(),
-            logins,
-        },
-    );
+    known.insert(id.clone(), Identity { pool: pool.to_owned(), logins });
     id
 }

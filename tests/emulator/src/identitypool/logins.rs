@@ -31,22 +31,10 @@ pub(super) enum Kind {
 /// At most ten entries, keys of 1 to 128 characters, values of 1 to 50,000.
 pub(super) fn well_formed(logins: &BTreeMap<String, String>) -> Result<(), Failure> {
     if logins.len() > 10 {
-        return Err(invalid(
-            "logins",
-            "Member must have length less than or equal to 10",
-        ));
+        return Err(invalid("logins", "Member must have length less than or equal to 10"));
     }
-    let fits = |(key, value): (&String, &String)| {
-        (1..=128).contains(&key.len()) && (1..=50_000).contains(&value.len())
-    };
-    if logins.iter().all(fits) {
-        Ok(())
-    } else {
-        Err(invalid(
-            "logins",
-            "Map keys or values have the wrong length",
-        ))
-    }
+    let fits = |(key, value): (&String, &String)| (1..=128).contains(&key.len()) && (1..=50_000).contains(&value.len());
+    if logins.iter().all(fits) { Ok(()) } else { Err(invalid("logins", "Map keys or values have the wrong length")) }
 }
 
 /// Verifies every entry.
@@ -56,49 +44,27 @@ pub(super) fn proven(
     pool: &IdentityPool,
     logins: &BTreeMap<String, String>,
 ) -> Result<Vec<Login>, Failure> {
-    logins
-        .iter()
-        .map(|(key, token)| one(request, pool_id, pool, key, token))
-        .collect()
+    logins.iter().map(|(key, token)| one(request, pool_id, pool, key, token)).collect()
 }
 
-fn one(
-    request: &Request<'_>,
-    pool_id: &str,
-    pool: &IdentityPool,
-    key: &str,
-    token: &str,
-) -> Result<Login, Failure> {
+fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, token: &str) -> Result<Login, Failure> {
     if key == SERVICE {
         return own(request, pool_id, token);
     }
     let world = &request.cloud.world;
-    let providers: Vec<&Provider> = pool
-        .providers
-        .iter()
-        .filter(|p| world.login_key(&p.pool) == key)
-        .collect();
+    let providers: Vec<&Provider> = pool.providers.iter().filter(|p| world.login_key(&p.pool) == key).collect();
     let Some(provider) = providers.first() else {
-        return Err(refused(
-            "Token is not from a supported provider of this identity pool.",
-        ));
+        return Err(refused("Token is not from a supported provider of this identity pool."));
     };
-    let token = Unverified::parse(token)
-        .ok_or_else(|| wrong("Not a valid OpenId Connect identity token."))?;
-    let issuer = world
-        .pools
-        .get(&provider.pool)
-        .map(|pool| world.issuer(&provider.pool, pool));
+    let token = Unverified::parse(token).ok_or_else(|| wrong("Not a valid OpenId Connect identity token."))?;
+    let issuer = world.pools.get(&provider.pool).map(|pool| world.issuer(&provider.pool, pool));
     if token.text("iss") != issuer.as_deref() {
         return Err(wrong("Issuer doesn't match providerName"));
     }
-    let audience = token
-        .text("aud")
-        .ok_or_else(|| wrong("Missing a required claim: aud"))?;
-    let signed = request.cloud.with_keys(&provider.pool, |keys| {
-        keys.by_kid(token.kid())
-            .is_some_and(|key| token.signed_by(key))
-    });
+    let audience = token.text("aud").ok_or_else(|| wrong("Missing a required claim: aud"))?;
+    let signed = request
+        .cloud
+        .with_keys(&provider.pool, |keys| keys.by_kid(token.kid()).is_some_and(|key| token.signed_by(key)));
     if signed != Some(true) {
         return Err(wrong("Couldn't verify signed token."));
     }
@@ -106,24 +72,17 @@ fn one(
     if !providers.iter().any(|p| p.client == audience) {
         return Err(wrong("Incorrect token audience."));
     }
-    let subject = token
-        .text("sub")
-        .ok_or_else(|| wrong("Missing a required claim: sub"))?;
+    let subject = token.text("sub").ok_or_else(|| wrong("Missing a required claim: sub"))?;
     Ok(Login {
         kind: Kind::Provider(format!("{key}:{subject}")),
-        amr: vec![
-            "authenticated".into(),
-            key.into(),
-            format!("{key}:CognitoSignIn:{subject}"),
-        ],
+        amr: vec!["authenticated".into(), key.into(), format!("{key}:CognitoSignIn:{subject}")],
         roles: token.list("cognito:roles"),
     })
 }
 
 /// A token of `GetOpenIdToken` or `GetOpenIdTokenForDeveloperIdentity`.
 fn own(request: &Request<'_>, pool_id: &str, token: &str) -> Result<Login, Failure> {
-    let token = Unverified::parse(token)
-        .ok_or_else(|| wrong("Not a valid OpenId Connect identity token."))?;
+    let token = Unverified::parse(token).ok_or_else(|| wrong("Not a valid OpenId Connect identity token."))?;
     if token.text("iss") != Some(IDENTITY_ISSUER) {
         return Err(wrong("Issuer doesn't match providerName"));
     }
@@ -135,11 +94,7 @@ fn own(request: &Request<'_>, pool_id: &str, token: &str) -> Result<Login, Failu
         return Err(wrong("Incorrect token audience."));
     }
     let identity = token.text("sub").unwrap_or_default().to_owned();
-    Ok(Login {
-        kind: Kind::Own(identity),
-        amr: token.list("amr"),
-        roles: Vec::new(),
-    })
+    Ok(Login { kind: Kind::Own(identity), amr: token.list("amr"), roles: Vec::new() })
 }
 
 fn unexpired(token: &Unverified, now: i64) -> Result<(), Failure> {

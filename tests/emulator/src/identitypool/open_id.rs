@@ -25,27 +25,15 @@ struct Input {
 pub(super) fn get_open_id_token(request: &mut Request<'_>) -> Outcome {
     let input: Input = request.input()?;
     let identity = resolve(request, input.identity_id.as_ref(), &input.logins)?;
-    request
-        .asked
-        .note("identity_pool_id", identity.pool_id.clone());
+    request.asked.note("identity_pool_id", identity.pool_id.clone());
     if !identity.pool.allow_classic_flow {
         return Err(Failure::bad(
             "InvalidParameterException",
             "Basic (classic) flow is not enabled, please use enhanced flow.",
         ));
     }
-    let lifetime = request
-        .cloud
-        .lifetime("GetOpenIdToken")
-        .unwrap_or(TEN_MINUTES);
-    let token = mint(
-        request,
-        &identity.pool_id,
-        &identity.id,
-        &identity.amr,
-        &BTreeMap::new(),
-        lifetime,
-    );
+    let lifetime = request.cloud.lifetime("GetOpenIdToken").unwrap_or(TEN_MINUTES);
+    let token = mint(request, &identity.pool_id, &identity.id, &identity.amr, &BTreeMap::new(), lifetime);
     Ok(json!({ "IdentityId": identity.id, "Token": token }))
 }
 
@@ -60,10 +48,7 @@ pub(super) fn mint(
 ) -> String {
     request.asked.note("granted_seconds", lifetime);
     let world = &request.cloud.world;
-    let pool_arn = format!(
-        "arn:aws:cognito-identity:{}:{}:identitypool/{pool_id}",
-        world.region, world.account
-    );
+    let pool_arn = format!("arn:aws:cognito-identity:{}:{}:identitypool/{pool_id}", world.region, world.account);
     let mut claims = json!({
         "sub": identity,
         "aud": pool_id,
@@ -74,10 +59,7 @@ pub(super) fn mint(
         "iat": request.now,
     });
     if !tags.is_empty() {
-        let lists: BTreeMap<&String, Value> = tags
-            .iter()
-            .map(|(name, value)| (name, json!([value])))
-            .collect();
+        let lists: BTreeMap<&String, Value> = tags.iter().map(|(name, value)| (name, json!([value]))).collect();
         claims["https://aws.amazon.com/tags"] = json!({ "principal_tags": lists });
     }
     jwt::mint(&request.cloud.identity_key, &claims)

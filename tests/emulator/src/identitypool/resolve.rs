@@ -24,27 +24,13 @@ pub(super) fn resolve<'a>(
     id: Option<&String>,
     logins: &BTreeMap<String, String>,
 ) -> Result<Resolved<'a>, Failure> {
-    let id = text("identityId", id, (1, 55), |c| {
-        c.is_ascii_alphanumeric() || "-:".contains(c)
-    })?;
+    let id = text("identityId", id, (1, 55), |c| c.is_ascii_alphanumeric() || "-:".contains(c))?;
     request.asked.note("identity_id", id);
-    request
-        .asked
-        .note("logins", logins.keys().cloned().collect::<Vec<_>>());
+    request.asked.note("logins", logins.keys().cloned().collect::<Vec<_>>());
     logins::well_formed(logins)?;
-    let missing = || {
-        Failure::bad(
-            "ResourceNotFoundException",
-            format!("Identity '{id}' not found."),
-        )
-    };
+    let missing = || Failure::bad("ResourceNotFoundException", format!("Identity '{id}' not found."));
     let identity = request.cloud.identities.find(id).ok_or_else(missing)?;
-    let pool = request
-        .cloud
-        .world
-        .identity_pools
-        .get(&identity.pool)
-        .ok_or_else(missing)?;
+    let pool = request.cloud.world.identity_pools.get(&identity.pool).ok_or_else(missing)?;
     if logins.is_empty() {
         guest(id, &identity, pool)?;
     }
@@ -71,20 +57,13 @@ fn guest(id: &str, identity: &Identity, pool: &IdentityPool) -> Result<(), Failu
         return Err(refused(&format!("Access to Identity '{id}' is forbidden.")));
     }
     if !pool.allow_unauthenticated {
-        return Err(refused(
-            "Unauthenticated access is not supported for this identity pool.",
-        ));
+        return Err(refused("Unauthenticated access is not supported for this identity pool."));
     }
     Ok(())
 }
 
 /// One login at least must be the identity's own; the others are linked to it. A guest takes any free login.
-fn adopt(
-    request: &Request<'_>,
-    id: &str,
-    identity: &Identity,
-    proven: &[Login],
-) -> Result<(), Failure> {
+fn adopt(request: &Request<'_>, id: &str, identity: &Identity, proven: &[Login]) -> Result<(), Failure> {
     let mut links = Vec::new();
     let mut matched = proven.is_empty();
     for login in proven {
@@ -95,11 +74,7 @@ fn adopt(
         }
     }
     let identities = &request.cloud.identities;
-    let owners = || {
-        links
-            .iter()
-            .filter_map(|link| identities.owner(&identity.pool, link))
-    };
+    let owners = || links.iter().filter_map(|link| identities.owner(&identity.pool, link));
     matched |= owners().any(|owner| owner == id) || identity.logins.is_empty();
     if !matched || owners().any(|owner| owner != id) {
         return Err(mismatch());
@@ -109,7 +84,5 @@ fn adopt(
 }
 
 fn mismatch() -> Failure {
-    refused(
-        "Logins don't match. Please include at least one valid login for this identity or identity pool.",
-    )
+    refused("Logins don't match. Please include at least one valid login for this identity or identity pool.")
 }

@@ -22,40 +22,19 @@ pub(super) struct Credentials {
 pub(super) fn presented(call: &Call, form: &Form) -> Result<Credentials, Failure> {
     if !call.headers.contains_key("authorization") {
         let client_id = form.required("client_id")?.to_owned();
-        let secret = form
-            .optional("client_secret")
-            .unwrap_or_default()
-            .to_owned();
-        let method = if secret.is_empty() {
-            "none"
-        } else {
-            "client_secret_post"
-        };
-        return Ok(Credentials {
-            client_id,
-            secret,
-            method,
-        });
+        let secret = form.optional("client_secret").unwrap_or_default().to_owned();
+        let method = if secret.is_empty() { "none" } else { "client_secret_post" };
+        return Ok(Credentials { client_id, secret, method });
     }
     let header = call.header("authorization").unwrap_or_default();
     let (client_id, secret) = basic(header).ok_or_else(invalid_client)?;
     if form.optional("client_secret").is_some() {
-        return Err(Failure::bad(
-            "invalid_request",
-            "two ways of client authentication",
-        ));
+        return Err(Failure::bad("invalid_request", "two ways of client authentication"));
     }
     if form.optional("client_id").is_some_and(|id| id != client_id) {
-        return Err(Failure::bad(
-            "invalid_request",
-            "client_id differs from the Authorization header",
-        ));
+        return Err(Failure::bad("invalid_request", "client_id differs from the Authorization header"));
     }
-    Ok(Credentials {
-        client_id,
-        secret,
-        method: "client_secret_basic",
-    })
+    Ok(Credentials { client_id, secret, method: "client_secret_basic" })
 }
 
 fn basic(header: &str) -> Option<(String, String)> {
@@ -76,10 +55,7 @@ pub(super) fn proven<'a>(
 ) -> Result<(&'a str, &'a Client), Failure> {
     let plain = find(cloud, &credentials.client_id, &credentials.secret, pool);
     let decoded = || {
-        let (id, secret) = (
-            form_decoded(&credentials.client_id),
-            form_decoded(&credentials.secret),
-        );
+        let (id, secret) = (form_decoded(&credentials.client_id), form_decoded(&credentials.secret));
         find(cloud, &id, &secret, pool)
     };
     match credentials.method {
@@ -89,29 +65,18 @@ pub(super) fn proven<'a>(
     .ok_or_else(invalid_client)
 }
 
-fn find<'a>(
-    cloud: &'a Cloud,
-    id: &str,
-    secret: &str,
-    pool: Option<&str>,
-) -> Option<(&'a str, &'a Client)> {
+fn find<'a>(cloud: &'a Cloud, id: &str, secret: &str, pool: Option<&str>) -> Option<(&'a str, &'a Client)> {
     let (pool_id, _, client) = cloud.world.client(id)?;
     let in_pool = pool.is_none_or(|wanted| wanted == pool_id);
     let secrets = cloud.secrets(id, client);
-    let proven = if secrets.is_empty() {
-        secret.is_empty()
-    } else {
-        secrets.iter().any(|own| own == secret)
-    };
+    let proven = if secrets.is_empty() { secret.is_empty() } else { secrets.iter().any(|own| own == secret) };
     (in_pool && proven).then_some((pool_id, client))
 }
 
 /// RFC 6749 asks for form encoding inside Basic; Cognito's documents show none. Both are understood.
 fn form_decoded(text: &str) -> String {
     let decoded = form_urlencoded::parse(text.as_bytes()).next();
-    decoded
-        .map(|(name, _)| name.into_owned())
-        .unwrap_or_default()
+    decoded.map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 fn invalid_client() -> Failure {

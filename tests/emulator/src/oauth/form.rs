@@ -12,20 +12,11 @@ impl Form {
     pub(super) fn parse(body: &[u8]) -> Result<Form, Failure> {
         let mut parameters = BTreeMap::new();
         if !well_encoded(body) {
-            return Err(Failure::bad(
-                "invalid_request",
-                "the body is not form encoded",
-            ));
+            return Err(Failure::bad("invalid_request", "the body is not form encoded"));
         }
         for (name, value) in form_urlencoded::parse(body) {
-            if parameters
-                .insert(name.clone().into_owned(), value.into_owned())
-                .is_some()
-            {
-                return Err(Failure::bad(
-                    "invalid_request",
-                    format!("{name} is repeated"),
-                ));
+            if parameters.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+                return Err(Failure::bad("invalid_request", format!("{name} is repeated")));
             }
         }
         Ok(Form(parameters))
@@ -33,15 +24,11 @@ impl Form {
 
     /// A parameter without a value counts as left out (RFC 6749 section 3.2).
     pub(super) fn optional(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, Failure> {
-        self.optional(name)
-            .ok_or_else(|| Failure::bad("invalid_request", format!("{name} is missing")))
+        self.optional(name).ok_or_else(|| Failure::bad("invalid_request", format!("{name} is missing")))
     }
 }
 

@@ -32,49 +32,27 @@ pub(crate) fn token(request: &mut Request<'_>) -> Outcome {
     if !client.has_grant("client_credentials") {
         return Err(Failure::bad("unauthorized_client", ""));
     }
-    let asked: Vec<&str> = form
-        .optional("scope")
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|s| !s.is_empty())
-        .collect();
+    let asked: Vec<&str> = form.optional("scope").unwrap_or_default().split(' ').filter(|s| !s.is_empty()).collect();
     request.asked.note("scopes", asked.clone());
-    let scopes =
-        machine_token::granted(client, &asked).ok_or_else(|| Failure::bad("invalid_scope", ""))?;
-    let lifetime = request
-        .cloud
-        .lifetime("token")
-        .unwrap_or(client.access_token_validity);
+    let scopes = machine_token::granted(client, &asked).ok_or_else(|| Failure::bad("invalid_scope", ""))?;
+    let lifetime = request.cloud.lifetime("token").unwrap_or(client.access_token_validity);
     let token = machine_token::mint(request, pool_id, &credentials.client_id, &scopes, lifetime);
     Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime }))
 }
 
 fn read(request: &Request<'_>) -> Result<Form, Failure> {
     if request.call.method != http::Method::POST {
-        return Err(Failure::new(
-            405,
-            "invalid_request",
-            "the token endpoint takes POST only",
-        ));
+        return Err(Failure::new(405, "invalid_request", "the token endpoint takes POST only"));
     }
     if request.call.media_type() != "application/x-www-form-urlencoded" {
-        return Err(Failure::bad(
-            "invalid_request",
-            "the content type is not application/x-www-form-urlencoded",
-        ));
+        return Err(Failure::bad("invalid_request", "the content type is not application/x-www-form-urlencoded"));
     }
     if !request.call.query.is_empty() {
-        return Err(Failure::bad(
-            "invalid_request",
-            "parameters belong in the body",
-        ));
+        return Err(Failure::bad("invalid_request", "parameters belong in the body"));
     }
     let form = Form::parse(&request.call.body)?;
     if form.optional("resource").is_some() {
-        return Err(Failure::bad(
-            "invalid_request",
-            "resource binding is not available with client credentials",
-        ));
+        return Err(Failure::bad("invalid_request", "resource binding is not available with client credentials"));
     }
     Ok(form)
 }
@@ -86,35 +64,23 @@ fn client_metadata(request: &mut Request<'_>, form: &Form) -> Result<(), Failure
     };
     match serde_json::from_str(text) {
         Ok(Value::Object(members)) if members.values().all(Value::is_string) => {
-            request.asked.note(
-                "client_metadata",
-                members.keys().cloned().collect::<Vec<_>>(),
-            );
+            request.asked.note("client_metadata", members.keys().cloned().collect::<Vec<_>>());
             Ok(())
         }
-        _ => Err(Failure::bad(
-            "invalid_request",
-            "aws_client_metadata is not a JSON object of strings",
-        )),
+        _ => Err(Failure::bad("invalid_request", "aws_client_metadata is not a JSON object of strings")),
     }
 }
 
 /// The pool a hosted domain belongs to; `None` when the request came to any other host.
 fn pool_of_host(request: &Request<'_>) -> Result<Option<String>, Failure> {
     let host = request.call.header("host").unwrap_or_default();
-    let host = host
-        .rsplit_once(':')
-        .map_or(host, |(name, _)| name)
-        .to_ascii_lowercase();
+    let host = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
     if !host.ends_with(".amazoncognito.com") {
         return Ok(None);
     }
     let world = &request.cloud.world;
-    let prefix = host
-        .strip_suffix(&format!(".auth.{}.amazoncognito.com", world.region))
-        .unwrap_or_default();
+    let prefix = host.strip_suffix(&format!(".auth.{}.amazoncognito.com", world.region)).unwrap_or_default();
     let pool = world.pool_by_domain(prefix);
-    let pool =
-        pool.ok_or_else(|| Failure::new(404, "not_found", "no user pool has this domain"))?;
+    let pool = pool.ok_or_else(|| Failure::new(404, "not_found", "no user pool has this domain"))?;
     Ok(Some(pool.to_owned()))
 }

@@ -37,9 +37,7 @@ impl Protocol {
     /// The refusal a client gets when it asks too often.
     pub(crate) fn throttling(&self) -> Failure {
         match self {
-            Protocol::OAuth | Protocol::Document => {
-                Failure::new(429, "TooManyRequestsException", "Rate exceeded")
-            }
+            Protocol::OAuth | Protocol::Document => Failure::new(429, "TooManyRequestsException", "Rate exceeded"),
             Protocol::Json => Failure::bad("TooManyRequestsException", "Rate exceeded"),
             Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
         }
@@ -50,17 +48,11 @@ fn oauth(outcome: &Outcome) -> Response<Bytes> {
     let (status, body) = match outcome {
         Ok(body) => (200, body.clone()),
         Err(f) if f.message.is_empty() => (f.status, json!({ "error": f.code })),
-        Err(f) => (
-            f.status,
-            json!({ "error": f.code, "error_description": f.message }),
-        ),
+        Err(f) => (f.status, json!({ "error": f.code, "error_description": f.message })),
     };
     let headers = [
         ("content-type", "application/json;charset=UTF-8"),
-        (
-            "cache-control",
-            "no-cache, no-store, max-age=0, must-revalidate",
-        ),
+        ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
         ("pragma", "no-cache"),
         ("x-amz-cognito-request-id", &random::uuid()),
     ];
@@ -72,31 +64,17 @@ fn document(outcome: &Outcome) -> Response<Bytes> {
         Ok(body) => (200, "public, max-age=86400", body.clone()),
         Err(f) => (f.status, "no-store", json!({ "message": f.message })),
     };
-    response(
-        status,
-        &[
-            ("content-type", "application/json"),
-            ("cache-control", cache),
-        ],
-        body.to_string(),
-    )
+    response(status, &[("content-type", "application/json"), ("cache-control", cache)], body.to_string())
 }
 
 fn json_1_1(outcome: &Outcome) -> Response<Bytes> {
     let id = random::uuid();
-    let mut headers = vec![
-        ("content-type", "application/x-amz-json-1.1"),
-        ("x-amzn-requestid", id.as_str()),
-    ];
+    let mut headers = vec![("content-type", "application/x-amz-json-1.1"), ("x-amzn-requestid", id.as_str())];
     match outcome {
         Ok(body) => response(200, &headers, body.to_string()),
         Err(f) => {
             headers.push(("x-amzn-errortype", &f.code));
-            response(
-                f.status,
-                &headers,
-                json!({ "__type": f.code, "message": f.message }).to_string(),
-            )
+            response(f.status, &headers, json!({ "__type": f.code, "message": f.message }).to_string())
         }
     }
 }
@@ -107,11 +85,7 @@ fn query(operation: &str, outcome: &Outcome) -> Response<Bytes> {
         Ok(body) => (200, xml::success(operation, body, &id)),
         Err(f) => (f.status, xml::failure(f, &id)),
     };
-    response(
-        status,
-        &[("content-type", "text/xml"), ("x-amzn-requestid", &id)],
-        body,
-    )
+    response(status, &[("content-type", "text/xml"), ("x-amzn-requestid", &id)], body)
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: String) -> Response<Bytes> {
@@ -119,9 +93,7 @@ fn response(status: u16, headers: &[(&str, &str)], body: String) -> Response<Byt
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    response
-        .body(Bytes::from(body))
-        .unwrap_or_else(|_| unsendable())
+    response.body(Bytes::from(body)).unwrap_or_else(|_| unsendable())
 }
 
 /// In place of an answer whose status or headers, made up by a fault, HTTP cannot carry.

@@ -10,28 +10,16 @@ const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 pub(super) fn success(operation: &str, result: &Value, request_id: &str) -> String {
     let mut out = format!("<{operation}Response xmlns=\"{NAMESPACE}\">");
     element(&mut out, &format!("{operation}Result"), result);
-    element(
-        &mut out,
-        "ResponseMetadata",
-        &json!({ "RequestId": request_id }),
-    );
+    element(&mut out, "ResponseMetadata", &json!({ "RequestId": request_id }));
     out.push_str(&format!("</{operation}Response>\n"));
     out
 }
 
 /// `<ErrorResponse><Error><Type/><Code/><Message/></Error><RequestId/></ErrorResponse>`
 pub(super) fn failure(failure: &Failure, request_id: &str) -> String {
-    let side = if failure.status < 500 {
-        "Sender"
-    } else {
-        "Receiver"
-    };
+    let side = if failure.status < 500 { "Sender" } else { "Receiver" };
     let mut out = format!("<ErrorResponse xmlns=\"{NAMESPACE}\">");
-    element(
-        &mut out,
-        "Error",
-        &json!({ "Type": side, "Code": failure.code, "Message": failure.message }),
-    );
+    element(&mut out, "Error", &json!({ "Type": side, "Code": failure.code, "Message": failure.message }));
     element(&mut out, "RequestId", &Value::from(request_id));
     out.push_str("</ErrorResponse>\n");
     out
@@ -44,9 +32,7 @@ fn element(out: &mut String, name: &str, value: &Value) {
     }
     out.push_str(&format!("<{name}>"));
     match value {
-        Value::Object(members) => members
-            .iter()
-            .for_each(|(name, value)| element(out, name, value)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| element(out, name, value)),
         Value::Array(items) => items.iter().for_each(|item| element(out, "member", item)),
         Value::String(text) => escape(out, text),
         other => out.push_str(&other.to_string()),

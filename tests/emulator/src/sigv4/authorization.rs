@@ -18,24 +18,17 @@ impl Authorization {
             .strip_prefix("AWS4-HMAC-SHA256 ")
             .ok_or("Authorization header requires the AWS4-HMAC-SHA256 algorithm.")?;
         let part = |name: &str| {
-            let found = rest
-                .split(',')
-                .find_map(|item| item.trim().strip_prefix(name)?.strip_prefix('='));
+            let found = rest.split(',').find_map(|item| item.trim().strip_prefix(name)?.strip_prefix('='));
             found.ok_or_else(|| format!("Authorization header requires '{name}' parameter."))
         };
         let credential: Vec<&str> = part("Credential")?.split('/').collect();
         let [key, date, region, service, "aws4_request"] = credential[..] else {
-            return Err("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term".into());
+            return Err(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term".into()
+            );
         };
-        let signed_headers: Vec<String> = part("SignedHeaders")?
-            .split(';')
-            .map(str::to_owned)
-            .collect();
-        if !signed_headers.is_sorted()
-            || signed_headers
-                .iter()
-                .any(|h| h.is_empty() || h.to_ascii_lowercase() != *h)
-        {
+        let signed_headers: Vec<String> = part("SignedHeaders")?.split(';').map(str::to_owned).collect();
+        if !signed_headers.is_sorted() || signed_headers.iter().any(|h| h.is_empty() || h.to_ascii_lowercase() != *h) {
             return Err("SignedHeaders must be lower-case header names in order.".into());
         }
         if !signed_headers.iter().any(|h| h == "host") {
@@ -53,9 +46,6 @@ impl Authorization {
 
     /// `DATE/REGION/SERVICE/aws4_request`
     pub(super) fn scope(&self) -> String {
-        format!(
-            "{}/{}/{}/aws4_request",
-            self.date, self.region, self.service
-        )
+        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
     }
 }

@@ -32,13 +32,7 @@ fn path(raw: &str) -> String {
         }
     }
     let mut out = String::from("/");
-    out.push_str(
-        &segments
-            .iter()
-            .map(|segment| encode(segment))
-            .collect::<Vec<_>>()
-            .join("/"),
-    );
+    out.push_str(&segments.iter().map(|segment| encode(segment)).collect::<Vec<_>>().join("/"));
     if raw.ends_with('/') && out.len() > 1 {
         out.push('/');
     }
@@ -48,25 +42,16 @@ fn path(raw: &str) -> String {
 fn query(raw: &str) -> String {
     // A plus sign in a signed query is a plus sign, not a space.
     let raw = raw.replace('+', "%2B");
-    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(raw.as_bytes())
-        .map(|(name, value)| (encode(&name), encode(&value)))
-        .collect();
+    let mut pairs: Vec<(String, String)> =
+        form_urlencoded::parse(raw.as_bytes()).map(|(name, value)| (encode(&name), encode(&value))).collect();
     pairs.sort();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 fn headers(all: &HeaderMap, signed: &[String]) -> String {
     let mut out = String::new();
     for name in signed {
-        let values: Vec<String> = all
-            .get_all(name)
-            .iter()
-            .map(|value| squeezed(value.as_bytes()))
-            .collect();
+        let values: Vec<String> = all.get_all(name).iter().map(|value| squeezed(value.as_bytes())).collect();
         let _ = writeln!(out, "{name}:{}", values.join(","));
     }
     out
@@ -74,11 +59,7 @@ fn headers(all: &HeaderMap, signed: &[String]) -> String {
 
 /// Outer space removed, inner runs of it reduced to one.
 fn squeezed(value: &[u8]) -> String {
-    String::from_utf8_lossy(value)
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    String::from_utf8_lossy(value).split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// RFC 3986: everything but the unreserved characters as `%XX`.

@@ -54,25 +54,18 @@ pub(crate) fn verify(
     find: impl Fn(&str) -> Option<AccessKey>,
 ) -> Result<Principal, Refusal> {
     let header = call.headers.get("authorization").ok_or(Refusal::Missing)?;
-    let claim =
-        Authorization::parse(header.to_str().unwrap_or_default()).map_err(Refusal::Incomplete)?;
+    let claim = Authorization::parse(header.to_str().unwrap_or_default()).map_err(Refusal::Incomplete)?;
     must_be_signed(call, &claim)?;
     let date = call.header("x-amz-date").ok_or_else(|| {
         Refusal::Incomplete(
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-                .into(),
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".into(),
         )
     })?;
     let key = find(&claim.access_key_id).ok_or(Refusal::UnknownKey)?;
     session_token(call, &key, now)?;
     fresh(date, now)?;
     in_scope(&claim, date, scope)?;
-    let expected = key::signature(
-        &key.secret,
-        &claim.scope(),
-        date,
-        &canonical::request(call, &claim.signed_headers),
-    );
+    let expected = key::signature(&key.secret, &claim.scope(), date, &canonical::request(call, &claim.signed_headers));
     if expected == claim.signature {
         Ok(key.principal)
     } else {
@@ -88,9 +81,7 @@ fn must_be_signed(call: &Call, claim: &Authorization) -> Result<(), Refusal> {
     for name in ["host", "x-amz-date", "x-amz-target", "x-amz-security-token"] {
         let signed = claim.signed_headers.iter().any(|header| header == name);
         if call.headers.contains_key(name) && !signed {
-            return Err(Refusal::Mismatch(format!(
-                "'{name}' must be a 'SignedHeader' in the AWS Authorization."
-            )));
+            return Err(Refusal::Mismatch(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")));
         }
     }
     Ok(())
@@ -134,15 +125,10 @@ fn in_scope(claim: &Authorization, date: &str, scope: &Scope<'_>) -> Result<(), 
         )));
     }
     if claim.region != scope.region {
-        return Err(Refusal::Mismatch(
-            "Credential should be scoped to a valid region.".into(),
-        ));
+        return Err(Refusal::Mismatch("Credential should be scoped to a valid region.".into()));
     }
     if claim.service != scope.service {
-        return Err(Refusal::Mismatch(format!(
-            "Credential should be scoped to correct service: '{}'.",
-            scope.service
-        )));
+        return Err(Refusal::Mismatch(format!("Credential should be scoped to correct service: '{}'.", scope.service)));
     }
     Ok(())
 }

@@ -11,28 +11,13 @@ use crate::principal::Principal;
 const VANILLA: &str = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
 const TOKEN: &str = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267";
 const BODY_HASH: &str = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e";
-const SCOPE: Scope<'static> = Scope {
-    region: "us-east-1",
-    service: "service",
-};
+const SCOPE: Scope<'static> = Scope { region: "us-east-1", service: "service" };
 
-fn example(
-    method: &Method,
-    query: &str,
-    more: &[(&str, &str)],
-    body: &'static str,
-    signature: &str,
-) -> Call {
+fn example(method: &Method, query: &str, more: &[(&str, &str)], body: &'static str, signature: &str) -> Call {
     let mut headers = HeaderMap::new();
-    let base = [
-        ("host", "example.amazonaws.com"),
-        ("x-amz-date", "20150830T123600Z"),
-    ];
+    let base = [("host", "example.amazonaws.com"), ("x-amz-date", "20150830T123600Z")];
     for (name, value) in base.iter().chain(more) {
-        headers.insert(
-            HeaderName::try_from(*name).unwrap(),
-            HeaderValue::try_from(*value).unwrap(),
-        );
+        headers.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
     }
     let mut signed: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     signed.sort_unstable();
@@ -41,10 +26,7 @@ fn example(
          SignedHeaders={}, Signature={signature}",
         signed.join(";"),
     );
-    headers.insert(
-        "authorization",
-        HeaderValue::try_from(authorization).unwrap(),
-    );
+    headers.insert("authorization", HeaderValue::try_from(authorization).unwrap());
     Call {
         method: method.clone(),
         path: "/".into(),
@@ -64,9 +46,7 @@ fn key(token: Option<&'static str>, expires: Option<i64>) -> impl Fn(&str) -> Op
             secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
             token: token.map(str::to_owned),
             expires,
-            principal: Principal::User {
-                name: "example".into(),
-            },
+            principal: Principal::User { name: "example".into() },
         })
     }
 }
@@ -107,12 +87,7 @@ fn the_published_examples_verify() {
         ),
     ];
     for call in examples {
-        assert_eq!(
-            verify(&call, &SCOPE, then(), key(None, None)),
-            Ok(Principal::User {
-                name: "example".into()
-            })
-        );
+        assert_eq!(verify(&call, &SCOPE, then(), key(None, None)), Ok(Principal::User { name: "example".into() }));
     }
     let with_token = example(
         &Method::GET,
@@ -121,102 +96,43 @@ fn the_published_examples_verify() {
         "",
         "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
     );
-    assert!(
-        verify(
-            &with_token,
-            &SCOPE,
-            then(),
-            key(Some(TOKEN), Some(then() + 1))
-        )
-        .is_ok()
-    );
-    assert_eq!(
-        verify(&with_token, &SCOPE, then(), key(Some(TOKEN), Some(then()))),
-        Err(Refusal::Expired)
-    );
-    assert_eq!(
-        verify(&with_token, &SCOPE, then(), key(Some("other"), None)),
-        Err(Refusal::UnknownKey)
-    );
+    assert!(verify(&with_token, &SCOPE, then(), key(Some(TOKEN), Some(then() + 1))).is_ok());
+    assert_eq!(verify(&with_token, &SCOPE, then(), key(Some(TOKEN), Some(then()))), Err(Refusal::Expired));
+    assert_eq!(verify(&with_token, &SCOPE, then(), key(Some("other"), None)), Err(Refusal::UnknownKey));
 }
 
 #[test]
 fn spoiled_in_any_way_one_does_not() {
     let mismatch = |call: &Call, scope: &Scope<'_>, now| {
-        matches!(
-            verify(call, scope, now, key(None, None)),
-            Err(Refusal::Mismatch(_))
-        )
+        matches!(verify(call, scope, now, key(None, None)), Err(Refusal::Mismatch(_)))
     };
     let good = vanilla(VANILLA);
-    assert!(mismatch(
-        &vanilla(&VANILLA.replace('5', "6")),
-        &SCOPE,
-        then()
-    ));
-    assert!(mismatch(
-        &good,
-        &Scope {
-            region: "eu-west-1",
-            service: "service"
-        },
-        then()
-    ));
-    assert!(mismatch(
-        &good,
-        &Scope {
-            region: "us-east-1",
-            service: "sts"
-        },
-        then()
-    ));
+    assert!(mismatch(&vanilla(&VANILLA.replace('5', "6")), &SCOPE, then()));
+    assert!(mismatch(&good, &Scope { region: "eu-west-1", service: "service" }, then()));
+    assert!(mismatch(&good, &Scope { region: "us-east-1", service: "sts" }, then()));
     assert!(mismatch(&good, &SCOPE, then() + 301));
     assert!(mismatch(&good, &SCOPE, then() - 301));
     assert!(!mismatch(&good, &SCOPE, then() + 300));
 
-    let other_body = Call {
-        body: Bytes::from_static(b"x"),
-        ..vanilla(VANILLA)
-    };
+    let other_body = Call { body: Bytes::from_static(b"x"), ..vanilla(VANILLA) };
     assert!(mismatch(&other_body, &SCOPE, then()));
-    let other_query = Call {
-        query: "a=b".into(),
-        ..vanilla(VANILLA)
-    };
+    let other_query = Call { query: "a=b".into(), ..vanilla(VANILLA) };
     assert!(mismatch(&other_query, &SCOPE, then()));
     let mut unsigned_token = vanilla(VANILLA);
-    unsigned_token
-        .headers
-        .insert("x-amz-security-token", HeaderValue::from_static("t"));
+    unsigned_token.headers.insert("x-amz-security-token", HeaderValue::from_static("t"));
     assert!(mismatch(&unsigned_token, &SCOPE, then()));
 }
 
 #[test]
 fn unknown_missing_and_unreadable() {
     let good = vanilla(VANILLA);
-    assert_eq!(
-        verify(&good, &SCOPE, then(), |_| None),
-        Err(Refusal::UnknownKey)
-    );
-    assert_eq!(
-        verify(&good, &SCOPE, then(), key(Some(TOKEN), None)),
-        Err(Refusal::UnknownKey)
-    );
+    assert_eq!(verify(&good, &SCOPE, then(), |_| None), Err(Refusal::UnknownKey));
+    assert_eq!(verify(&good, &SCOPE, then(), key(Some(TOKEN), None)), Err(Refusal::UnknownKey));
     let mut bare = vanilla(VANILLA);
     bare.headers.remove("authorization");
-    assert_eq!(
-        verify(&bare, &SCOPE, then(), key(None, None)),
-        Err(Refusal::Missing)
-    );
-    for header in [
-        "Bearer x",
-        "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x",
-    ] {
-        bare.headers
-            .insert("authorization", HeaderValue::from_static(header));
-        assert!(matches!(
-            verify(&bare, &SCOPE, then(), key(None, None)),
-            Err(Refusal::Incomplete(_))
-        ));
+    assert_eq!(verify(&bare, &SCOPE, then(), key(None, None)), Err(Refusal::Missing));
+    for header in ["Bearer x", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x"] {
+        bare.headers.insert("authorization", HeaderValue::from_static(header));
+        assert!(matches!(verify(&bare, &SCOPE, then(), key(None, None)), Err(Refusal::Incomplete(_))));
     }
 }

@@ -16,10 +16,7 @@ use parameters::Parameters;
 
 /// The operation a call names, for the journal and for faults.
 pub(crate) fn operation_name(call: &Call) -> String {
-    Parameters::read(&call.body)
-        .optional("Action")
-        .unwrap_or_default()
-        .to_owned()
+    Parameters::read(&call.body).optional("Action").unwrap_or_default().to_owned()
 }
 
 /// Finds the operation, checks the signature where one is needed, and runs it.
@@ -33,20 +30,14 @@ pub(crate) fn dispatch(request: &mut Request<'_>) -> Outcome {
     }
     let parameters = Parameters::read(&request.call.body);
     let action = parameters.optional("Action");
-    let action = action.ok_or_else(|| {
-        Failure::bad(
-            "MissingAction",
-            "The request must contain the parameter Action",
-        )
-    })?;
+    let action =
+        action.ok_or_else(|| Failure::bad("MissingAction", "The request must contain the parameter Action"))?;
     let version = parameters.optional("Version").unwrap_or_default();
     if version != "2011-06-15" {
         return Err(no_operation(action, version));
     }
     match action {
-        "AssumeRoleWithWebIdentity" => {
-            web_identity::assume_role_with_web_identity(request, &parameters)
-        }
+        "AssumeRoleWithWebIdentity" => web_identity::assume_role_with_web_identity(request, &parameters),
         "AssumeRole" => {
             let caller = request.authenticate("sts").map_err(Refusal::in_sts)?;
             assume_role::assume_role(request, &parameters, &caller)
@@ -60,8 +51,5 @@ pub(crate) fn dispatch(request: &mut Request<'_>) -> Outcome {
 }
 
 fn no_operation(action: &str, version: &str) -> Failure {
-    Failure::bad(
-        "InvalidAction",
-        format!("Could not find operation {action} for version {version}"),
-    )
+    Failure::bad("InvalidAction", format!("Could not find operation {action} for version {version}"))
 }

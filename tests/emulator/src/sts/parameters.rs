@@ -41,54 +41,30 @@ impl Parameters {
         let shown = format!("'{value}'");
         let length = value.chars().count();
         if length < least {
-            return Err(invalid(
-                name,
-                &shown,
-                &format!("Member must have length greater than or equal to {least}"),
-            ));
+            return Err(invalid(name, &shown, &format!("Member must have length greater than or equal to {least}")));
         }
         if length > most {
-            return Err(invalid(
-                name,
-                "",
-                &format!("Member must have length less than or equal to {most}"),
-            ));
+            return Err(invalid(name, "", &format!("Member must have length less than or equal to {most}")));
         }
         if !value.chars().all(allowed) {
-            return Err(invalid(
-                name,
-                &shown,
-                "Member must satisfy regular expression pattern",
-            ));
+            return Err(invalid(name, &shown, "Member must satisfy regular expression pattern"));
         }
         Ok(Some(value))
     }
 
     /// An optional whole number within a range.
-    pub(super) fn number(
-        &self,
-        name: &str,
-        (least, most): (u64, u64),
-    ) -> Result<Option<u64>, Failure> {
+    pub(super) fn number(&self, name: &str, (least, most): (u64, u64)) -> Result<Option<u64>, Failure> {
         let Some(text) = self.optional(name) else {
             return Ok(None);
         };
-        let value: i64 = text
-            .parse()
-            .map_err(|_| Failure::bad("MalformedInput", format!("{name} is not a number")))?;
+        let value: i64 = text.parse().map_err(|_| Failure::bad("MalformedInput", format!("{name} is not a number")))?;
         let shown = format!("'{value}'");
         match u64::try_from(value) {
-            Ok(value) if value > most => Err(invalid(
-                name,
-                &shown,
-                &format!("Member must have value less than or equal to {most}"),
-            )),
+            Ok(value) if value > most => {
+                Err(invalid(name, &shown, &format!("Member must have value less than or equal to {most}")))
+            }
             Ok(value) if value >= least => Ok(Some(value)),
-            _ => Err(invalid(
-                name,
-                &shown,
-                &format!("Member must have value greater than or equal to {least}"),
-            )),
+            _ => Err(invalid(name, &shown, &format!("Member must have value greater than or equal to {least}"))),
         }
     }
 
@@ -113,9 +89,8 @@ impl Parameters {
 pub(super) fn invalid(name: &str, shown: &str, constraint: &str) -> Failure {
     let mut member = name.to_owned();
     member[..1].make_ascii_lowercase();
-    let message = format!(
-        "1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint: {constraint}"
-    );
+    let message =
+        format!("1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint: {constraint}");
     Failure::bad("ValidationError", message)
 }
 

@@ -25,59 +25,33 @@ pub(super) fn asked(request: &mut Request<'_>, parameters: &Parameters) -> Resul
     for (name, parameter) in [("role_arn", "RoleArn"), ("session_name", "RoleSessionName")] {
         request.asked.note(name, parameters.optional(parameter));
     }
-    let role_arn = parameters
-        .required("RoleArn", (20, 2048), |c| !c.is_control())?
-        .to_owned();
-    let name = parameters
-        .required("RoleSessionName", (2, 64), name_character)?
-        .to_owned();
+    let role_arn = parameters.required("RoleArn", (20, 2048), |c| !c.is_control())?.to_owned();
+    let name = parameters.required("RoleSessionName", (2, 64), name_character)?.to_owned();
     let seconds = parameters.number("DurationSeconds", (900, 43_200))?;
     request.asked.note("duration_seconds", seconds);
     let policy_size = policies(request, parameters)?;
-    Ok(Asked {
-        role_arn,
-        name,
-        seconds,
-        policy_size,
-    })
+    Ok(Asked { role_arn, name, seconds, policy_size })
 }
 
 fn policies(request: &mut Request<'_>, parameters: &Parameters) -> Result<usize, Failure> {
     let inline = parameters.checked("Policy", (1, POLICY_LIMIT), |_| true)?;
     if let Some(text) = inline {
         let policy: Result<Map<String, Value>, _> = serde_json::from_str(text);
-        let policy = policy.map_err(|_| {
-            Failure::bad(
-                "MalformedPolicyDocument",
-                "This policy contains invalid Json",
-            )
-        })?;
+        let policy =
+            policy.map_err(|_| Failure::bad("MalformedPolicyDocument", "This policy contains invalid Json"))?;
         if !policy.contains_key("Statement") {
-            return Err(Failure::bad(
-                "MalformedPolicyDocument",
-                "Syntax errors in policy.",
-            ));
+            return Err(Failure::bad("MalformedPolicyDocument", "Syntax errors in policy."));
         }
         request.asked.note("policy", policy);
     }
-    let arns: Vec<&str> = parameters
-        .list("PolicyArns")
-        .into_values()
-        .filter_map(|item| item.get("arn").copied())
-        .collect();
+    let arns: Vec<&str> =
+        parameters.list("PolicyArns").into_values().filter_map(|item| item.get("arn").copied()).collect();
     if arns.len() > 10 {
-        return Err(super::parameters::invalid(
-            "PolicyArns",
-            "",
-            "Member must have length less than or equal to 10",
-        ));
+        return Err(super::parameters::invalid("PolicyArns", "", "Member must have length less than or equal to 10"));
     }
     let size = inline.map_or(0, str::len) + arns.iter().map(|arn| arn.len()).sum::<usize>();
     if size > POLICY_LIMIT {
-        return Err(Failure::bad(
-            "PackedPolicyTooLarge",
-            "Packed policy consumes more than 100% of allotted space.",
-        ));
+        return Err(Failure::bad("PackedPolicyTooLarge", "Packed policy consumes more than 100% of allotted space."));
     }
     if !arns.is_empty() {
         request.asked.note("policy_arns", arns);
@@ -86,12 +60,7 @@ fn policies(request: &mut Request<'_>, parameters: &Parameters) -> Result<usize,
 }
 
 /// The lifetime granted: what was asked (default one hour), within the role's maximum.
-pub(super) fn lifetime(
-    request: &Request<'_>,
-    asked: &Asked,
-    role: &Role,
-    operation: &str,
-) -> Result<u64, Failure> {
+pub(super) fn lifetime(request: &Request<'_>, asked: &Asked, role: &Role, operation: &str) -> Result<u64, Failure> {
     let seconds = asked.seconds.unwrap_or(3600);
     if seconds > role.max_session_duration {
         return Err(Failure::bad(
@@ -99,27 +68,15 @@ pub(super) fn lifetime(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         ));
     }
-    Ok(request
-        .cloud
-        .lifetime(operation)
-        .map_or(seconds, |set| set.min(seconds)))
+    Ok(request.cloud.lifetime(operation).map_or(seconds, |set| set.min(seconds)))
 }
 
 /// Opens the session: `Credentials`, `AssumedRoleUser`, and `PackedPolicySize` if something was packed.
-pub(super) fn open(
-    request: &mut Request<'_>,
-    session: RoleSession,
-    lifetime: u64,
-    packed: usize,
-) -> Value {
+pub(super) fn open(request: &mut Request<'_>, session: RoleSession, lifetime: u64, packed: usize) -> Value {
     request.asked.note("granted_seconds", lifetime);
-    let user =
-        json!({ "AssumedRoleId": session.id(), "Arn": session.arn(&request.cloud.world.account) });
+    let user = json!({ "AssumedRoleId": session.id(), "Arn": session.arn(&request.cloud.world.account) });
     let source_identity = session.source_identity.clone();
-    let key = request
-        .cloud
-        .sessions
-        .open(session, request.now.saturating_add_unsigned(lifetime));
+    let key = request.cloud.sessions.open(session, request.now.saturating_add_unsigned(lifetime));
     let mut result = json!({
         "Credentials": {
             "AccessKeyId": key.access_key_id,

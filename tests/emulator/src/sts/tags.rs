@@ -14,20 +14,15 @@ pub(super) fn read(
     from: Option<&RoleSession>,
 ) -> Result<(Map<String, Value>, usize), Failure> {
     let set = pairs(parameters)?;
-    let onward: Vec<&str> = parameters
-        .list("TransitiveTagKeys")
-        .into_values()
-        .filter_map(|item| item.get("").copied())
-        .collect();
+    let onward: Vec<&str> =
+        parameters.list("TransitiveTagKeys").into_values().filter_map(|item| item.get("").copied()).collect();
     if !set.is_empty() {
         request.asked.note("tags", set.clone());
     }
     if !onward.is_empty() {
         request.asked.note("transitive_tag_keys", onward.clone());
     }
-    let mut transitive = from
-        .map(|session| session.transitive_tags.clone())
-        .unwrap_or_default();
+    let mut transitive = from.map(|session| session.transitive_tags.clone()).unwrap_or_default();
     if set.keys().any(|key| transitive.contains_key(key)) {
         return Err(Failure::bad(
             "InvalidParameterValue",
@@ -36,18 +31,11 @@ pub(super) fn read(
     }
     for key in onward {
         let value = set.get(key);
-        let value = value.ok_or_else(|| {
-            Failure::bad(
-                "InvalidParameterValue",
-                "A transitive tag key is not among the tags.",
-            )
-        })?;
+        let value = value
+            .ok_or_else(|| Failure::bad("InvalidParameterValue", "A transitive tag key is not among the tags."))?;
         transitive.insert(key.to_owned(), value.clone());
     }
-    let size = set
-        .iter()
-        .map(|(key, value)| key.len() + value.as_str().map_or(0, str::len))
-        .sum();
+    let size = set.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
     Ok((transitive, size))
 }
 
@@ -55,28 +43,17 @@ pub(super) fn read(
 fn pairs(parameters: &Parameters) -> Result<Map<String, Value>, Failure> {
     let items = parameters.list("Tags");
     if items.len() > 50 {
-        return Err(invalid(
-            "Tags",
-            "",
-            "Member must have length less than or equal to 50",
-        ));
+        return Err(invalid("Tags", "", "Member must have length less than or equal to 50"));
     }
     let mut set: Map<String, Value> = Map::new();
     for item in items.values() {
         let key = item.get("Key").copied().unwrap_or_default();
         let value = item.get("Value").copied().unwrap_or_default();
         if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
-            return Err(invalid(
-                "Tags",
-                "",
-                "keys have 1 to 128 characters, values at most 256",
-            ));
+            return Err(invalid("Tags", "", "keys have 1 to 128 characters, values at most 256"));
         }
         if set.keys().any(|other| other.eq_ignore_ascii_case(key)) {
-            return Err(Failure::bad(
-                "InvalidParameterValue",
-                "Duplicate tag keys found.",
-            ));
+            return Err(Failure::bad("InvalidParameterValue", "Duplicate tag keys found."));
         }
         set.insert(key.to_owned(), Value::from(value));
     }

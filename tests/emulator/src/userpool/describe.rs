@@ -44,12 +44,7 @@ pub(super) fn user_pool_client(request: &mut Request<'_>) -> Outcome {
     let (pool_id, pool) = permitted_pool(request, &input, "cognito-idp:DescribeUserPoolClient")?;
     let client_id = text("clientId", input.client_id.as_ref(), (1, 128), word_or_plus)?;
     request.asked.note("described_client", client_id);
-    let missing = || {
-        Failure::bad(
-            "ResourceNotFoundException",
-            format!("User pool client {client_id} does not exist."),
-        )
-    };
+    let missing = || Failure::bad("ResourceNotFoundException", format!("User pool client {client_id} does not exist."));
     let client = pool.clients.get(client_id).ok_or_else(missing)?;
     let mut described = json!({
         "UserPoolId": pool_id,
@@ -83,19 +78,11 @@ fn permitted_pool<'a, 'i>(
     request.asked.note("pool", id);
     request.permitted(action, &arn(request, id))?;
     let pool = request.cloud.world.pools.get(id);
-    let missing = || {
-        Failure::bad(
-            "ResourceNotFoundException",
-            format!("User pool {id} does not exist."),
-        )
-    };
+    let missing = || Failure::bad("ResourceNotFoundException", format!("User pool {id} does not exist."));
     Ok((id, pool.ok_or_else(missing)?))
 }
 
 fn arn(request: &Request<'_>, pool_id: &str) -> String {
     let world = &request.cloud.world;
-    format!(
-        "arn:aws:cognito-idp:{}:{}:userpool/{pool_id}",
-        world.region, world.account
-    )
+    format!("arn:aws:cognito-idp:{}:{}:userpool/{pool_id}", world.region, world.account)
 }

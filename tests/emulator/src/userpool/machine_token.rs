@@ -12,9 +12,7 @@ pub(crate) fn granted(client: &Client, asked: &[&str]) -> Option<Vec<String>> {
     if asked.is_empty() {
         return Some(client.scopes.clone());
     }
-    let known = asked
-        .iter()
-        .all(|scope| client.scopes.iter().any(|own| own == scope));
+    let known = asked.iter().all(|scope| client.scopes.iter().any(|own| own == scope));
     known.then(|| asked.iter().map(|scope| (*scope).to_owned()).collect())
 }
 
@@ -41,8 +39,5 @@ pub(crate) fn mint(
         "jti": random::uuid(),
         "client_id": client_id,
     });
-    request
-        .cloud
-        .with_keys(pool_id, |keys| jwt::mint(keys.access(), &claims))
-        .unwrap_or_default()
+    request.cloud.with_keys(pool_id, |keys| jwt::mint(keys.access(), &claims)).unwrap_or_default()
 }

@@ -25,18 +25,11 @@ pub(crate) struct RefreshTokens {
 impl RefreshTokens {
     pub(crate) fn issue(&self, sign_in: SignIn) -> String {
         let token = random::opaque();
-        self.issued
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(token.clone(), sign_in);
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), sign_in);
         token
     }
 
     pub(crate) fn find(&self, token: &str) -> Option<SignIn> {
-        self.issued
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(token)
-            .cloned()
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 }

@@ -7,36 +7,18 @@ use crate::digest::hmac_sha256;
 use crate::failure::Failure;
 
 /// Required exactly when the client has a secret; right for any of its secrets.
-pub(super) fn check(
-    secrets: &[String],
-    username: &str,
-    client_id: &str,
-    sent: Option<&str>,
-) -> Result<(), Failure> {
+pub(super) fn check(secrets: &[String], username: &str, client_id: &str, sent: Option<&str>) -> Result<(), Failure> {
     let refused = |sentence: String| Err(Failure::bad("NotAuthorizedException", sentence));
     match sent {
         None if secrets.is_empty() => Ok(()),
-        None => refused(format!(
-            "Client {client_id} is configured with secret but SECRET_HASH was not received"
-        )),
-        Some(hash)
-            if secrets
-                .iter()
-                .any(|secret| hash == secret_hash(secret, username, client_id)) =>
-        {
-            Ok(())
-        }
-        Some(_) => refused(format!(
-            "Unable to verify secret hash for client {client_id}"
-        )),
+        None => refused(format!("Client {client_id} is configured with secret but SECRET_HASH was not received")),
+        Some(hash) if secrets.iter().any(|secret| hash == secret_hash(secret, username, client_id)) => Ok(()),
+        Some(_) => refused(format!("Unable to verify secret hash for client {client_id}")),
     }
 }
 
 fn secret_hash(secret: &str, username: &str, client_id: &str) -> String {
-    STANDARD.encode(hmac_sha256(
-        secret.as_bytes(),
-        format!("{username}{client_id}").as_bytes(),
-    ))
+    STANDARD.encode(hmac_sha256(secret.as_bytes(), format!("{username}{client_id}").as_bytes()))
 }
 
 #[cfg(test)]

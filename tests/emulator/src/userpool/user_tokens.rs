@@ -10,33 +10,21 @@ use crate::request::Request;
 use crate::world::{Client, User};
 
 /// `AuthenticationResult` without the refresh token.
-pub(super) fn authentication_result(
-    request: &mut Request<'_>,
-    sign_in: &SignIn,
-) -> Result<Value, Failure> {
+pub(super) fn authentication_result(request: &mut Request<'_>, sign_in: &SignIn) -> Result<Value, Failure> {
     let world = &request.cloud.world;
     let pool = world.pools.get(&sign_in.pool);
-    let found = pool.and_then(|pool| {
-        Some((
-            pool,
-            pool.clients.get(&sign_in.client_id)?,
-            pool.users.get(&sign_in.username)?,
-        ))
-    });
-    let (pool, client, user) =
-        found.ok_or_else(|| Failure::bad("NotAuthorizedException", "User does not exist."))?;
+    let found =
+        pool.and_then(|pool| Some((pool, pool.clients.get(&sign_in.client_id)?, pool.users.get(&sign_in.username)?)));
+    let (pool, client, user) = found.ok_or_else(|| Failure::bad("NotAuthorizedException", "User does not exist."))?;
     let issuer = world.issuer(&sign_in.pool, pool);
     let (access_seconds, id_seconds) = lifetimes(request, client);
     request.asked.note("granted_seconds", access_seconds);
     let id = id_claims(request.now, sign_in, user, &issuer, id_seconds);
     let access = access_claims(request.now, sign_in, user, &issuer, access_seconds);
-    let minted = request.cloud.with_keys(&sign_in.pool, |keys| {
-        (jwt::mint(keys.id(), &id), jwt::mint(keys.access(), &access))
-    });
+    let minted =
+        request.cloud.with_keys(&sign_in.pool, |keys| (jwt::mint(keys.id(), &id), jwt::mint(keys.access(), &access)));
     let (id, access) = minted.unwrap_or_default();
-    Ok(
-        json!({ "AccessToken": access, "ExpiresIn": access_seconds, "IdToken": id, "TokenType": "Bearer" }),
-    )
+    Ok(json!({ "AccessToken": access, "ExpiresIn": access_seconds, "IdToken": id, "TokenType": "Bearer" }))
 }
 
 fn lifetimes(request: &Request<'_>, client: &Client) -> (u64, u64) {
@@ -59,10 +47,7 @@ fn id_claims(now: i64, sign_in: &SignIn, user: &User, issuer: &str, seconds: u64
         "jti": random::uuid(),
         "origin_jti": sign_in.origin_jti,
     });
-    for (name, values) in [
-        ("cognito:groups", &user.groups),
-        ("cognito:roles", &user.roles),
-    ] {
+    for (name, values) in [("cognito:groups", &user.groups), ("cognito:roles", &user.roles)] {
         if !values.is_empty() {
             claims[name] = json!(values);
         }

@@ -26,9 +26,7 @@ impl WorldError {
             Some(span) => format!("line {}: {message}", line_of(text, span.start)),
             None => message,
         };
-        WorldError {
-            mistakes: vec![sentence],
-        }
+        WorldError { mistakes: vec![sentence] }
     }
 }
 
@@ -43,11 +41,7 @@ fn without_values(message: &str) -> String {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 impl fmt::Display for WorldError {

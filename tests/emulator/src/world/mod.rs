@@ -77,10 +77,7 @@ impl World {
 
     /// The pool that owns a prefix domain.
     pub(crate) fn pool_by_domain(&self, domain: &str) -> Option<&str> {
-        self.pools
-            .iter()
-            .find(|(_, pool)| pool.domain.as_deref() == Some(domain))
-            .map(|(id, _)| id.as_str())
+        self.pools.iter().find(|(_, pool)| pool.domain.as_deref() == Some(domain)).map(|(id, _)| id.as_str())
     }
 
     /// The role an ARN names, when it is in this account and exists.

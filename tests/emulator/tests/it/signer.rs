@@ -14,11 +14,7 @@ pub(crate) struct Keys {
 
 /// The demo's IAM user.
 pub(crate) fn broker() -> Keys {
-    Keys {
-        id: "AKIAEMULATORBROKER01".into(),
-        secret: "emulator+secret/access+key+of+the+broker01".into(),
-        token: None,
-    }
+    Keys { id: "AKIAEMULATORBROKER01".into(), secret: "emulator+secret/access+key+of+the+broker01".into(), token: None }
 }
 
 impl Keys {
@@ -35,13 +31,7 @@ impl Keys {
     /// Calls STS.
     pub(crate) async fn sts(&self, fixture: &Fixture, body: &str) -> Answer {
         let body = format!("{body}&Version=2011-06-15");
-        self.post(
-            fixture,
-            "sts",
-            &[("content-type", "application/x-www-form-urlencoded")],
-            &body,
-        )
-        .await
+        self.post(fixture, "sts", &[("content-type", "application/x-www-form-urlencoded")], &body).await
     }
 
     /// Calls a JSON 1.1 service.
@@ -52,64 +42,37 @@ impl Keys {
         target: &str,
         body: &serde_json::Value,
     ) -> Answer {
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target),
-        ];
-        self.post(fixture, service, &headers, &body.to_string())
-            .await
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        self.post(fixture, service, &headers, &body.to_string()).await
     }
 
-    async fn post(
-        &self,
-        fixture: &Fixture,
-        service: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Answer {
+    async fn post(&self, fixture: &Fixture, service: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (date, host) = (now(), fixture.authority());
         let mut all = headers.to_vec();
         all.extend([("host", host.as_str()), ("x-amz-date", date.as_str())]);
-        all.extend(
-            self.token
-                .iter()
-                .map(|token| ("x-amz-security-token", token.as_str())),
-        );
+        all.extend(self.token.iter().map(|token| ("x-amz-security-token", token.as_str())));
         all.sort_unstable();
-        let names = all
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(";");
-        let lines: String = all
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", sha256(body));
         let scope = format!("{}/eu-west-1/{service}/aws4_request", &date[..8]);
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
         let start = format!("AWS4{}", self.secret).into_bytes();
         let key = scope.split('/').fold(start, |key, part| mac(&key, part));
         let signature = hex(&mac(&key, &to_sign));
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-            self.id
-        );
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.id);
         all.push(("authorization", &authorization));
         fixture.send("POST", "/", &all, body).await
     }
 }
 
 fn now() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string()
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
 fn mac(key: &[u8], message: &str) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes())
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes()).as_ref().to_vec()
 }
 
 fn sha256(message: &str) -> String {

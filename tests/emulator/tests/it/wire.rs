@@ -28,9 +28,7 @@ impl Fixture {
     pub(crate) async fn with(change: impl FnOnce(&mut World)) -> Fixture {
         let mut world = World::from_toml(include_str!("../../world.toml")).unwrap();
         change(&mut world);
-        let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         Fixture { emulator }
     }
 
@@ -55,47 +53,24 @@ impl Fixture {
     }
 
     /// Sends a request and reads to the end of the connection.
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut stream = self.connect().await;
         let own_host = [("host", self.authority())];
-        let named = headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("host"));
-        let host = own_host
-            .iter()
-            .filter(|_| !named)
-            .map(|(n, v)| (*n, v.as_str()));
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n",
-            body.len()
-        );
+        let named = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let host = own_host.iter().filter(|_| !named).map(|(n, v)| (*n, v.as_str()));
+        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in host.chain(headers.iter().copied()) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        stream
-            .write_all(format!("{head}\r\n{body}").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
         let mut raw = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut raw))
-            .await
-            .expect("an answer in time")
-            .unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut raw)).await.expect("an answer in time").unwrap();
         Answer::parse(&String::from_utf8(raw).unwrap())
     }
 
     /// A JSON 1.1 call, unsigned.
     pub(crate) async fn call(&self, target: &str, body: &Value) -> Answer {
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target),
-        ];
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
         self.send("POST", "/", &headers, &body.to_string()).await
     }
 
@@ -123,25 +98,14 @@ impl Answer {
     fn parse(raw: &str) -> Answer {
         let (head, body) = raw.split_once("\r\n\r\n").unwrap_or((raw, ""));
         let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1))
-            .and_then(|code| code.parse().ok());
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()));
-        Answer {
-            status: status.unwrap_or(0),
-            headers: headers.collect(),
-            body: body.to_owned(),
-        }
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let headers =
+            lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()));
+        Answer { status: status.unwrap_or(0), headers: headers.collect(), body: body.to_owned() }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -150,10 +114,8 @@ impl Answer {
 
     /// The text of the first XML element of this name.
     pub(crate) fn element(&self, name: &str) -> &str {
-        let (_, rest) = self
-            .body
-            .split_once(&format!("<{name}>"))
-            .unwrap_or_else(|| panic!("no {name} in {}", self.body));
+        let (_, rest) =
+            self.body.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {}", self.body));
         rest.split_once('<').map_or(rest, |(text, _)| text)
     }
 }
@@ -162,12 +124,7 @@ impl Answer {
 pub(crate) fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(payload)
-            .unwrap(),
-    )
-    .unwrap()
+    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 /// The names of an object's members, sorted.

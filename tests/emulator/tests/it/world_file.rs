@@ -22,54 +22,19 @@ fn one_mistake_each() {
         ("account = \"111122223333\"", "account = \"1\"", "account"),
         ("domain = \"acme\"", "domian = \"acme\"", "domian"),
         ("issuer = \"original\"", "issuer = \"odd\"", "original"),
-        (
-            "billing = [\"read\", \"write\"]",
-            "billing = [\"read\"]",
-            "billing/write",
-        ),
-        (
-            "access_token_validity = 3600",
-            "access_token_validity = 60",
-            "access_token_validity",
-        ),
-        (
-            "[\"client_credentials\"]",
-            "[\"client_credential\"]",
-            "oauth_flows",
-        ),
-        (
-            "[\"ALLOW_CLIENT_TOKEN_AUTH\"]",
-            "[\"ALLOW_CLIENT_TOKEN_AUTH\", \"ALLOW_USER_AUTH\"]",
-            "excludes",
-        ),
-        (
-            "client = \"7robotexampleclient\"",
-            "client = \"nobody\"",
-            "providers[0]",
-        ),
-        (
-            "max_session_duration = 43200",
-            "max_session_duration = 43201",
-            "max_session_duration",
-        ),
-        (
-            "amr = \"authenticated\" }",
-            "external_id = \"x\" }",
-            "external_id",
-        ),
-        (
-            "allow_classic_flow = false",
-            "unauthenticated_role = \"arn:aws:iam::1:role/x\"",
-            "allow_unauthenticated",
-        ),
+        ("billing = [\"read\", \"write\"]", "billing = [\"read\"]", "billing/write"),
+        ("access_token_validity = 3600", "access_token_validity = 60", "access_token_validity"),
+        ("[\"client_credentials\"]", "[\"client_credential\"]", "oauth_flows"),
+        ("[\"ALLOW_CLIENT_TOKEN_AUTH\"]", "[\"ALLOW_CLIENT_TOKEN_AUTH\", \"ALLOW_USER_AUTH\"]", "excludes"),
+        ("client = \"7robotexampleclient\"", "client = \"nobody\"", "providers[0]"),
+        ("max_session_duration = 43200", "max_session_duration = 43201", "max_session_duration"),
+        ("amr = \"authenticated\" }", "external_id = \"x\" }", "external_id"),
+        ("allow_classic_flow = false", "unauthenticated_role = \"arn:aws:iam::1:role/x\"", "allow_unauthenticated"),
         ("groups = []", "challenge = \"RIDDLE\"", "challenge"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let found = mistakes(|text| text.replace(from, to));
-        assert!(
-            found.len() == 1 && found[0].contains(word),
-            "{to}: {found:?}"
-        );
+        assert!(found.len() == 1 && found[0].contains(word), "{to}: {found:?}");
     }
 }
 
@@ -82,22 +47,12 @@ fn all_in_one_run_and_without_secrets() {
     });
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(!found.join(" ").contains("canary"));
-    let syntax =
-        mistakes(|text| text.replace("secrets = [\"billing", "secrets = canary [\"billing"));
-    assert!(
-        syntax.len() == 1 && syntax[0].starts_with("line "),
-        "{syntax:?}"
-    );
+    let syntax = mistakes(|text| text.replace("secrets = [\"billing", "secrets = canary [\"billing"));
+    assert!(syntax.len() == 1 && syntax[0].starts_with("line "), "{syntax:?}");
     assert!(!syntax[0].contains("billingsecret"));
     let shape = mistakes(|text| {
-        text.replace(
-            "secrets = [\"billingsecret0123456789abcdefghijklmnop\"]",
-            "secrets = \"canary\"",
-        )
+        text.replace("secrets = [\"billingsecret0123456789abcdefghijklmnop\"]", "secrets = \"canary\"")
     });
-    assert!(
-        shape.len() == 1 && shape[0].contains("invalid type"),
-        "{shape:?}"
-    );
+    assert!(shape.len() == 1 && shape[0].contains("invalid type"), "{shape:?}");
     assert!(!shape[0].contains("canary"), "{shape:?}");
 }

@@ -20,12 +20,8 @@ impl Mistakes {
 
 pub(super) fn all(world: &World) -> Result<(), WorldError> {
     let mut found = Mistakes::default();
-    found.unless(is_region(&world.region), || {
-        "region is not of the form eu-west-1".to_owned()
-    });
-    found.unless(world.account.len() == 12 && digits(&world.account), || {
-        "account is not twelve digits".to_owned()
-    });
+    found.unless(is_region(&world.region), || "region is not of the form eu-west-1".to_owned());
+    found.unless(world.account.len() == 12 && digits(&world.account), || "account is not twelve digits".to_owned());
     users(world, &mut found);
     for (name, role) in &world.iam.roles {
         one_role(name, role, &mut found);
@@ -34,11 +30,7 @@ pub(super) fn all(world: &World) -> Result<(), WorldError> {
     for (id, pool) in &world.identity_pools {
         identity_pool(world, id, pool, &mut found);
     }
-    if found.0.is_empty() {
-        Ok(())
-    } else {
-        Err(WorldError::new(found.0))
-    }
+    if found.0.is_empty() { Ok(()) } else { Err(WorldError::new(found.0)) }
 }
 
 fn users(world: &World, found: &mut Mistakes) {
@@ -46,19 +38,14 @@ fn users(world: &World, found: &mut Mistakes) {
     for (name, user) in &world.iam.users {
         let at = format!("iam.users.{name}");
         let key = &user.access_key_id;
-        found.unless(
-            (16..=128).contains(&key.len()) && key.bytes().all(is_word),
-            || format!("{at}.access_key_id must be 16 to 128 letters, digits or underscores"),
-        );
+        found.unless((16..=128).contains(&key.len()) && key.bytes().all(is_word), || {
+            format!("{at}.access_key_id must be 16 to 128 letters, digits or underscores")
+        });
         found.unless(!key.starts_with("ASIA"), || {
             format!("{at}.access_key_id starts with ASIA, which is for temporary keys")
         });
-        found.unless(seen.insert(key), || {
-            format!("{at}.access_key_id is used twice")
-        });
-        found.unless(!user.secret_access_key.is_empty(), || {
-            format!("{at}.secret_access_key is empty")
-        });
+        found.unless(seen.insert(key), || format!("{at}.access_key_id is used twice"));
+        found.unless(!user.secret_access_key.is_empty(), || format!("{at}.secret_access_key is empty"));
         actions(&at, &user.allow, found);
     }
 }
@@ -77,73 +64,45 @@ fn one_role(name: &str, role: &Role, found: &mut Mistakes) {
 fn one_trust(at: &str, trust: &Trust, found: &mut Mistakes) {
     match (&trust.aws, &trust.federated) {
         (Some(arn), None) => {
-            found.unless(arn.starts_with("arn:aws:"), || {
-                format!("{at}.aws is not an ARN")
-            });
+            found.unless(arn.starts_with("arn:aws:"), || format!("{at}.aws is not an ARN"));
             let odd = trust.audience.is_some() || trust.amr.is_some() || trust.subject.is_some();
-            found.unless(!odd, || {
-                format!("{at}: audience, amr and subject belong to federated")
-            });
+            found.unless(!odd, || format!("{at}: audience, amr and subject belong to federated"));
         }
         (None, Some(_)) => {
-            found.unless(trust.audience.is_some(), || {
-                format!("{at}.audience is required with federated")
-            });
-            found.unless(trust.external_id.is_none(), || {
-                format!("{at}.external_id belongs to aws")
-            });
+            found.unless(trust.audience.is_some(), || format!("{at}.audience is required with federated"));
+            found.unless(trust.external_id.is_none(), || format!("{at}.external_id belongs to aws"));
         }
-        _ => found.unless(false, || {
-            format!("{at} must have exactly one of aws and federated")
-        }),
+        _ => found.unless(false, || format!("{at} must have exactly one of aws and federated")),
     }
 }
 
 fn actions(at: &str, allow: &[String], found: &mut Mistakes) {
     for (index, action) in allow.iter().enumerate() {
-        found.unless(action == "*" || action.contains(':'), || {
-            format!("{at}.allow[{index}] is not service:Action")
-        });
+        found.unless(action == "*" || action.contains(':'), || format!("{at}.allow[{index}] is not service:Action"));
     }
 }
 
 fn identity_pool(world: &World, id: &str, pool: &IdentityPool, found: &mut Mistakes) {
     let at = format!("identity_pools.{id}");
-    let guid = id
-        .strip_prefix(&format!("{}:", world.region))
-        .unwrap_or_default();
-    found.unless(
-        guid.len() == 36 && guid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()),
-        || format!("{at}: an identity pool id is the world's region, a colon and a GUID"),
-    );
+    let guid = id.strip_prefix(&format!("{}:", world.region)).unwrap_or_default();
+    found.unless(guid.len() == 36 && guid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()), || {
+        format!("{at}: an identity pool id is the world's region, a colon and a GUID")
+    });
     for (index, provider) in pool.providers.iter().enumerate() {
-        let known = world
-            .pools
-            .get(&provider.pool)
-            .is_some_and(|p| p.clients.contains_key(&provider.client));
-        found.unless(known, || {
-            format!("{at}.providers[{index}] names a pool or client that does not exist")
-        });
+        let known = world.pools.get(&provider.pool).is_some_and(|p| p.clients.contains_key(&provider.client));
+        found.unless(known, || format!("{at}.providers[{index}] names a pool or client that does not exist"));
     }
     let guest_role = pool.unauthenticated_role.is_some();
     found.unless(pool.allow_unauthenticated || !guest_role, || {
         format!("{at}.unauthenticated_role needs allow_unauthenticated = true")
     });
-    for arn in [&pool.authenticated_role, &pool.unauthenticated_role]
-        .into_iter()
-        .flatten()
-    {
-        found.unless(arn.starts_with("arn:aws:iam::"), || {
-            format!("{at}: a role is given by its ARN")
-        });
+    for arn in [&pool.authenticated_role, &pool.unauthenticated_role].into_iter().flatten() {
+        found.unless(arn.starts_with("arn:aws:iam::"), || format!("{at}: a role is given by its ARN"));
     }
 }
 
 fn is_region(text: &str) -> bool {
-    text.split('-').count() >= 3
-        && text
-            .bytes()
-            .all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit())
+    text.split('-').count() >= 3 && text.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 fn digits(text: &str) -> bool {

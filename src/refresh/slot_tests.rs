@@ -1,0 +1,212 @@
+//! The engine with a source that does as it is told, on tokio's paused clock: nothing here sleeps for real.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::super::schedule::Keep;
+use super::super::{Entry, Inputs};
+use super::*;
+use crate::lease::Issued;
+
+/// What the upstream does the next time it is asked.
+#[derive(Clone)]
+enum Reaction {
+    Issue { takes: u64, lifetime: u64 },
+    Refuse(FailureKind),
+    Panic,
+    Hang,
+}
+
+struct Upstream {
+    reactions: Mutex<VecDeque<Reaction>>,
+    then: Reaction,
+    asked: AtomicUsize,
+    clock: Clock,
+}
+
+#[async_trait]
+impl Source<usize> for Upstream {
+    async fn fetch(&self, _: &Ask) -> Result<Issued<usize>, Failure> {
+        let value = self.asked.fetch_add(1, Ordering::SeqCst);
+        let sent_at = self.clock.now();
+        let reaction = self.reactions.lock().unwrap().pop_front().unwrap_or(self.then.clone());
+        match reaction {
+            Reaction::Issue { takes, lifetime } => {
+                tokio::time::sleep(Duration::from_secs(takes)).await;
+                Ok(Issued { value, sent_at, expiry: sent_at.plus(Duration::from_secs(lifetime)) })
+            }
+            Reaction::Refuse(kind) => Err(Failure::new(kind, "as told")),
+            Reaction::Panic => panic!("as told"),
+            Reaction::Hang => std::future::pending().await,
+        }
+    }
+}
+
+struct World {
+    upstream: Arc<Upstream>,
+    entry: Arc<Entry<usize>>,
+    clock: Clock,
+}
+
+fn world(keep: Keep, reactions: &[Reaction], then: Reaction) -> World {
+    let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
+    let upstream = Arc::new(Upstream {
+        reactions: Mutex::new(reactions.iter().cloned().collect()),
+        then,
+        asked: AtomicUsize::new(0),
+        clock: clock.clone(),
+    });
+    let freshness = Freshness { ahead: 0.75, keep, outage_cover: None, life_left: Duration::ZERO };
+    let source = Arc::clone(&upstream) as Arc<dyn Source<usize>>;
+    let entry = Entry::new(
+        "tokens.t",
+        "a test".into(),
+        source,
+        Inputs { caller: true, scopes: true },
+        freshness,
+        clock.clone(),
+    );
+    World { upstream, entry: Arc::new(entry), clock }
+}
+
+impl World {
+    async fn ask(&self) -> Result<Served<usize>, Unserved> {
+        self.entry.lease(&Ask::default(), Duration::from_millis(850)).await
+    }
+
+    fn asked(&self) -> usize {
+        self.upstream.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn pass(seconds: u64) {
+    // In steps, so that every timer on the way runs when it is due.
+    for _ in 0..seconds * 4 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_callers_at_once_are_one_upstream_request() {
+    let world = Arc::new(world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 100 }));
+    let callers: Vec<_> = (0..1_000)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.ask().await.unwrap().lease.value })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), 0);
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_fetch_is_pending_at_first_and_there_later_though_the_first_caller_hung_up() {
+    let world = world(Keep::Used, &[], Reaction::Issue { takes: 3, lifetime: 100 });
+    let hangs_up = tokio::time::timeout(Duration::from_millis(10), world.ask()).await;
+    assert!(hangs_up.is_err());
+    let before = world.clock.now();
+    assert!(matches!(world.ask().await, Err(Unserved::Pending)));
+    assert!(world.clock.now().since(before) < Duration::from_secs(1), "a cold request is answered within a second");
+    pass(3).await;
+    let served = world.ask().await.unwrap();
+    assert_eq!((served.lease.value, served.cache, world.asked()), (0, CacheState::Hit, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_upstream_gone_requests_succeed_until_expiry_and_never_after() {
+    let first = [Reaction::Issue { takes: 0, lifetime: 100 }];
+    let world = world(Keep::Used, &first, Reaction::Refuse(FailureKind::Unavailable));
+    let end = world.ask().await.unwrap().lease.expiry;
+    let mut served = 0;
+    while world.clock.now() < end.plus(Duration::from_secs(20)) {
+        let now = world.clock.now();
+        let outcome = world.ask().await;
+        if now < end {
+            assert_eq!(outcome.unwrap().lease.expiry, end);
+            served += 1;
+        } else {
+            assert!(matches!(outcome, Err(Unserved::Failed { .. })), "after expiry nothing is served");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(served >= 199, "{served} answers in 100 s");
+    assert!((2..60).contains(&world.asked()), "{} upstream requests", world.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_recovers_by_itself_when_the_upstream_does() {
+    let down = vec![Reaction::Refuse(FailureKind::Unavailable); 3];
+    let world = world(Keep::Always, &down, Reaction::Issue { takes: 0, lifetime: 1_000 });
+    world.entry.prefetch(&Ask::default());
+    assert!(!world.entry.is_usable());
+    pass(30).await;
+    assert!(world.entry.is_usable());
+    assert_eq!(world.asked(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_renewed_ahead_without_anybody_waiting() {
+    let world = world(Keep::Always, &[], Reaction::Issue { takes: 2, lifetime: 100 });
+    world.entry.prefetch(&Ask::default());
+    pass(4).await;
+    for _ in 0..200 {
+        pass(5).await;
+        let served = world.ask().await.unwrap();
+        assert_ne!(served.cache, CacheState::Miss);
+        assert!(served.lease.remaining(world.clock.now()) > Duration::from_secs(10));
+    }
+    let renewals = world.asked();
+    assert!((12..=15).contains(&renewals), "{renewals} upstream requests in 1,004 s of 100 s lifetimes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_shared_by_all_who_wait_and_remembered() {
+    let world = Arc::new(world(Keep::Used, &[], Reaction::Refuse(FailureKind::Denied)));
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.ask().await.unwrap_err().kind() })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), Some(FailureKind::Denied));
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_source_is_one_failure_and_the_next_request_works() {
+    let world = world(Keep::Used, &[Reaction::Panic], Reaction::Issue { takes: 0, lifetime: 100 });
+    assert_eq!(world.ask().await.unwrap_err().kind(), Some(FailureKind::Unavailable));
+    pass(5).await;
+    assert_eq!(world.ask().await.unwrap().lease.value, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_answers_is_given_up() {
+    let world = world(Keep::Used, &[Reaction::Hang], Reaction::Issue { takes: 0, lifetime: 100 });
+    assert!(matches!(world.ask().await, Err(Unserved::Pending)));
+    pass(FETCH_DEADLINE.as_secs()).await;
+    assert!(matches!(world.ask().await, Err(Unserved::Failed { failure, .. }) if failure.timed_out));
+    pass(3).await;
+    assert_eq!(world.ask().await.unwrap().lease.value, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn variations_are_separate_and_bounded() {
+    let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 1_000 });
+    let ask = |caller: usize| Ask { caller: Some(caller.to_string()), scopes: None };
+    let patience = Duration::from_secs(1);
+    let first = world.entry.lease(&ask(0), patience).await.unwrap().lease.value;
+    assert_ne!(world.entry.lease(&ask(1), patience).await.unwrap().lease.value, first);
+    assert_eq!(world.entry.lease(&ask(0), patience).await.unwrap().lease.value, first);
+    for caller in 2..400 {
+        world.entry.lease(&ask(caller), patience).await.unwrap();
+    }
+    assert_eq!(world.entry.snapshots().len(), 256);
+}
