@@ -15,13 +15,13 @@ use crate::source::{
 };
 
 /// Makes the entries of `config`. Nothing is fetched yet.
-pub fn store(config: Config, upstream: Upstream, outside: &Outside) -> Store {
+pub fn store(config: Config, upstream: &Upstream, outside: &Outside) -> Store {
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
     let mut tokens = BTreeMap::new();
     let mut scopes = BTreeMap::new();
     for (name, token) in config.tokens {
         scopes.insert(name.clone(), token.scopes.clone());
-        tokens.insert(name.clone(), Arc::new(token_entry(&name, token, &upstream, &sdk, outside)));
+        tokens.insert(name.clone(), Arc::new(token_entry(&name, token, upstream, &sdk, outside)));
     }
     let own = Arc::new(own_identity(&sdk, outside));
     let assembly = Assembly { sdk, outside, own, tokens: &tokens };

@@ -54,7 +54,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let callers = Directory::new(config.callers.clone(), outside.clock.clone());
     let surface = Arc::new(Surface {
-        store: assemble::store(config, upstream, &outside),
+        store: assemble::store(config, &upstream, &outside),
         callers,
         clock: outside.clock.clone(),
         listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),

@@ -159,7 +159,7 @@ pub enum TokenSource {
     CognitoUser(CognitoUserToken),
     /// Any RFC 6749 server.
     #[schemars(extend("x-unbuilt" = "the source oauth2"))]
-    Oauth2(Oauth2Token),
+    Oauth2(Box<Oauth2Token>),
     /// STS GetWebIdentityToken: a JWT that proves this AWS principal.
     #[schemars(extend("x-unbuilt" = "the source sts"))]
     Sts(StsToken),

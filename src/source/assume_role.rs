@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
+use aws_sdk_sts::types::{Credentials, PolicyDescriptorType, Tag};
 
 use super::aws::{self, Identity, Parts, Sdk};
 use super::template::Template;
@@ -124,9 +124,9 @@ impl Source<AwsCredentials> for AssumeRole {
         let output = request.send().await.map_err(|error| aws::failure(WHAT, "AssumeRole", &error))?;
         let credentials = output.credentials();
         let parts = Parts {
-            access_key_id: credentials.map(|c| c.access_key_id()),
-            secret: credentials.map(|c| c.secret_access_key()),
-            session_token: credentials.map(|c| c.session_token()),
+            access_key_id: credentials.map(Credentials::access_key_id),
+            secret: credentials.map(Credentials::secret_access_key),
+            session_token: credentials.map(Credentials::session_token),
             expiration: credentials.and_then(|c| aws::wall(c.expiration())),
         };
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));

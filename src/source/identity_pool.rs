@@ -157,7 +157,7 @@ impl Source<AwsCredentials> for IdentityPool {
             // The identity may have been deleted: the next attempt looks it up again.
             .inspect_err(|failure| {
                 if failure.kind.is_terminal() {
-                    self.remember(ask, None)
+                    self.remember(ask, None);
                 }
             })?;
         if let Some(adopted) = output.identity_id() {

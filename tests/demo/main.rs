@@ -3,6 +3,9 @@
 //! `demo` shows the tour and stays up; `demo --once` ends after it. `demo who-am-i` is one step of the tour, a program of its
 //! own: it knows nothing of credbroker and asks an unmodified AWS SDK who it is.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo is a program for a terminal")]
+#![expect(clippy::disallowed_methods, reason = "a demo is the outermost place: arguments, environment and clock come in here")]
+
 mod asking;
 mod setting;
 mod tour;

@@ -104,7 +104,6 @@ fn daemon(config: &Path, emulator: &str, dir: &Path) -> Result<Child, Fault> {
 }
 
 /// `wanted` if it is free on both loopback families, else any port that is.
-#[expect(clippy::disallowed_methods, reason = "the sockets are closed at once; the daemon opens its own")]
 fn free_port(wanted: u16) -> Result<u16, Fault> {
     let free = |port: u16| {
         let v4 = TcpListener::bind(("127.0.0.1", port)).ok()?;
