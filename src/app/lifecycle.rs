@@ -18,7 +18,7 @@ use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
 
-/// How long nobody must have asked, with no connection open, before a draining daemon ends early.
+/// How long nobody must have asked before a draining daemon ends early.
 const QUIET: Duration = Duration::from_secs(1);
 /// How often a draining daemon looks whether it is quiet.
 const LOOK: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     systemd::stopping();
     surface.life.drain();
     tokio::select! {
-        () = quiet(&surface, &server, drain, &outside) => {},
+        () = quiet(&surface, drain, &outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     let _ = stop.send(true);
@@ -100,13 +100,13 @@ fn prefetch(surface: &Arc<Surface>, spread: Duration, outside: &Outside) {
 }
 
 /// Waits until nobody has asked for a while, at most for `drain`.
-async fn quiet(surface: &Surface, server: &Server, drain: Duration, outside: &Outside) {
+async fn quiet(surface: &Surface, drain: Duration, outside: &Outside) {
     let end = outside.clock.now().plus(drain);
     let mut answered = surface.life.answered();
     let mut since = outside.clock.now();
     while outside.clock.now() < end {
         tokio::time::sleep(LOOK).await;
-        if surface.life.answered() != answered || server.connections() > 0 {
+        if surface.life.answered() != answered || !surface.life.is_idle() {
             answered = surface.life.answered();
             since = outside.clock.now();
         } else if outside.clock.now().since(since) >= QUIET {

@@ -263,12 +263,12 @@ mod tests {
     #[test]
     fn a_token_is_read_with_and_without_its_scheme() {
         let peer = Peer { transport: Transport::Tcp, uid: None };
-        let known = crate::policy::Callers(vec![Caller {
+        let known = crate::policy::Callers(vec![std::sync::Arc::new(Caller {
             name: "x".into(),
             allow: vec![],
             token: Some(Some(TokenDigest::of("secret"))),
             uid: None,
-        }]);
+        })]);
         let who = |value: &str| {
             let headers = request("/", &[("authorization", value)]).headers().clone();
             presented(&headers, &peer).is_ok_and(|presented| known.identify(&presented).is_some())

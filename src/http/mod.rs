@@ -63,12 +63,31 @@ pub struct Life {
     draining: AtomicBool,
     /// Requests answered so far.
     answered: AtomicU64,
+    /// Requests being answered.
+    in_flight: AtomicU64,
+}
+
+/// One request being answered, from its creation to its drop, also where the caller hangs up.
+struct InFlight<'a>(&'a Life);
+
+impl<'a> InFlight<'a> {
+    fn new(life: &'a Life) -> Self {
+        life.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(life)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Life {
     /// A process that has just started.
     pub fn new(started: crate::clock::Moment) -> Self {
-        Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0) }
+        Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0), in_flight: AtomicU64::new(0) }
     }
 
     /// From now on it is not ready, and connections end after the next answer.
@@ -79,6 +98,11 @@ impl Life {
     /// Is it ending?
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Is no request being answered?
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0
     }
 
     /// Requests answered so far.
@@ -121,6 +145,7 @@ impl Door {
 
     /// Answers one request of `peer`.
     pub async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+        let _in_flight = InFlight::new(&self.surface.life);
         let style = Style::of(request.uri().path());
         let mut response = match self.admit(request, peer).await {
             Ok(response) => response,
@@ -130,7 +155,6 @@ impl Door {
             }
         };
         reply::harden(&mut response, self.surface.life.is_draining());
-        self.surface.life.answered.fetch_add(1, Ordering::Relaxed);
         response
     }
 
@@ -145,8 +169,7 @@ impl Door {
         if peer.transport == Transport::Tcp && caller.token.is_none() && !intake::is_deliberate(request.headers()) {
             return Err(Trouble::NotDeliberate);
         }
-        let caller = Arc::new(caller.clone());
-        request.extensions_mut().insert(Asker(caller));
+        request.extensions_mut().insert(Asker(Arc::clone(caller)));
         route(&self.guarded, request).await
     }
 }

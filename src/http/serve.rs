@@ -36,7 +36,6 @@ const REST: Duration = Duration::from_millis(100);
 pub struct Server {
     door: Door,
     places: Arc<Semaphore>,
-    most: u32,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
 }
@@ -44,11 +43,9 @@ pub struct Server {
 impl Server {
     /// Serves `door` to at most `most` connections at once, until `stop` turns true.
     pub fn new(door: Door, most: usize, stop: watch::Receiver<bool>) -> Self {
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
         Self {
             door,
-            places: Arc::new(Semaphore::new(most as usize)),
-            most,
+            places: Arc::new(Semaphore::new(most)),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             stop,
         }
@@ -65,11 +62,6 @@ impl Server {
             stop: self.stop.clone(),
         };
         tokio::spawn(accepting.run());
-    }
-
-    /// Connections open at the moment.
-    pub fn connections(&self) -> usize {
-        (self.most as usize).saturating_sub(self.places.available_permits())
     }
 
     /// Ends every connection after the request it is answering; waits for them, but not longer than `patience`.

@@ -15,7 +15,8 @@ use crate::environment::Environment;
 
 /// Starts the log. Later calls do nothing.
 pub fn start(environment: &Environment) {
-    let level = environment.var("CREDBROKER_LOG").and_then(|level| level.parse::<LevelFilter>().ok());
+    let wanted = environment.var("CREDBROKER_LOG");
+    let level = wanted.and_then(|level| level.parse::<LevelFilter>().ok());
     let targets =
         Targets::new().with_default(LevelFilter::WARN).with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
     let registry = tracing_subscriber::registry().with(targets);
@@ -33,4 +34,7 @@ pub fn start(environment: &Environment) {
     };
     // Somebody else's subscriber, as in a test, stays.
     drop(started);
+    if wanted.is_some() && level.is_none() {
+        tracing::warn!("CREDBROKER_LOG is none of off, error, warn, info, debug and trace; info is used");
+    }
 }

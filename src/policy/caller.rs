@@ -1,6 +1,7 @@
 //! Callers: the local processes that may ask, known by a token, by a uid, or by both.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
@@ -74,14 +75,14 @@ pub struct Presented {
 
 /// Everyone who may ask.
 #[derive(Clone, Debug, Default)]
-pub struct Callers(pub Vec<Caller>);
+pub struct Callers(pub Vec<Arc<Caller>>);
 
 impl Callers {
     /// The caller whose every factor matches what the peer shows. Where several match, the one with the most factors; nobody
     /// if that leaves more than one. A caller without factors, the anonymous one, matches only a peer that presents no token:
     /// a wrong token is never forgiven.
-    pub fn identify(&self, presented: &Presented) -> Option<&Caller> {
-        let mut best: Option<(&Caller, u8)> = None;
+    pub fn identify(&self, presented: &Presented) -> Option<&Arc<Caller>> {
+        let mut best: Option<(&Arc<Caller>, u8)> = None;
         let mut tied = false;
         for caller in &self.0 {
             let Some(factors) = caller.matches(presented) else { continue };
@@ -126,9 +127,14 @@ mod tests {
 
     use super::*;
 
-    fn caller(name: &str, token: Option<&str>, uid: Option<u32>) -> Caller {
+    fn caller(name: &str, token: Option<&str>, uid: Option<u32>) -> Arc<Caller> {
         let allow = vec![Grant::Token(format!("for-{name}"))];
-        Caller { name: name.into(), allow, token: token.map(|t| Some(TokenDigest::of(t))), uid: uid.map(Some) }
+        Arc::new(Caller {
+            name: name.into(),
+            allow,
+            token: token.map(|t| Some(TokenDigest::of(t))),
+            uid: uid.map(Some),
+        })
     }
 
     fn shows(token: Option<&str>, uid: Option<u32>) -> Presented {
@@ -181,9 +187,8 @@ mod tests {
 
     #[test]
     fn an_unreadable_token_matches_nothing() {
-        let mut unreadable = caller("gone", Some(""), None);
-        unreadable.token = Some(None);
-        assert_eq!(who(&Callers(vec![unreadable]), Some(""), None), None);
+        let unreadable = Caller { token: Some(None), ..(*caller("gone", Some(""), None)).clone() };
+        assert_eq!(who(&Callers(vec![Arc::new(unreadable)]), Some(""), None), None);
     }
 
     #[test]
@@ -198,8 +203,8 @@ mod tests {
         fn no_permit_is_made_that_the_configuration_does_not_list(
             allowed in proptest::collection::vec("[a-c]", 0..3), wanted in "[a-c]", kind in 0..3,
         ) {
-            let mut someone = caller("x", None, Some(1));
-            someone.allow = allowed.iter().cloned().map(Grant::Token).collect();
+            let allow = allowed.iter().cloned().map(Grant::Token).collect();
+            let someone = Caller { allow, ..(*caller("x", None, Some(1))).clone() };
             let grant = match kind { 0 => Grant::Token(wanted.clone()), 1 => Grant::Credentials(wanted.clone()), _ => Grant::Issuer(wanted.clone()) };
             let permit = someone.permit(grant.clone());
             prop_assert_eq!(permit.is_some(), kind == 0 && allowed.contains(&wanted));

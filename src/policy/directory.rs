@@ -64,7 +64,7 @@ impl Directory {
         match &*known {
             Some((at, callers)) if now.since(*at) < LOOK_AGAIN => Arc::clone(callers),
             _ => {
-                let callers = Arc::new(Callers(self.entries.iter().map(identified).collect()));
+                let callers = Arc::new(Callers(self.entries.iter().map(|entry| Arc::new(identified(entry))).collect()));
                 *known = Some((now, Arc::clone(&callers)));
                 callers
             }

@@ -13,6 +13,9 @@ use crate::source::{Failure, FailureKind};
 /// No source is asked more often than this for one value, however short its lifetimes.
 pub const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// By how much of a lifetime two views of one expiry may differ.
+const SLEW: f64 = 0.01;
+
 /// What is known of one cached value.
 #[derive(Debug)]
 pub struct Cell<T> {
@@ -190,7 +193,8 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Only a value that lives, and lives longer than the one held, replaces it.
+    /// Only a value that lives, and lives as long as the one held, replaces it. Absolute expiries are seen through the wall
+    /// clock, which is slewed; a difference within [`SLEW`] of the life is none.
     fn better(&self, issued: Issued<T>, now: Moment) -> Result<Issued<T>, Failure> {
         if issued.expiry <= now {
             return Err(Failure::new(
@@ -199,10 +203,12 @@ impl<T> Cell<T> {
             ));
         }
         match self.valid(now) {
-            Some(held) if issued.expiry < held.expiry => Err(Failure::new(
-                FailureKind::Malformed,
-                "the source issued a value that expires before the one it would replace; the longer-lived one is kept",
-            )),
+            Some(held) if issued.expiry.plus(held.expiry.since(held.issued_at).mul_f64(SLEW)) < held.expiry => {
+                Err(Failure::new(
+                    FailureKind::Malformed,
+                    "the source issued a value that expires before the one it would replace; the longer-lived one is kept",
+                ))
+            }
             _ => Ok(issued),
         }
     }

@@ -74,6 +74,17 @@ fn a_value_that_would_end_sooner_or_has_ended_does_not_replace_a_valid_one() {
 }
 
 #[test]
+fn the_same_expiry_seen_through_a_slewed_clock_is_no_step_back() {
+    let now = start();
+    let mut cell = holding(1, now, 3_600);
+    let due = now.plus(seconds(2_700));
+    cell.started(due);
+    let again = Issued { value: 2, sent_at: due, expiry: now.plus(Duration::from_millis(3_599_900)) };
+    cell.finished(due, Ok(again), &POLICY, 0.5, 0.5);
+    assert!(matches!(cell.look(due), Answer::Lease(lease, _) if lease.value == 2));
+}
+
+#[test]
 fn a_failure_with_nothing_held_is_remembered_briefly_and_then_asked_again_only_on_demand() {
     let now = start();
     let mut cell = Cell::<u32>::default();
@@ -137,6 +148,7 @@ proptest! {
         let mut cell = Cell::<u32>::default();
         let mut ends: Vec<Moment> = Vec::new();
         let mut best: Option<Moment> = None;
+        let mut slack = Duration::ZERO;
         let mut in_flight: Option<Moment> = None;
         let mut last_start: Option<Moment> = None;
         for step in steps {
@@ -152,8 +164,8 @@ proptest! {
                 Step::Succeed(lifetime) => if let Some(sent_at) = in_flight.take() {
                     let value = issued(u32::try_from(ends.len()).unwrap(), sent_at, lifetime);
                     ends.push(value.expiry);
-                    if value.expiry > now && best.is_none_or(|end| end <= now || value.expiry >= end) {
-                        best = Some(value.expiry);
+                    if value.expiry > now && best.is_none_or(|end| end <= now || value.expiry.plus(slack) >= end) {
+                        (best, slack) = (Some(value.expiry), value.lifetime().mul_f64(SLEW));
                     }
                     cell.finished(now, Ok(value), &POLICY, jitter, jitter);
                 },

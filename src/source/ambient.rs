@@ -33,7 +33,7 @@ impl Ambient {
 impl Source<AwsCredentials> for Ambient {
     async fn fetch(&self, _: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
         let sent_at = self.clock.now();
-        let provider = self.sdk.identity().await.ok_or_else(none_found)?;
+        let provider = self.sdk.identity().await?.ok_or_else(none_found)?;
         let found = provider.provide_credentials().await.map_err(|error| failure(&error))?;
         let expiry = found.expiry().map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.clock.moment_of(wall));
         let value = AwsCredentials {

@@ -106,7 +106,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 impl Source<AwsCredentials> for AssumeRole {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
         let signer = self.identity.held(ask).await?;
-        let client = aws_sdk_sts::Client::new(&self.sdk.signing(None, &signer.value).await);
+        let client = aws_sdk_sts::Client::new(&self.sdk.signing_at_home(&signer.value).await?);
         let config = &self.config;
         let arns = config.policy_arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
         let request = client

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -32,16 +32,19 @@ pub struct Config {
     pub profile: Option<String>,
 }
 
-/// The SDK's settings, resolved at first use: finding the region may need the network.
+/// The SDK's settings. What concerns the broker's own place is resolved at first use, because finding the region may need
+/// the network; a user pool or an identity pool has its region in its id and needs none of that.
 #[derive(Debug)]
 pub struct Sdk {
     config: Config,
     upstream: Upstream,
-    resolved: OnceCell<Resolved>,
+    regional: OnceCell<SdkConfig>,
+    own: OnceCell<Own>,
 }
 
+/// The broker's own place.
 #[derive(Debug)]
-struct Resolved {
+struct Own {
     unsigned: SdkConfig,
     identity: Option<SharedCredentialsProvider>,
 }
@@ -49,51 +52,77 @@ struct Resolved {
 impl Sdk {
     /// Settings for clients that go out through `upstream`.
     pub fn new(config: Config, upstream: Upstream) -> Self {
-        Self { config, upstream, resolved: OnceCell::new() }
+        Self { config, upstream, regional: OnceCell::new(), own: OnceCell::new() }
     }
 
-    /// Settings for a client in `region` (default: the broker's own) that signs nothing.
-    pub async fn unsigned(&self, region: Option<&str>) -> SdkConfig {
-        let builder = self.resolved().await.unsigned.clone().into_builder();
-        match region {
-            Some(region) => builder.region(Region::new(region.to_owned())).build(),
-            None => builder.build(),
-        }
+    /// Settings for a client in `region` that signs nothing.
+    pub async fn unsigned(&self, region: &str) -> SdkConfig {
+        let region = Region::new(region.to_owned());
+        let any =
+            self.regional.get_or_init(async || unsigned(&self.loader().region(region.clone()).load().await)).await;
+        any.clone().into_builder().region(region).build()
     }
 
     /// The same, signing with `credentials`.
-    pub async fn signing(&self, region: Option<&str>, credentials: &AwsCredentials) -> SdkConfig {
-        let provider = SharedCredentialsProvider::new(for_sdk(credentials));
-        self.unsigned(region).await.into_builder().credentials_provider(provider).build()
+    pub async fn signing(&self, region: &str, credentials: &AwsCredentials) -> SdkConfig {
+        signed(self.unsigned(region).await, credentials)
+    }
+
+    /// Settings for a client in the broker's own region, signing with `credentials`.
+    ///
+    /// # Errors
+    /// `Misconfigured` if no region can be found; it is looked for again the next time.
+    pub async fn signing_at_home(&self, credentials: &AwsCredentials) -> Result<SdkConfig, Failure> {
+        Ok(signed(self.own().await?.unsigned.clone(), credentials))
     }
 
     /// The broker's own identity by the SDK's chain.
-    pub async fn identity(&self) -> Option<SharedCredentialsProvider> {
-        self.resolved().await.identity.clone()
+    ///
+    /// # Errors
+    /// As [`Self::signing_at_home`]: some providers of the chain ask STS in the broker's region.
+    pub async fn identity(&self) -> Result<Option<SharedCredentialsProvider>, Failure> {
+        Ok(self.own().await?.identity.clone())
     }
 
-    async fn resolved(&self) -> &Resolved {
-        self.resolved.get_or_init(|| self.resolve()).await
+    async fn own(&self) -> Result<&Own, Failure> {
+        self.own.get_or_try_init(|| self.find_own()).await
     }
 
-    async fn resolve(&self) -> Resolved {
-        let timeouts = TimeoutConfig::builder().operation_timeout(EXCHANGE).operation_attempt_timeout(EXCHANGE).build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(self.upstream.http_client())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
+    async fn find_own(&self) -> Result<Own, Failure> {
+        let mut loader = self.loader();
         if let Some(region) = &self.config.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(profile) = &self.config.profile {
-            loader = loader.profile_name(profile);
-        }
         let config = loader.load().await;
-        let identity = config.credentials_provider();
-        let mut unsigned = config.into_builder();
-        unsigned.set_credentials_provider(None);
-        Resolved { unsigned: unsigned.build(), identity }
+        if config.region().is_none() {
+            let remedy =
+                "the broker's own AWS region is not known; set region under [aws], or AWS_REGION for the daemon";
+            return Err(Failure::new(FailureKind::Misconfigured, remedy));
+        }
+        Ok(Own { unsigned: unsigned(&config), identity: config.credentials_provider() })
     }
+
+    fn loader(&self) -> ConfigLoader {
+        let timeouts = TimeoutConfig::builder().operation_timeout(EXCHANGE).operation_attempt_timeout(EXCHANGE).build();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(self.upstream.http_client())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
+        match &self.config.profile {
+            Some(profile) => loader.profile_name(profile),
+            None => loader,
+        }
+    }
+}
+
+fn unsigned(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.clone().into_builder();
+    builder.set_credentials_provider(None);
+    builder.build()
+}
+
+fn signed(config: SdkConfig, credentials: &AwsCredentials) -> SdkConfig {
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(for_sdk(credentials))).build()
 }
 
 /// Our credentials as the SDK's, for signing.

@@ -54,7 +54,7 @@ impl Source<BearerToken> for ClientToken {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
         let config = &self.config;
         let secret = config.client_secret.read(&self.environment)?;
-        let settings = self.sdk.unsigned(Some(&config.region)).await;
+        let settings = self.sdk.unsigned(&config.region).await;
         let client = aws_sdk_cognitoidentityprovider::Client::from_conf(
             aws_sdk_cognitoidentityprovider::config::Builder::from(&settings).allow_no_auth().build(),
         );

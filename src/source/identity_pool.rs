@@ -118,7 +118,7 @@ impl IdentityPool {
 
     async fn vouched(&self, provider: &str, user: &str, identity: &Identity, ask: &Ask) -> Result<Proven, Failure> {
         let signer = identity.held(ask).await?;
-        let client = Client::new(&self.sdk.signing(Some(&self.config.region), &signer.value).await);
+        let client = Client::new(&self.sdk.signing(&self.config.region, &signer.value).await);
         let output = client
             .get_open_id_token_for_developer_identity()
             .identity_pool_id(&self.config.identity_pool)
@@ -143,7 +143,7 @@ fn without(operation: &str, part: &str) -> Failure {
 #[async_trait]
 impl Source<AwsCredentials> for IdentityPool {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
-        let client = Client::new(&self.sdk.unsigned(Some(&self.config.region)).await);
+        let client = Client::new(&self.sdk.unsigned(&self.config.region).await);
         let proven = self.prove(&client, ask).await.inspect_err(|_| self.remember(ask, None))?;
         let sent_at = self.clock.now();
         let output = client

@@ -76,7 +76,7 @@ impl Source<BearerToken> for MachineUser {
         let config = &self.config;
         let password = config.password.read(&self.environment)?;
         let client_secret = config.client_secret.as_ref().map(|secret| secret.read(&self.environment)).transpose()?;
-        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.sdk.unsigned(Some(&config.region)).await);
+        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.sdk.unsigned(&config.region).await);
         let mut request = client
             .initiate_auth()
             .auth_flow(AuthFlowType::UserPasswordAuth)

@@ -62,7 +62,8 @@ impl Upstream {
         let proxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
             .any(|name| environment.var(name).is_some());
-        let connector = Bounded(Arc::new(Lazy { roots, proxied, built: OnceLock::new() }));
+        let connector =
+            Bounded(Arc::new(Lazy { roots, proxied, direct: OnceLock::new(), over_proxy: OnceLock::new() }));
         Ok(Self { connector: SharedHttpConnector::new(connector) })
     }
 
@@ -162,30 +163,39 @@ fn read_bundle(path: &str) -> Result<Vec<u8>, BadBundle> {
 struct Lazy {
     roots: Option<Vec<u8>>,
     proxied: bool,
-    built: OnceLock<Connector>,
+    direct: OnceLock<Connector>,
+    over_proxy: OnceLock<Connector>,
 }
 
 impl Lazy {
-    fn connector(&self) -> &Connector {
-        self.built.get_or_init(|| {
-            let store = match &self.roots {
-                Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
-                None => tls::TrustStore::default(),
-            };
-            let settings = aws_smithy_runtime_api::client::http::HttpConnectorSettings::builder()
-                .connect_timeout(CONNECT)
-                .read_timeout(EXCHANGE)
-                .build();
-            let mut builder = Connector::builder().connector_settings(settings);
-            if self.proxied {
-                builder = builder.proxy_config(ProxyConfig::from_env());
-            }
-            let builder = builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
-            match tls::TlsContext::builder().with_trust_store(store).build() {
-                Ok(context) => builder.tls_context(context).build(),
-                Err(_) => builder.build(),
-            }
-        })
+    /// Plain http goes to this machine and to the metadata services of the host only, and never over a proxy: what they answer
+    /// are credentials.
+    fn connector(&self, url: &str) -> &Connector {
+        if self.proxied && url.starts_with("https:") {
+            self.over_proxy.get_or_init(|| self.build(true))
+        } else {
+            self.direct.get_or_init(|| self.build(false))
+        }
+    }
+
+    fn build(&self, over_proxy: bool) -> Connector {
+        let store = match &self.roots {
+            Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
+            None => tls::TrustStore::default(),
+        };
+        let settings = aws_smithy_runtime_api::client::http::HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(EXCHANGE)
+            .build();
+        let mut builder = Connector::builder().connector_settings(settings);
+        if over_proxy {
+            builder = builder.proxy_config(ProxyConfig::from_env());
+        }
+        let builder = builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
+        match tls::TlsContext::builder().with_trust_store(store).build() {
+            Ok(context) => builder.tls_context(context).build(),
+            Err(_) => builder.build(),
+        }
     }
 }
 
@@ -197,7 +207,7 @@ impl HttpConnector for Bounded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let lazy = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
-            let response = lazy.connector().call(request).await?;
+            let response = lazy.connector(request.uri()).call(request).await?;
             Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LARGEST_ANSWER))))
         })
     }
