@@ -1,8 +1,9 @@
 //! The diagnostic log: to standard error, plain text for people or JSON for machines.
 //!
 //! `CREDBROKER_LOG` sets its level (`error`, `warn`, `info`, `debug`, `trace`; `info` by default), `CREDBROKER_LOG_FORMAT=json`
-//! its form. The level is for credbroker's own words only. Libraries are held at `warn` whatever it says, because below that
-//! the AWS SDK and hyper print whole requests and answers, with secrets and tokens in them.
+//! its form. The level is for credbroker's own words. Libraries are silent whatever it says: the AWS SDK and hyper print whole
+//! requests and answers, with secrets and tokens in them, and the SDK puts bodies even into its warnings. The one exception is
+//! the HTTP client, which warns of missing root certificates.
 
 use std::io::IsTerminal as _;
 
@@ -17,8 +18,10 @@ use crate::environment::Environment;
 pub fn start(environment: &Environment) {
     let wanted = environment.var("CREDBROKER_LOG");
     let level = wanted.and_then(|level| level.parse::<LevelFilter>().ok());
-    let targets =
-        Targets::new().with_default(LevelFilter::WARN).with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
+    let targets = Targets::new()
+        .with_default(LevelFilter::OFF)
+        .with_target("aws_smithy_http_client", LevelFilter::WARN)
+        .with_target("credbroker", level.unwrap_or(LevelFilter::INFO));
     let registry = tracing_subscriber::registry().with(targets);
     // Under journald, which adds the time itself, and in pipes no colours.
     let timeless = environment.var("JOURNAL_STREAM").is_some();
