@@ -105,7 +105,6 @@ async fn life_counts_from_the_sending_and_ends_with_the_earlier_of_the_two() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the test looks at the header it planted")]
 fn the_request_is_what_rfc_6749_asks_for() {
     let source = TokenEndpoint::new(
         config(),

@@ -129,7 +129,8 @@ async fn read(mut body: SdkBody) -> Result<Zeroizing<Vec<u8>>, &'static str> {
 /// The upstream could not be asked: the network's own words, without the request.
 pub fn unreachable(what: &str, cause: &ConnectorError) -> Failure {
     if cause.is_timeout() {
-        return Failure::timed_out(what, CONNECT);
+        let message = format!("{what} does not answer in time; it is asked again");
+        return Failure { timed_out: true, ..Failure::new(FailureKind::Unavailable, message) };
     }
     let message = format!("{what} cannot be reached: {}; it is asked again", innermost(cause));
     Failure::new(FailureKind::Unavailable, message)

@@ -4,7 +4,10 @@
 //! own: it knows nothing of credbroker and asks an unmodified AWS SDK who it is.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the demo is a program for a terminal")]
-#![expect(clippy::disallowed_methods, reason = "a demo is the outermost place: arguments, environment and clock come in here")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a demo is the outermost place: arguments, environment and clock come in here"
+)]
 
 mod asking;
 mod setting;

@@ -1,1 +1,59 @@
+//! The daemon as its users meet it: the real binary as a child process, against a strict emulator, over real sockets.
+//!
+//! The modules are marked as tests one by one so that clippy allows them what it allows in tests.
 
+// What the tests stand on.
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod daemon;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod jwt;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod waiting;
+
+// What callers are promised.
+#[cfg(test)]
+mod asking;
+#[cfg(test)]
+mod callers;
+#[cfg(test)]
+mod chains;
+#[cfg(test)]
+mod cold;
+#[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod keeping;
+#[cfg(test)]
+mod leaks;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod outage;
+
+// What developers are promised.
+#[cfg(test)]
+mod arrows;
+#[cfg(test)]
+mod demo;
+
+// What operators are promised.
+#[cfg(test)]
+mod activation;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod starting;

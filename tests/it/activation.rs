@@ -1,0 +1,94 @@
+//! What the daemon and systemd say to each other: readiness, and sockets that were open before the daemon was.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::UnixDatagram;
+
+use crate::client::{Ask, Way};
+use crate::daemon::{Launch, free_port, holds};
+use crate::documents::{ORDERS, billing_for_orders};
+use crate::process::{self, CREDBROKER, Running};
+use crate::site::Site;
+use crate::waiting::limited;
+
+async fn told(socket: &UnixDatagram) -> String {
+    let mut message = [0; 1024];
+    let received = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut message)).await;
+    String::from_utf8_lossy(&message[..received.unwrap().unwrap()]).into_owned()
+}
+
+#[tokio::test]
+async fn systemd_hears_ready_when_requests_are_answered_and_stopping_at_the_drain() {
+    limited(async {
+        let site = Site::open().await;
+        // Started means here that READY came; nobody has asked it anything yet.
+        let daemon = site.launch(&billing_for_orders()).notified().start().await;
+        assert_eq!(daemon.get("/v1/tokens/billing", ORDERS).await.status, 200);
+        assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get("/healthz")).await.status, 200);
+        daemon.running.signal("TERM").await;
+        let stopping = told(daemon.notifications.as_ref().unwrap()).await;
+        assert!(stopping.contains("STOPPING=1"), "{stopping}");
+    })
+    .await;
+}
+
+/// Starts a daemon as systemd does: with `tcp` and `unix` as the descriptors 3 and 4, called `name`.
+fn activated(launch: &Launch, name: &str, tcp: impl Into<OwnedFd>, unix: impl Into<OwnedFd>) -> Running {
+    let file = launch.configure(0);
+    // The shell moves what it got as its input and output, and becomes the daemon: LISTEN_PID is then the daemon's own.
+    let script = format!(
+        "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={name}:{name} exec '{CREDBROKER}' run --config '{}'",
+        file.display()
+    );
+    let mut command = process::command("/bin/sh", Path::new("/"), launch.environment());
+    command.args(["-c", &script]).stdin(Stdio::from(tcp.into())).stdout(Stdio::from(unix.into()));
+    Running::spawn(command)
+}
+
+#[tokio::test]
+async fn sockets_of_systemd_are_served_and_connections_from_before_the_start_too() {
+    limited(async {
+        let site = Site::open().await;
+        let port = free_port();
+        let tcp = holds("127.0.0.1", port).unwrap();
+        let path = site.dir.path().join("held.sock");
+        let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let early =
+            tokio::spawn(
+                async move { Ask::get("/v1/tokens/billing").bearer(ORDERS).over(&Way::V4(port)).await.unwrap() },
+            );
+
+        let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
+        let mut running = activated(&launch, "api", tcp, unix);
+        assert_eq!(early.await.unwrap().status, 200, "it waited in the backlog");
+        let over_unix = Ask::get("/v1/tokens/billing").bearer(ORDERS).over(&Way::Unix(path.clone())).await.unwrap();
+        assert_eq!((over_unix.status, over_unix.cache()), (200, "hit"));
+
+        running.signal("TERM").await;
+        running.signal("TERM").await;
+        assert_eq!(running.wait(Duration::from_secs(6)).await, 0);
+        assert!(path.exists(), "the socket is systemd's, not the daemon's to remove");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_socket_of_another_name_is_not_taken() {
+    limited(async {
+        let site = Site::open().await;
+        let tcp = holds("127.0.0.1", free_port()).unwrap();
+        let unix = std::os::unix::net::UnixListener::bind(site.dir.path().join("held.sock")).unwrap();
+        let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
+        let mut running = activated(&launch, "other", tcp, unix);
+        assert_eq!(running.wait(Duration::from_secs(6)).await, 1);
+        let said = running.printed.text();
+        assert!(
+            said.contains("systemd:api") && said.contains("other") && said.contains("FileDescriptorName=api"),
+            "{said}"
+        );
+    })
+    .await;
+}

@@ -1,0 +1,203 @@
+//! The daemon under test: configured, started, waited for, and ended with the test.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::UnixDatagram;
+
+use crate::client::{Answer, Ask, Way};
+use crate::process::{self, CREDBROKER, Ended, Running};
+use crate::waiting::until;
+
+/// A daemon answers within this after its start.
+const START: Duration = Duration::from_secs(10);
+/// Where a configuration says nothing of its own.
+const LISTENERS: &str = "[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/api.sock\"]\n";
+
+/// A daemon to be started.
+pub struct Launch {
+    dir: PathBuf,
+    document: String,
+    environment: Vec<(String, String)>,
+    port: Option<u16>,
+    notifications: Option<UnixDatagram>,
+}
+
+/// A daemon that answers.
+pub struct Daemon {
+    pub port: u16,
+    pub dir: PathBuf,
+    pub running: Running,
+    /// What it told systemd, where a test listens to that.
+    pub notifications: Option<UnixDatagram>,
+}
+
+impl Launch {
+    pub fn new(dir: &Path, document: &str, environment: Vec<(String, String)>) -> Self {
+        let head = if document.contains("[server]") { "" } else { LISTENERS };
+        Self {
+            dir: dir.to_owned(),
+            document: format!("{head}{document}"),
+            environment,
+            port: None,
+            notifications: None,
+        }
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Takes this port and no other.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Listens to what the daemon tells systemd, and takes its READY for the start.
+    pub fn notified(mut self) -> Self {
+        let path = self.dir.join("notify");
+        self.notifications = Some(UnixDatagram::bind(&path).unwrap());
+        self.env("NOTIFY_SOCKET", path.to_str().unwrap())
+    }
+
+    /// Starts the daemon and waits until it is up. Where another process took the port meanwhile, on another one.
+    pub async fn start(mut self) -> Daemon {
+        loop {
+            let port = self.port.unwrap_or_else(free_port);
+            let mut daemon = self.spawn(port);
+            daemon.notifications = self.notifications.take();
+            let up = until("the daemon's start", START, async || daemon.is_up().await).await;
+            match up {
+                Ok(()) => return daemon,
+                Err(code) => {
+                    let raced = self.port.is_none() && daemon.running.printed.text().contains("in use");
+                    assert!(raced, "the daemon ended with {code}:\n{}", daemon.running.printed.text());
+                    self.notifications = daemon.notifications.take();
+                }
+            }
+        }
+    }
+
+    /// Runs the daemon to its end, for one that must not start.
+    pub async fn fails(self) -> Ended {
+        let port = self.port.unwrap_or_else(free_port);
+        process::finish(self.command(port)).await
+    }
+
+    fn spawn(&self, port: u16) -> Daemon {
+        let mut command = self.command(port);
+        command.stdout(Stdio::piped());
+        Daemon { port, dir: self.dir.clone(), running: Running::spawn(command), notifications: None }
+    }
+
+    fn command(&self, port: u16) -> tokio::process::Command {
+        let file = self.configure(port);
+        let mut command = process::command(CREDBROKER, &self.dir, &self.environment);
+        command.arg("run").arg("--config").arg(file);
+        command
+    }
+
+    /// Writes the configuration.
+    pub fn configure(&self, port: u16) -> PathBuf {
+        let emulator = self.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").map_or("", |(_, url)| url);
+        let text = self.document.replace("DIR", self.dir.to_str().unwrap()).replace("EMULATOR", emulator);
+        let file = self.dir.join("credbroker.toml");
+        std::fs::write(&file, text.replace("PORT", &port.to_string())).unwrap();
+        file
+    }
+
+    /// What the daemon's environment would hold.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+}
+
+impl Daemon {
+    /// Asks over 127.0.0.1.
+    pub async fn ask(&self, ask: Ask) -> Answer {
+        self.ask_over(&self.v4(), ask).await
+    }
+
+    pub async fn ask_over(&self, way: &Way, ask: Ask) -> Answer {
+        ask.over(way).await.unwrap_or_else(|cause| panic!("no answer over {way:?}: {cause}"))
+    }
+
+    /// Gets `path` as the caller with `token`.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.ask(Ask::get(path).bearer(token)).await
+    }
+
+    /// Gets `path` until the answer is 200.
+    pub async fn served(&self, path: &str, token: &str) -> Answer {
+        let what = format!("{path} is served");
+        until(&what, Duration::from_secs(15), async || {
+            Some(self.get(path, token).await).filter(|answer| answer.status == 200)
+        })
+        .await
+    }
+
+    pub fn v4(&self) -> Way {
+        Way::V4(self.port)
+    }
+
+    pub fn v6(&self) -> Way {
+        Way::V6(self.port)
+    }
+
+    pub fn unix(&self) -> Way {
+        Way::Unix(self.dir.join("api.sock"))
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// `Some` when it is up, or the exit code when it has ended.
+    async fn is_up(&mut self) -> Option<Result<(), i32>> {
+        if let Some(code) = self.running.ended().await {
+            return Some(Err(code));
+        }
+        let up = match &self.notifications {
+            Some(socket) => ready(socket),
+            None => match Ask::get("/healthz").over(&self.v4()).await {
+                // Another daemon on the same port would be up too.
+                Ok(answer) => answer.status == 200 && self.running.printed.text().contains("serving"),
+                Err(_) => false,
+            },
+        };
+        up.then_some(Ok(()))
+    }
+}
+
+fn ready(socket: &UnixDatagram) -> bool {
+    let mut message = [0; 1024];
+    socket.try_recv(&mut message).is_ok_and(|length| String::from_utf8_lossy(&message[..length]).contains("READY=1"))
+}
+
+/// A port that is free on both loopback families, below those that the kernel gives to outgoing connections.
+pub fn free_port() -> u16 {
+    let is_free = |port: u16| {
+        holds("127.0.0.1", port).is_ok() && holds("::1", port).map_or_else(|cause| !is_taken(&cause), |_| true)
+    };
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..32_000));
+    ports.find(|port| is_free(*port)).unwrap_or_else(|| unreachable!("the iterator has no end"))
+}
+
+/// Holds a port.
+#[expect(clippy::disallowed_methods, reason = "nobody connects here, so the backlog is of no matter")]
+pub fn holds(address: &str, port: u16) -> std::io::Result<std::net::TcpListener> {
+    std::net::TcpListener::bind((address, port))
+}
+
+fn is_taken(cause: &std::io::Error) -> bool {
+    cause.kind() == std::io::ErrorKind::AddrInUse
+}

@@ -1,0 +1,98 @@
+//! What the daemon does not take from a client.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::client::{Ask, Way, raw, read_to_end};
+use crate::documents::{ORDERS, billing_for_orders};
+use crate::site::Site;
+use crate::waiting::{Stopwatch, limited, until};
+
+fn at_most(connections: u32, listen: &str) -> String {
+    format!("[server]\nlisten = [{listen}]\nmax_connections = {connections}\n{}", billing_for_orders())
+}
+
+#[tokio::test]
+async fn a_head_of_17_kib_is_refused_and_the_connection_closed() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        let request =
+            |size: usize| format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "a".repeat(size));
+        let refused = raw(daemon.port, &request(17 * 1024)).await;
+        assert!(refused.starts_with("HTTP/1.1 431") || refused.starts_with("HTTP/1.1 400"), "{refused}");
+        let many = "X: y\r\n".repeat(200);
+        let refused = raw(daemon.port, &format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}\r\n")).await;
+        assert!(refused.starts_with("HTTP/1.1 431") || refused.starts_with("HTTP/1.1 400"), "{refused}");
+        let fits = request(8 * 1024).replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        assert!(raw(daemon.port, &fits).await.starts_with("HTTP/1.1 200"), "8 KiB are a large cookie, and are taken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_of_70_kb_is_refused_before_it_is_sent() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        let head = format!("POST /v1/tokens/billing HTTP/1.1\r\nHost: localhost\r\nAuthorization: {ORDERS}\r\nContent-Length: 70000\r\n\r\n");
+        let watch = Stopwatch::start();
+        let refused = raw(daemon.port, &head).await;
+        assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+        assert!(watch.elapsed() < Duration::from_secs(5), "it waited {:?} for the body", watch.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_third_connection_waits_for_a_place() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&at_most(2, "\"127.0.0.1:PORT\"")).await;
+        // The backlog is first come, first served, so both are accepted before any that come later.
+        let silent = async || TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
+        let (one, other) = (silent().await, silent().await);
+        let mut third = tokio::spawn({
+            let (ask, way) = (Ask::get("/healthz"), daemon.v4());
+            async move { ask.over(&way).await.unwrap() }
+        });
+        let early = tokio::time::timeout(Duration::from_millis(600), &mut third).await;
+        assert!(early.is_err(), "it was served although both places were taken: {early:?}");
+        drop(one);
+        // Well before the silent ones are closed for being silent.
+        let answer = tokio::time::timeout(Duration::from_secs(5), third).await.unwrap().unwrap();
+        assert_eq!(answer.status, 200);
+        drop(other);
+    })
+    .await;
+}
+
+/// Contract, section 2: `max_connections` counts connections; every listener is served whatever it is.
+#[tokio::test]
+async fn few_connections_are_still_served_on_every_listener() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&at_most(1, "\"127.0.0.1:PORT\", \"unix:DIR/api.sock\"")).await;
+        for way in [daemon.v4(), daemon.unix(), Way::V4(daemon.port), daemon.unix()] {
+            let served = async || Ask::get("/healthz").over(&way).await.ok().filter(|answer| answer.status == 200);
+            until(&format!("an answer over {way:?}"), Duration::from_secs(5), served).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_never_finished_is_closed() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        let mut half = TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
+        half.write_all(b"GET /v1/tokens/billing HTTP/1.1\r\nHost: local").await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(15), read_to_end(&mut half)).await;
+        assert!(closed.is_ok(), "it is held open for ever");
+        assert_eq!(daemon.get("/v1/tokens/billing", ORDERS).await.status, 200, "others are served");
+    })
+    .await;
+}

@@ -1,0 +1,117 @@
+//! Child processes of the daemon's binary: what they print is collected, and they end with the test.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+/// The binary under test.
+pub const CREDBROKER: &str = env!("CARGO_BIN_EXE_credbroker");
+/// No command takes longer; one that does is a test that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a command ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// `program` with an environment that holds what is named and nothing else.
+pub fn command(program: &str, dir: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(environment.iter().cloned()).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a command to its end.
+pub async fn finish(mut command: Command) -> Ended {
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+    let output = tokio::time::timeout(PATIENCE, running)
+        .await
+        .unwrap_or_else(|_| panic!("the command did not end within {PATIENCE:?}"));
+    let output = output.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// What a process has printed so far, on both streams.
+#[derive(Clone, Debug, Default)]
+pub struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Printed {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    fn collect_from(&self, mut stream: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
+        let printed = self.clone();
+        tokio::spawn(async move {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut piece).await {
+                printed.0.lock().unwrap().extend_from_slice(&piece[..count]);
+            }
+        })
+    }
+}
+
+/// A running process.
+pub struct Running {
+    child: Child,
+    pub printed: Printed,
+    collectors: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let printed = Printed::default();
+        let stdout = child.stdout.take().map(|stdout| printed.collect_from(stdout));
+        let stderr = child.stderr.take().map(|stderr| printed.collect_from(stderr));
+        Self { child, printed, collectors: stdout.into_iter().chain(stderr).collect() }
+    }
+
+    /// The exit code, if it has ended; -1 for a signal.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().unwrap()?;
+        self.all_printed().await;
+        Some(status.code().unwrap_or(-1))
+    }
+
+    /// Waits until what it printed before its end has been collected.
+    async fn all_printed(&mut self) {
+        for collector in self.collectors.drain(..) {
+            collector.await.unwrap();
+        }
+    }
+
+    /// Sends a signal such as `TERM`.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap_or_else(|| panic!("it has ended already"));
+        let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Waits for the end; the exit code, -1 for a signal.
+    pub async fn wait(&mut self, patience: Duration) -> i32 {
+        let ended = tokio::time::timeout(patience, self.child.wait()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("the process did not end within {patience:?}")).unwrap();
+        self.all_printed().await;
+        ended.code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- the process printed\n{}----", self.printed.text());
+        }
+        // Gone already is as good; kill_on_drop reaps it.
+        let _ = self.child.start_kill();
+    }
+}
