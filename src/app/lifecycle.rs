@@ -195,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn a_daemon_does_not_ask_itself() {
         let mut inherited = Inherited::take(&Environment::default());
-        let sockets = listen::open(&config::Listen::Loopback(0), &mut inherited).unwrap();
+        let sockets = listen::open(&listen::Listen::Loopback(0), &mut inherited).unwrap();
         let name = sockets[0].name();
         let uri = format!("http://{name}/v1/credentials/x");
         let own = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())]);

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 pub use problem::Problems;
 pub use schema::schema;
-pub use text::{Listen, is_loopback};
+pub use text::is_loopback;
 
+use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::Inputs;
 use crate::refresh::schedule::Freshness;

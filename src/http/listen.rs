@@ -3,6 +3,7 @@
 //! `loopback:PORT` holds 127.0.0.1 and ::1 together, so that nobody else on the machine can take the other one and be asked
 //! in our place by whoever says `localhost`. The backlog is long: with the usual 128 a burst of callers waits a second.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,11 +14,34 @@ use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::config::Listen;
 use crate::environment::Environment;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// Where callers come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// 127.0.0.1 and ::1 together.
+    Loopback(u16),
+    /// One loopback address.
+    Address(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+    /// Sockets that systemd holds, by `FileDescriptorName=`.
+    Systemd(String),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(port) => write!(f, "loopback:{port}"),
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
+        }
+    }
+}
 
 /// A bound socket.
 #[derive(Debug)]

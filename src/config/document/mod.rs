@@ -1,0 +1,222 @@
+//! The configuration document as it is written: shapes, no logic. Its JSON Schema, which `credbroker schema` prints and the
+//! checker walks, is derived from here, so this file is the grammar.
+//!
+//! Four extensions of JSON Schema say what the checker should know besides: `x-ref` (the text names an entry of these
+//! tables, or is one of these words), `x-secret` (a place of a secret, never a literal), `x-one-of` (exactly one of these
+//! keys is given), `x-unbuilt` (grammar of a later version: parsed, checked, then refused by name).
+
+#![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
+
+mod credentials;
+mod later;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use credentials::{AssumeRole, CredentialsSource, CredentialsTable, IdentityPool, Login};
+pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
+pub use tokens::{CognitoToken, CognitoUserToken, HandOut, TokenSource, TokenTable};
+
+use super::text::{FileMode, Read};
+use crate::http::listen::Listen;
+use crate::policy::TokenDigest;
+
+/// The configuration of one credbroker.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+pub struct Document {
+    /// Where callers come in.
+    pub server: Server,
+    /// The broker's own AWS identity and region; what is not given comes from the SDK's chain.
+    pub aws: Aws,
+    /// How what is held is kept fresh; every token and credentials table may override it.
+    pub refresh: Refresh,
+    /// OAuth 2.0 bearer tokens the broker can obtain, by name.
+    pub tokens: BTreeMap<String, TokenTable>,
+    /// Temporary AWS credentials the broker can obtain, by name.
+    pub credentials: BTreeMap<String, CredentialsTable>,
+    /// The local processes that may ask, by name.
+    pub callers: BTreeMap<String, CallerTable>,
+    /// Authorities whose inbound JWTs the broker verifies, by name.
+    #[schemars(extend("x-unbuilt" = "inbound verification"))]
+    pub issuers: BTreeMap<String, IssuerTable>,
+    /// An EC2 instance metadata (IMDSv2) look-alike.
+    #[schemars(extend("x-unbuilt" = "the IMDS listener"))]
+    pub imds: Option<ImdsTable>,
+    /// Files kept fresh, by name.
+    #[schemars(extend("x-unbuilt" = "credential files"))]
+    pub files: BTreeMap<String, FileTable>,
+    /// Local forward addresses that add the credential, by name.
+    #[schemars(extend("x-unbuilt" = "egress"))]
+    pub egress: BTreeMap<String, EgressTable>,
+    /// A cache shared by a fleet.
+    #[schemars(extend("x-unbuilt" = "the shared cache"))]
+    pub shared_cache: Option<SharedCacheTable>,
+}
+
+/// Where callers come in.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Addresses to listen on: "loopback:PORT" (127.0.0.1 and ::1 together), a literal loopback address, "unix:/PATH", or
+    /// "systemd:NAME" (socket activation).
+    pub listen: Vec<Read<Listen>>,
+    /// An address for /healthz and /readyz only; may be reachable from other machines.
+    pub admin_listen: Option<Read<SocketAddr>>,
+    /// How long to go on answering after SIGTERM.
+    pub drain: Read<Duration>,
+    /// Connections held at once; more wait in the listen backlog.
+    #[schemars(range(min = 1, max = 65536))]
+    pub max_connections: u32,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![Read(Listen::Loopback(2778))],
+            admin_listen: None,
+            drain: Read(Duration::from_secs(10)),
+            max_connections: 1024,
+        }
+    }
+}
+
+/// The broker's own AWS identity and region.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aws {
+    /// The region of STS.
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+}
+
+/// Defaults of every token and credentials table.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Refresh {
+    /// Refresh-due after this share of the lifetime, jittered once per lease by up to 5 % either way.
+    #[schemars(range(min = 0.1, max = 0.95))]
+    pub ahead: f64,
+    /// "used": renewed only if it was asked for since it was last renewed; "always": from the start on.
+    pub keep: Keep,
+    /// Renew so early that an outage of this length is not noticed.
+    pub outage_cover: Option<Read<Duration>>,
+    /// Spread the start-up fetches of "always" entries over this window.
+    pub spread: Read<Duration>,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self { ahead: 0.75, keep: Keep::Used, outage_cover: None, spread: Read(Duration::ZERO) }
+    }
+}
+
+/// Which leases are renewed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Renewed only if it was asked for since it was last renewed.
+    Used,
+    /// Renewed always, from the start on.
+    Always,
+}
+
+/// What a token or credentials table may override.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Override {
+    /// Refresh-due after this share of the lifetime.
+    #[schemars(range(min = 0.1, max = 0.95))]
+    pub ahead: Option<f64>,
+    /// "used" or "always".
+    pub keep: Option<Keep>,
+    /// Renew so early that an outage of this length is not noticed.
+    pub outage_cover: Option<Read<Duration>>,
+    /// Shared with the fleet by way of `shared_cache`.
+    #[schemars(extend("x-unbuilt" = "the shared cache"))]
+    pub share: Option<bool>,
+}
+
+/// A local process that may ask. Every factor given must match.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallerTable {
+    /// What it may have: "tokens.NAME", "credentials.NAME", "issuers.NAME"; nothing else.
+    #[schemars(extend("x-ref" = ["tokens", "credentials", "issuers"]))]
+    pub allow: Vec<String>,
+    /// The token it presents.
+    pub token: Option<CallerToken>,
+    /// The user its process runs as, by name or number.
+    pub uid: Option<User>,
+    /// Its systemd unit.
+    #[schemars(extend("x-unbuilt" = "callers known by unit"))]
+    pub unit: Option<String>,
+}
+
+/// The token a caller presents: exactly one of file, sha256 and generate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-secret" = true, "x-one-of" = ["file", "sha256", "generate"]))]
+pub struct CallerToken {
+    /// In a file.
+    pub file: Option<PathBuf>,
+    /// Its SHA-256.
+    pub sha256: Option<Read<TokenDigest>>,
+    /// Written here by the broker, a fresh one at each start.
+    #[schemars(extend("x-unbuilt" = "generated caller tokens"))]
+    pub generate: Option<PathBuf>,
+    /// With generate: the file's permission bits.
+    pub mode: Option<Read<FileMode>>,
+    /// With generate: the file's group.
+    pub group: Option<String>,
+}
+
+/// A user of this machine.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(untagged)]
+pub enum User {
+    /// By number.
+    Id(u32),
+    /// By name.
+    Name(String),
+}
+
+/// Where a secret is: exactly one of file, env, credential, cognito and secrets_manager. Never a literal.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-secret" = true, "x-one-of" = ["file", "env", "credential", "cognito", "secrets_manager"]))]
+pub struct SecretPlace {
+    /// In a file; one trailing newline is dropped.
+    pub file: Option<PathBuf>,
+    /// In an environment variable of the daemon.
+    pub env: Option<String>,
+    /// In a systemd credential ($CREDENTIALS_DIRECTORY).
+    #[schemars(length(min = 1))]
+    pub credential: Option<String>,
+    /// At Cognito: DescribeUserPoolClient with the broker's own identity.
+    #[schemars(extend("x-unbuilt" = "secrets read from Cognito"))]
+    pub cognito: Option<bool>,
+    /// In AWS Secrets Manager, by name or ARN.
+    #[schemars(extend("x-unbuilt" = "secrets read from Secrets Manager"))]
+    pub secrets_manager: Option<String>,
+    /// With secrets_manager: the key inside its JSON.
+    pub key: Option<String>,
+}
+
+/// One place of a secret, or a list of two during a rotation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(extend("x-secret" = true))]
+pub enum SecretPlaces {
+    /// One.
+    One(SecretPlace),
+    /// The first is tried, then the second.
+    Two(#[schemars(length(min = 2, max = 2), extend("x-unbuilt" = "a list of two secrets"))] Vec<SecretPlace>),
+}

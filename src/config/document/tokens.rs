@@ -1,0 +1,174 @@
+//! `[tokens.*]`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Override, SecretPlace, SecretPlaces};
+use crate::config::text::{Domain, Read, Scope, UpstreamUrl, UserPoolId};
+
+/// A bearer token the broker can obtain.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct TokenTable {
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub source: TokenSource,
+    /// How it is kept fresh.
+    #[serde(flatten)]
+    pub refresh: Override,
+}
+
+/// Where a token comes from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum TokenSource {
+    /// OAuth 2.0 client_credentials against an Amazon Cognito user pool.
+    Cognito(CognitoToken),
+    /// A machine user of a Cognito user pool.
+    CognitoUser(CognitoUserToken),
+    /// Any RFC 6749 server.
+    #[schemars(extend("x-unbuilt" = "the source oauth2"))]
+    Oauth2(Box<Oauth2Token>),
+    /// STS GetWebIdentityToken: a JWT that proves this AWS principal.
+    #[schemars(extend("x-unbuilt" = "the source sts"))]
+    Sts(StsToken),
+}
+
+/// OAuth 2.0 client_credentials against an Amazon Cognito user pool.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct CognitoToken {
+    /// The user pool's id.
+    pub user_pool: Read<UserPoolId>,
+    /// Prefix, full custom domain or URL of the hosted token endpoint. Without it, GetClientToken is used.
+    pub domain: Option<Read<Domain>>,
+    /// The app client's id.
+    #[schemars(length(min = 1, max = 128))]
+    pub client_id: String,
+    /// The app client's secret, or a list of two during a rotation.
+    pub client_secret: SecretPlaces,
+    /// The scopes to ask for; all that the app client is allowed, if none is given.
+    #[serde(default)]
+    pub scopes: Vec<Read<Scope>>,
+    /// aws_client_metadata / ClientMetadata for the pool's triggers; not a place for secrets.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A machine user of a user pool.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct CognitoUserToken {
+    /// The user pool's id.
+    pub user_pool: Read<UserPoolId>,
+    /// The app client's id.
+    #[schemars(length(min = 1, max = 128))]
+    pub client_id: String,
+    /// The app client's secret, where it has one.
+    pub client_secret: Option<SecretPlaces>,
+    /// The user's name.
+    #[schemars(length(min = 1, max = 128))]
+    pub username: String,
+    /// The user's password.
+    pub password: SecretPlace,
+    /// How the user signs in.
+    #[serde(default)]
+    pub flow: SignIn,
+    /// Which of the tokens is handed out.
+    #[serde(default, rename = "use")]
+    pub hand_out: HandOut,
+}
+
+/// How a machine user signs in.
+#[derive(Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignIn {
+    /// InitiateAuth with USER_PASSWORD_AUTH.
+    #[default]
+    UserPassword,
+    /// AdminInitiateAuth with ADMIN_USER_PASSWORD_AUTH.
+    #[schemars(extend("x-unbuilt" = "the flow admin-user-password"))]
+    AdminUserPassword,
+    /// InitiateAuth with USER_SRP_AUTH.
+    #[schemars(extend("x-unbuilt" = "the flow user-srp"))]
+    UserSrp,
+}
+
+/// Which of a user's tokens is handed out.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum HandOut {
+    /// The ID token.
+    #[default]
+    Id,
+    /// The access token.
+    Access,
+}
+
+/// Any RFC 6749 server.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Oauth2Token {
+    /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
+    pub issuer: Option<Read<UpstreamUrl>>,
+    /// The token endpoint itself.
+    pub token_endpoint: Option<Read<UpstreamUrl>>,
+    /// The client's id.
+    pub client_id: String,
+    /// How the client authenticates.
+    pub client_auth: ClientAuth,
+    /// The client's secret, for "basic" and "post".
+    pub client_secret: Option<SecretPlaces>,
+    /// The private key, for "private-key-jwt".
+    pub private_key: Option<SecretPlace>,
+    /// The key's id, for "private-key-jwt".
+    pub key_id: Option<String>,
+    /// The token that is the client's assertion, for "token".
+    #[schemars(extend("x-ref" = ["tokens"]))]
+    pub client_assertion: Option<String>,
+    /// The scopes to ask for.
+    #[serde(default)]
+    pub scopes: Vec<Read<Scope>>,
+    /// The audience to ask for.
+    pub audience: Option<String>,
+    /// The resources to ask for (RFC 8707).
+    #[serde(default)]
+    pub resource: Vec<String>,
+}
+
+/// How an OAuth 2.0 client authenticates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuth {
+    /// HTTP Basic.
+    Basic,
+    /// In the form.
+    Post,
+    /// A JWT signed with a private key (RFC 7523).
+    PrivateKeyJwt,
+    /// Another token as the assertion (RFC 7523).
+    Token,
+}
+
+/// STS GetWebIdentityToken.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct StsToken {
+    /// Who the JWT is for.
+    pub audience: Vec<String>,
+    /// How long it lives, 60 s to 1 h.
+    pub lifetime: Option<Read<Duration>>,
+    /// The signature's algorithm.
+    pub algorithm: StsAlgorithm,
+    /// Whose identity it proves; the broker's own by default.
+    #[serde(rename = "as")]
+    #[schemars(extend("x-ref" = ["credentials"]))]
+    pub identity: Option<String>,
+}
+
+/// The algorithms of GetWebIdentityToken.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub enum StsAlgorithm {
+    /// ECDSA on P-384.
+    ES384,
+    /// RSA.
+    RS256,
+}

@@ -1,0 +1,85 @@
+//! Ids and ARNs of AWS.
+
+use super::Text;
+
+/// A user pool's id, `REGION_ID` (CreateUserPool).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPoolId {
+    /// The whole id.
+    pub id: String,
+    /// The part before the underscore.
+    pub region: String,
+}
+
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() >= 3
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+        && parts.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+}
+
+impl Text for UserPoolId {
+    const FORMAT: &'static str = "user-pool-id";
+    const EXPECTED: &'static str = "a user pool id such as \"eu-west-1_AbCd12345\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let (region, rest) = text.split_once('_').ok_or_else(String::new)?;
+        if !is_region(region) || rest.is_empty() || text.len() > 55 || !rest.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            return Err(String::new());
+        }
+        Ok(Self { id: text.to_owned(), region: region.to_owned() })
+    }
+}
+
+/// An identity pool's id, `REGION:GUID` (CreateIdentityPool).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityPoolId {
+    /// The whole id.
+    pub id: String,
+    /// The part before the colon.
+    pub region: String,
+}
+
+impl Text for IdentityPoolId {
+    const FORMAT: &'static str = "identity-pool-id";
+    const EXPECTED: &'static str = "an identity pool id such as \"eu-west-1:11112222-3333-4444-5555-666677778888\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let (region, guid) = text.split_once(':').ok_or_else(String::new)?;
+        let lengths: Vec<usize> = guid.split('-').map(str::len).collect();
+        if !is_region(region)
+            || lengths != [8, 4, 4, 4, 12]
+            || !guid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+        {
+            return Err(String::new());
+        }
+        Ok(Self { id: text.to_owned(), region: region.to_owned() })
+    }
+}
+
+/// A role's ARN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleArn(pub String);
+
+impl Text for RoleArn {
+    const FORMAT: &'static str = "role-arn";
+    const EXPECTED: &'static str = "a role ARN such as \"arn:aws:iam::111122223333:role/orders\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let fields: Vec<&str> = text.splitn(6, ':').collect();
+        let [arn, partition, service, _, account, resource] = fields[..] else { return Err(String::new()) };
+        let good = arn == "arn"
+            && partition.starts_with("aws")
+            && service == "iam"
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && resource
+                .strip_prefix("role/")
+                .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
+            && text.len() <= 2048;
+        if good { Ok(Self(text.to_owned())) } else { Err(String::new()) }
+    }
+}

@@ -1,0 +1,172 @@
+//! Texts of the document that are parsed into types: each has a name (its JSON Schema `format`), a parser and a sentence
+//! that says what is expected. The checker and serde use the same parser.
+
+mod address;
+mod aws;
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+pub use address::{Domain, LoopbackAddress, UpstreamUrl, is_loopback};
+pub use aws::{IdentityPoolId, RoleArn, UserPoolId};
+
+use crate::http::listen::Listen;
+use crate::policy::{Grant, TokenDigest};
+use crate::source::template::Template;
+
+/// A text type of the document.
+pub trait Text: Sized {
+    /// Its name in the JSON Schema.
+    const FORMAT: &'static str;
+    /// What is expected, as a noun phrase with an example.
+    const EXPECTED: &'static str;
+    /// Reads it. The error, if it has words, adds to "expected …".
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// A text read as `T`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Read<T>(pub T);
+
+impl<'de, T: Text> Deserialize<'de> for Read<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        T::read(&text).map(Self).map_err(|_| serde::de::Error::custom(format!("expected {}", T::EXPECTED)))
+    }
+}
+
+impl<T: Text> JsonSchema for Read<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": T::FORMAT })
+    }
+}
+
+/// Checks `text` as the format asks: what was expected, if it is not that. Unknown formats allow everything.
+pub fn check(format: &str, text: &str) -> Result<(), String> {
+    fn reads<T: Text>(text: &str) -> Result<(), String> {
+        T::read(text).map(drop).map_err(|why| {
+            let why = if why.is_empty() { why } else { format!(" ({why})") };
+            format!("expected {}{why}", T::EXPECTED)
+        })
+    }
+    match format {
+        Duration::FORMAT => reads::<Duration>(text),
+        UserPoolId::FORMAT => reads::<UserPoolId>(text),
+        IdentityPoolId::FORMAT => reads::<IdentityPoolId>(text),
+        Domain::FORMAT => reads::<Domain>(text),
+        UpstreamUrl::FORMAT => reads::<UpstreamUrl>(text),
+        RoleArn::FORMAT => reads::<RoleArn>(text),
+        Listen::FORMAT => reads::<Listen>(text),
+        LoopbackAddress::FORMAT => reads::<LoopbackAddress>(text),
+        SocketAddr::FORMAT => reads::<SocketAddr>(text),
+        Template::FORMAT => reads::<Template>(text),
+        FileMode::FORMAT => reads::<FileMode>(text),
+        Scope::FORMAT => reads::<Scope>(text),
+        TokenDigest::FORMAT => reads::<TokenDigest>(text),
+        _ => Ok(()),
+    }
+}
+
+impl Text for Duration {
+    const FORMAT: &'static str = "duration";
+    const EXPECTED: &'static str = "a duration such as \"90s\", \"15m\" or \"1h\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let unit = text.chars().next_back().ok_or_else(String::new)?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            _ => return Err(String::new()),
+        };
+        let digits = &text[..text.len() - 1];
+        if digits.is_empty() || digits.len() > 7 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(String::new());
+        }
+        digits.parse::<u64>().map(|count| Self::from_secs(count * seconds)).map_err(|_| String::new())
+    }
+}
+
+impl Text for Template {
+    const FORMAT: &'static str = "template";
+    const EXPECTED: &'static str = "a text, in which {caller} and {host} may stand";
+
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("not empty".to_owned()) } else { Self::parse(text) }
+    }
+}
+
+/// The permission bits of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl Text for FileMode {
+    const FORMAT: &'static str = "file-mode";
+    const EXPECTED: &'static str = "permission bits in octal, such as \"0440\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let bits = u32::from_str_radix(text, 8).map_err(|_| String::new())?;
+        if !(3..=4).contains(&text.len()) || bits > 0o777 {
+            return Err(String::new());
+        }
+        if bits & 0o007 != 0 { Err("not open to others".to_owned()) } else { Ok(Self(bits)) }
+    }
+}
+
+/// One scope (RFC 6749 section 3.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope(pub String);
+
+impl Text for Scope {
+    const FORMAT: &'static str = "scope";
+    const EXPECTED: &'static str = "one scope, without spaces, quotes or backslashes, such as \"billing/read\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let allowed = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+        if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) {
+            Err(String::new())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl Text for TokenDigest {
+    const FORMAT: &'static str = "sha256";
+    const EXPECTED: &'static str = "the SHA-256 of the token as 64 hexadecimal digits";
+
+    fn read(text: &str) -> Result<Self, String> {
+        Self::from_hex(text).ok_or_else(String::new)
+    }
+}
+
+impl Text for Grant {
+    const FORMAT: &'static str = "grant";
+    const EXPECTED: &'static str = "\"tokens.NAME\", \"credentials.NAME\" or \"issuers.NAME\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once('.').ok_or_else(String::new)?;
+        let name = name.to_owned();
+        match kind {
+            "tokens" => Ok(Self::Token(name)),
+            "credentials" => Ok(Self::Credentials(name)),
+            "issuers" => Ok(Self::Issuer(name)),
+            _ => Err(String::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
