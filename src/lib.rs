@@ -15,13 +15,14 @@
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
 //! sees; `policy`, [`lease`] and the cell do no I/O; nobody but [`app`] takes the whole configuration or wires anything.
-//! [`clock`], [`environment`] and [`secret`] are the only ways in for time, variables and secrets.
+//! [`clock`], [`environment`], [`secret`] and [`file`] are the only ways in for time, variables, secrets and files.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod environment;
+pub mod file;
 pub mod http;
 pub mod lease;
 pub mod ops;

@@ -2,17 +2,21 @@
 //!
 //! A secret is read when it is needed, never kept, so that a replaced file takes effect at the next upstream request.
 
-use std::io::Read as _;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use nix::fcntl::OFlag;
 use secrecy::SecretString;
-use zeroize::Zeroizing;
 
 use crate::environment::Environment;
+use crate::file;
 
 /// No secret is longer than this, in bytes; a larger file is a mistake in the path.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
+
+/// A file that cannot be read within this is on a file system that hangs.
+const LONGEST_READ: Duration = Duration::from_secs(5);
 
 /// Where one secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,18 +29,26 @@ pub enum Secret {
     Credential(String),
 }
 
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "variable {name}"),
+            Self::Credential(name) => write!(f, "systemd credential {name}"),
+        }
+    }
+}
+
 /// Why a secret could not be read. Names the place, never the content.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The file is missing, unreadable or not a plain file.
-    #[error(
-        "the secret file {path} cannot be read: {cause}; check that it exists and that the daemon's user may read it"
-    )]
+    #[error("the file {path} {cause}; check that it exists and that the daemon's user may read it")]
     File {
         /// Which file.
         path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
+        /// Why.
+        cause: file::Unreadable,
     },
     /// Not a text, empty, or too long.
     #[error("{place} {fault}")]
@@ -56,7 +68,29 @@ pub enum Unreadable {
     NoCredentials(String),
 }
 
+impl Unreadable {
+    /// Is it the machine's trouble of the moment, rather than something about the file?
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::File { cause, .. } if cause.is_passing())
+    }
+}
+
 impl Secret {
+    /// Reads the secret now, beside the runtime: a file system can hang.
+    ///
+    /// # Errors
+    /// [`Unreadable`] names the place and the remedy.
+    pub async fn obtain(&self, environment: &Arc<Environment>) -> Result<SecretString, Unreadable> {
+        let (secret, environment) = (self.clone(), Arc::clone(environment));
+        let reading = tokio::task::spawn_blocking(move || secret.read(&environment));
+        match tokio::time::timeout(LONGEST_READ, reading).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => {
+                Err(Unreadable::Content { place: self.to_string(), fault: "cannot be read in time" })
+            }
+        }
+    }
+
     /// Reads the secret now. One trailing newline is dropped.
     ///
     /// # Errors
@@ -79,23 +113,8 @@ impl Secret {
 /// # Errors
 /// [`Unreadable::File`] or [`Unreadable::Content`].
 pub fn read_file(path: &Path) -> Result<SecretString, Unreadable> {
-    let fail = |cause| Unreadable::File { path: path.to_owned(), cause };
-    let content = |fault| Unreadable::Content { place: format!("the secret file {}", path.display()), fault };
-    // Without O_NONBLOCK the open of a FIFO would hang until somebody writes to it.
-    let file = std::os::unix::fs::OpenOptionsExt::custom_flags(
-        std::fs::OpenOptions::new().read(true),
-        (OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits(),
-    )
-    .open(path)
-    .map_err(fail)?;
-    if !file.metadata().map_err(fail)?.is_file() {
-        return Err(content("is not a plain file"));
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(content("is longer than 64 KiB, so it is no secret"));
-    }
+    let bytes = file::read(path, LONGEST).map_err(|cause| Unreadable::File { path: path.to_owned(), cause })?;
+    let content = |fault| Unreadable::Content { place: format!("the file {}", path.display()), fault };
     let text = std::str::from_utf8(&bytes).map_err(|_| content("is not UTF-8 text"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
@@ -157,9 +176,12 @@ mod tests {
     #[test]
     fn what_is_no_secret_is_refused_without_showing_it() {
         let long = vec![b'x'; 70_000];
-        for (content, fault) in
-            [(&b""[..], "is empty"), (&b"\n"[..], "is empty"), (&b"\xff\xfe"[..], "UTF-8"), (&long, "64 KiB")]
-        {
+        for (content, fault) in [
+            (&b""[..], "is empty"),
+            (&b"\n"[..], "is empty"),
+            (&b"\xff\xfe"[..], "UTF-8"),
+            (&long, "longer than 64 KiB"),
+        ] {
             let (_dir, path) = file_with(content);
             let error = read_file(&path).unwrap_err().to_string();
             assert!(error.contains(fault) && !error.contains("xxx"), "{error}");

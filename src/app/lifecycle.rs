@@ -48,14 +48,18 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     for line in &config.server.listen {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
+    inherited.finish()?;
     let admin = config.server.admin_listen.map(listen::open_admin).transpose()?;
     not_ourselves(&outside.environment, &sockets)?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
-    let callers = Directory::new(config.callers.clone(), outside.clock.clone());
+    let callers = Arc::new(Directory::new(config.callers.clone()));
+    callers.look().await;
+    let store = assemble::store(config, &upstream, &outside)?;
     let surface = Arc::new(Surface {
-        store: assemble::store(config, &upstream, &outside),
-        callers,
+        kept: store.always_kept(|grant| callers.allowed(grant)),
+        store,
+        callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
         listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
         life: Life::new(outside.clock.now()),
@@ -72,6 +76,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&format!("serving on {listeners}"));
     prefetch(&surface, spread, &outside);
+    let looking = tokio::spawn(callers.keep_looking(outside.clock.clone()));
 
     signals.end().await;
     tracing::info!("draining");
@@ -81,6 +86,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         () = quiet(&surface, drain, &outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
+    looking.abort();
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");
@@ -89,7 +95,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.
 fn prefetch(surface: &Arc<Surface>, spread: Duration, outside: &Outside) {
-    for (entry, ask) in surface.always_kept() {
+    for (entry, ask) in surface.kept.clone() {
         let (surface, clock) = (Arc::clone(surface), outside.clock.clone());
         let at = clock.now().plus(spread.mul_f64(fastrand::f64()));
         tokio::spawn(async move {

@@ -53,6 +53,9 @@ pub enum CannotStart {
         /// What is wrong and what to do.
         fault: String,
     },
+    /// An entry needs another that is not there; the check of the configuration excludes it.
+    #[error("{0} cannot be made out of this configuration; this is a mistake of credbroker, please report it")]
+    Unmade(String),
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[from] std::io::Error),

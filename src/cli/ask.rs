@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::client::{Answer, Client, Where};
+use super::client::{Answer, Where};
 use super::{Exit, output};
 use crate::app::Outside;
 
 /// Asks for `kind` (`tokens` or `credentials`) `name`, which may be written with its kind.
 pub async fn ask(place: &Where, outside: &Outside, kind: &str, name: &str, query: &str) -> Result<Answer, Exit> {
     let client = place.client(outside).map_err(|cause| cause.end())?;
-    let answer = get(&client, kind, name, query).await.map_err(|cause| cause.end())?;
+    let answer = client.get(&path(kind, name, query)).await.map_err(|cause| cause.end())?;
     if answer.status.is_success() {
         return Ok(answer);
     }
@@ -17,12 +17,12 @@ pub async fn ask(place: &Where, outside: &Outside, kind: &str, name: &str, query
     Err(exit_of(answer.status.as_u16()))
 }
 
-/// The request itself.
-pub async fn get(client: &Client, kind: &str, name: &str, query: &str) -> Result<Answer, super::client::Unanswered> {
+/// The path of a named thing, which may be written with its kind.
+pub fn path(kind: &str, name: &str, query: &str) -> String {
     let bare = name.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
     // A name that is none meets the daemon's own words about it.
     let safe: String = url::form_urlencoded::byte_serialize(bare.as_bytes()).collect();
-    client.get(&format!("/v1/{kind}/{safe}{query}")).await
+    format!("/v1/{kind}/{safe}{query}")
 }
 
 /// What the daemon said was wrong.

@@ -9,7 +9,7 @@ pub fn run(file: &Path) -> Exit {
     match Config::load(file) {
         Ok(config) => output::say_bare(&config.to_string()),
         Err(problems) => {
-            output::complain(&problems.to_string());
+            output::report(&problems.to_string());
             Exit::Usage
         }
     }

@@ -119,9 +119,15 @@ impl Where {
 impl Client {
     /// Asks for `path`.
     pub async fn get(&self, path: &str) -> Result<Answer, Unanswered> {
-        tokio::time::timeout(DEADLINE, self.exchange(path))
+        self.get_within(path, DEADLINE).await
+    }
+
+    /// Asks for `path`, and gives up after `limit` or [`DEADLINE`].
+    pub async fn get_within(&self, path: &str, limit: Duration) -> Result<Answer, Unanswered> {
+        let limit = limit.min(DEADLINE);
+        tokio::time::timeout(limit, self.exchange(path))
             .await
-            .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {DEADLINE:?}"))))
+            .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
     async fn exchange(&self, path: &str) -> Result<Answer, Unanswered> {

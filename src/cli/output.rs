@@ -24,6 +24,11 @@ fn write(text: &str, end: &str) -> Exit {
     }
 }
 
+/// Prints a report to standard error as it is, one problem a line, as editors read it.
+pub fn report(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints why something did not happen.
 pub fn complain(text: &str) {
     // Where standard error is closed there is nobody to tell.

@@ -12,7 +12,7 @@ pub fn run(file: &Path, outside: Outside) -> Exit {
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(problems) => {
-            output::complain(&problems.to_string());
+            output::report(&problems.to_string());
             return Exit::Usage;
         }
     };

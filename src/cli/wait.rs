@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::ask::{complaint, exit_of, get};
-use super::client::{Answer, Client, Unanswered, Where};
+use super::ask::{complaint, exit_of, path};
+use super::client::{Client, Unanswered, Where};
 use super::{Exit, duration, on_runtime, output};
 use crate::app::Outside;
 
@@ -47,7 +47,7 @@ async fn wait(arguments: &Arguments, client: &Client, outside: &Outside) -> Exit
     }
     loop {
         let Some(first) = left.first().copied() else { return Exit::Done };
-        let outcome = look(client, first).await;
+        let outcome = client.get_within(&question(first), deadline.since(outside.clock.now())).await;
         let last = match outcome {
             Ok(answer) if answer.status.is_success() => {
                 left.remove(0);
@@ -62,16 +62,17 @@ async fn wait(arguments: &Arguments, client: &Client, outside: &Outside) -> Exit
             Err(cause) => (Exit::NotReachable, cause.to_string()),
         };
         if outside.clock.now().plus(PAUSE) >= deadline {
-            output::complain(&format!("{} within {:?}: {}", "not available", arguments.timeout, last.1));
+            output::complain(&format!("not available within {:?}: {}", arguments.timeout, last.1));
             return last.0;
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn look(client: &Client, name: Option<&str>) -> Result<Answer, Unanswered> {
+/// What to ask for `name`, or for everything that is always kept.
+fn question(name: Option<&str>) -> String {
     match name.and_then(|name| name.split_once('.')) {
-        Some((kind, name)) => get(client, kind, name, "").await,
-        None => client.get("/readyz").await,
+        Some((kind, name)) => path(kind, name, ""),
+        None => "/readyz".to_owned(),
     }
 }

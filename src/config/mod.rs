@@ -1,7 +1,8 @@
 //! The configuration: a TOML document ([`document`]) that is held against its own schema ([`shape`]), then against the rules
-//! that span several keys ([`rules`]), and becomes the [`Config`]s of the other modules. Every mistake is reported in one run.
+//! that span several keys ([`rules`]), and becomes the [`Config`]s of the other modules ([`build`]). Every mistake is reported in one run.
 //! Nothing here asks the network, and no secret is read.
 
+mod build;
 mod document;
 mod problem;
 mod resolved;
@@ -16,10 +17,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use problem::Findings;
 pub use problem::Problems;
 pub use schema::schema;
 pub use text::is_loopback;
 
+use crate::file;
 use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::Inputs;
@@ -30,7 +33,7 @@ use crate::source::{assume_role, aws, client_token, identity_pool, machine_user,
 pub const DEFAULT_PATH: &str = "/etc/credbroker/credbroker.toml";
 
 /// No configuration is larger than this, in bytes.
-const LARGEST: u64 = 1024 * 1024;
+const LARGEST: usize = 1024 * 1024;
 
 /// A checked configuration.
 #[derive(Debug)]
@@ -143,15 +146,13 @@ impl Config {
     /// # Errors
     /// Every mistake in it, or that it cannot be read.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let fail = |fault: String| Problems::whole(format!("{}: {fault}", path.display()));
-        let size =
-            std::fs::metadata(path).map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?.len();
-        if size > LARGEST {
-            return Err(fail("the file is larger than 1 MiB, so it is no configuration".to_owned()));
-        }
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| fail(format!("the configuration cannot be read: {cause}")))?;
-        Self::parse(path, &text)
+        let fail = |fault: String| Problems::whole(format!("{}: the configuration {fault}", path.display()));
+        let bytes = file::read(path, LARGEST).map_err(|cause| fail(cause.to_string()))?;
+        let text = std::str::from_utf8(&bytes).map_err(|cause| {
+            let line = 1 + bytes[..cause.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            fail(format!("is not UTF-8 text in line {line}"))
+        })?;
+        Self::parse(path, text)
     }
 
     /// Checks `text`, the content of `file`.
@@ -159,14 +160,13 @@ impl Config {
     /// # Errors
     /// Every mistake in it.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
-        let (tree, mut problems) = tree::Node::parse(text);
-        let findings = shape::check(&schema(), &tree);
-        problems.extend(findings.problems);
-        let config = rules::apply(&tree, &findings.broken, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(Problems::new(file, text, problems)),
-        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (tree, problems) = tree::Node::parse(text);
+        let mut found = Findings::from(problems);
+        shape::check(&schema(), &tree, &mut found);
+        rules::check(&tree, &mut found);
+        let config = build::config(&tree, &mut found);
+        if found.problems.is_empty() { Ok(config) } else { Err(Problems::new(file, text, found.problems)) }
     }
 }
 
@@ -176,5 +176,4 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
-use crate::secret::Secret;
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,16 +112,6 @@ impl fmt::Display for directory::Entry {
             "known by {known}; may have {}",
             if allow.is_empty() { "nothing".to_owned() } else { allow.join(", ") }
         )
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Env(name) => write!(f, "variable {name}"),
-            Self::Credential(name) => write!(f, "systemd credential {name}"),
-        }
     }
 }
 

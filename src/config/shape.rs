@@ -1,47 +1,37 @@
 //! Holds the document against its schema: unknown keys, wrong kinds, texts that do not parse, references to nothing,
 //! literal secrets, missing keys, and tables of a later version, all in one walk.
 
+mod value;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::problem::{Problem, did_you_mean};
-use super::text;
+use super::problem::{Findings, did_you_mean, nearest};
 use super::tree::{Kind, Member, Node};
+use value::{is_kind, noun, quoted, shown};
 
-/// Formats whose text is never repeated in a message, because people put secrets into URLs and beside digests.
-const UNREPEATED: [&str; 3] = ["upstream-url", "user-pool-domain", "sha256"];
-
-/// What a walk found.
-pub struct Findings {
-    /// The mistakes.
-    pub problems: Vec<Problem>,
-    /// The parts of the document that hold one, as paths of one or two keys: they are not looked at further.
-    pub broken: BTreeSet<Vec<String>>,
-}
-
-/// Walks `document` along `schema`.
-pub fn check(schema: &Value, document: &Node) -> Findings {
-    let mut walk = Walk { schema, document, found: Findings { problems: Vec::new(), broken: BTreeSet::new() } };
-    walk.node(schema, document, &mut Vec::new(), &document.span);
-    walk.found
+/// Walks `document` along `schema` and adds to `found`.
+pub fn check(schema: &Value, document: &Node, found: &mut Findings) {
+    Walk { schema, document, found }.node(schema, document, &mut Vec::new(), &document.span);
 }
 
 struct Walk<'a> {
     schema: &'a Value,
     document: &'a Node,
-    found: Findings,
+    found: &'a mut Findings,
 }
 
 /// Where the walk is: the keys that lead there.
-type Path = Vec<String>;
+type Path<'a> = Vec<&'a str>;
+
+/// The keys of a table and what stands under each.
+type Keys = Map<String, Value>;
 
 impl<'a> Walk<'a> {
-    fn report(&mut self, path: &Path, span: &Range<usize>, message: &str) {
-        let place = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
-        self.found.problems.push(Problem { span: span.clone(), message: format!("{place}{message}") });
-        self.found.broken.insert(path.iter().take(2).cloned().collect());
+    fn report(&mut self, path: &Path<'_>, span: &Range<usize>, message: &str) {
+        self.found.report(path, span.clone(), message);
     }
 
     fn resolve(&self, schema: &'a Value) -> &'a Value {
@@ -50,9 +40,15 @@ impl<'a> Walk<'a> {
     }
 
     /// `key_span` is the place of the key that leads to the node, for what is wrong with the whole of it.
-    fn node(&mut self, schema: &'a Value, node: &Node, path: &mut Path, key_span: &Range<usize>) {
+    fn node(&mut self, schema: &'a Value, node: &'a Node, path: &mut Path<'a>, key_span: &Range<usize>) {
         if let Some(thing) = schema["x-unbuilt"].as_str() {
             self.report(path, key_span, &format!("{thing}: not built yet in this version of credbroker; take it out"));
+        }
+        if node.damaged {
+            self.found.is_broken(path);
+            if !matches!(node.kind, Kind::Table(_)) {
+                return;
+            }
         }
         let schema = self.resolve(schema);
         if schema["x-secret"] == true && !matches!(node.kind, Kind::Table(_) | Kind::List(_)) {
@@ -75,7 +71,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The branch of the node's own kind.
-    fn any_of(&mut self, branches: &'a [Value], node: &Node, path: &mut Path, key_span: &Range<usize>) {
+    fn any_of(&mut self, branches: &'a [Value], node: &'a Node, path: &mut Path<'a>, key_span: &Range<usize>) {
         let fits = |branch: &&Value| is_kind(self.resolve(branch)["type"].as_str(), node);
         match branches.iter().find(fits) {
             Some(branch) => self.node(branch, node, path, key_span),
@@ -87,7 +83,7 @@ impl<'a> Walk<'a> {
     }
 
     /// One word of several, or one kind of table told by `from`.
-    fn one_of(&mut self, branches: &'a [Value], node: &Node, path: &mut Path, key_span: &Range<usize>) {
+    fn one_of(&mut self, branches: &'a [Value], node: &'a Node, path: &mut Path<'a>, key_span: &Range<usize>) {
         if branches.iter().all(|branch| branch["type"] == "string") {
             let words: Vec<&str> = branches.iter().filter_map(|branch| branch["const"].as_str()).collect();
             if let Some(word) = self.word(&words, node, path)
@@ -97,24 +93,47 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        let word_of = |branch: &'a Value| branch["properties"]["from"]["const"].as_str();
-        let words: Vec<&str> = branches.iter().filter_map(word_of).collect();
         if !matches!(node.kind, Kind::Table(_)) {
             return self.report(path, &node.span, &format!("expected a table, found {}", node.noun()));
         }
-        let Some(from) = node.member("from") else {
-            return self.report(path, key_span, &format!("`from` is missing; it is one of {}", quoted(&words)));
-        };
-        path.push("from".to_owned());
-        let word = self.word(&words, &from.node, path);
-        path.pop();
-        if let Some(branch) = branches.iter().find(|branch| word.is_some() && word_of(branch) == word) {
-            self.node(branch, node, path, key_span);
+        match self.branch(branches, node, path, key_span) {
+            Some(branch) => self.node(branch, node, path, key_span),
+            None => {
+                let known: Vec<&Keys> = branches.iter().filter_map(|branch| branch["properties"].as_object()).collect();
+                let rest = node.members().iter().filter(|member| member.key != "from");
+                rest.for_each(|member| self.known_member(&known, member, path));
+            }
         }
     }
 
+    /// The branch that `from` names, or was most likely meant to name.
+    fn branch(
+        &mut self,
+        branches: &'a [Value],
+        node: &'a Node,
+        path: &mut Path<'a>,
+        key_span: &Range<usize>,
+    ) -> Option<&'a Value> {
+        let word_of = |branch: &'a Value| branch["properties"]["from"]["const"].as_str();
+        let words: Vec<&str> = branches.iter().filter_map(word_of).collect();
+        let Some(from) = node.member("from") else {
+            self.missing(node, path, key_span, &format!("`from` is missing; it is one of {}", quoted(&words)));
+            return None;
+        };
+        path.push("from");
+        let word = if from.node.damaged {
+            self.found.is_broken(path);
+            None
+        } else {
+            let guess = || nearest(from.node.text()?, words.iter().copied());
+            self.word(&words, &from.node, path).or_else(guess)
+        };
+        path.pop();
+        branches.iter().find(|branch| word.is_some() && word_of(branch) == word)
+    }
+
     /// The word that the node is, if it is one of `words`.
-    fn word<'w>(&mut self, words: &[&'w str], node: &Node, path: &Path) -> Option<&'w str> {
+    fn word<'w>(&mut self, words: &[&'w str], node: &Node, path: &Path<'_>) -> Option<&'w str> {
         let Some(found) = node.text() else {
             self.report(path, &node.span, &format!("expected one of {}, found {}", quoted(words), node.noun()));
             return None;
@@ -127,39 +146,31 @@ impl<'a> Walk<'a> {
         known
     }
 
-    fn table(&mut self, schema: &'a Value, node: &Node, path: &mut Path, key_span: &Range<usize>) {
+    fn table(&mut self, schema: &'a Value, node: &'a Node, path: &mut Path<'a>, key_span: &Range<usize>) {
         let Kind::Table(members) = &node.kind else {
             return self.report(path, &node.span, &format!("expected a table, found {}", node.noun()));
         };
-        let known = schema["properties"].as_object();
-        for member in members {
-            let inner = known
-                .and_then(|known| known.get(&member.key))
-                .or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
-            match inner {
-                Some(inner) => self.member(inner, member, known.is_none(), path),
-                None => {
-                    let names: Vec<&str> =
-                        known.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
-                    let hint = did_you_mean(&member.key, names.iter().copied());
-                    let expected = if hint.is_empty() { format!("; expected one of {}", quoted(&names)) } else { hint };
-                    path.push(member.key.clone());
-                    self.report(path, &member.key_span, &format!("unknown key{expected}"));
-                    path.pop();
-                }
+        match (schema["properties"].as_object(), schema.get("additionalProperties").filter(|any| any.is_object())) {
+            (None, Some(any)) => members.iter().for_each(|member| self.named_member(any, member, path)),
+            (known, _) => {
+                let known: Vec<&Keys> = known.into_iter().collect();
+                members.iter().for_each(|member| self.known_member(&known, member, path));
             }
         }
         for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.member(key).is_none() {
-                self.report(path, key_span, &format!("`{key}` is missing"));
+                self.missing(node, path, key_span, &format!("`{key}` is missing"));
             }
         }
-        self.exactly_one(schema, node, path, key_span);
+        if self.exactly_one(schema, node, path, key_span) {
+            self.dependent(schema, node, path);
+        }
     }
 
-    fn member(&mut self, schema: &'a Value, member: &Member, is_name: bool, path: &mut Path) {
-        path.push(member.key.clone());
-        if is_name && path.len() == 2 && !is_entry_name(&member.key) {
+    /// A member of a table whose keys are names.
+    fn named_member(&mut self, schema: &'a Value, member: &'a Member, path: &mut Path<'a>) {
+        path.push(&member.key);
+        if path.len() == 2 && !is_entry_name(&member.key) {
             self.report(
                 path,
                 &member.key_span,
@@ -170,32 +181,66 @@ impl<'a> Walk<'a> {
         path.pop();
     }
 
-    fn exactly_one(&mut self, schema: &Value, node: &Node, path: &Path, key_span: &Range<usize>) {
-        let Some(keys) = schema["x-one-of"].as_array() else { return };
+    /// A member of a table with the keys of `known`, of which the first that has it says what it is.
+    fn known_member(&mut self, known: &[&'a Keys], member: &'a Member, path: &mut Path<'a>) {
+        path.push(&member.key);
+        match known.iter().find_map(|keys| keys.get(&member.key)) {
+            Some(schema) => self.node(schema, &member.node, path, &member.key_span),
+            None => {
+                let names: BTreeSet<&str> = known.iter().flat_map(|keys| keys.keys().map(String::as_str)).collect();
+                let hint = did_you_mean(&member.key, names.iter().copied());
+                let names: Vec<&str> = names.into_iter().collect();
+                let expected = if hint.is_empty() { format!("; expected one of {}", quoted(&names)) } else { hint };
+                self.report(path, &member.key_span, &format!("unknown key{expected}"));
+            }
+        }
+        path.pop();
+    }
+
+    /// Reports what a table lacks, unless it lacks it because it could not be read.
+    fn missing(&mut self, table: &Node, path: &Path<'_>, span: &Range<usize>, message: &str) {
+        if !table.damaged {
+            self.report(path, span, message);
+        }
+    }
+
+    /// Is one of the keys given that exclude each other, if there are such?
+    fn exactly_one(&mut self, schema: &Value, node: &Node, path: &Path<'_>, key_span: &Range<usize>) -> bool {
+        let Some(keys) = schema["x-one-of"].as_array() else { return true };
         let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
         let given = keys.iter().filter(|key| node.member(key).is_some()).count();
         if given != 1 {
             let span = if node.span.is_empty() { key_span } else { &node.span };
-            self.report(path, span, &format!("exactly one of {} is given, found {given}", quoted(&keys)));
+            self.missing(node, path, span, &format!("exactly one of {} is given, found {given}", quoted(&keys)));
+        }
+        given == 1
+    }
+
+    /// Keys that mean nothing without another.
+    fn dependent(&mut self, schema: &'a Value, node: &'a Node, path: &mut Path<'a>) {
+        for (key, needed) in schema["dependentRequired"].as_object().into_iter().flatten() {
+            let Some(member) = node.member(key) else { continue };
+            let needed = needed.as_array().into_iter().flatten().filter_map(Value::as_str);
+            for other in needed.filter(|other| node.member(other).is_none()) {
+                path.push(key);
+                self.missing(node, path, &member.key_span, &format!("this goes with `{other}` only"));
+                path.pop();
+            }
         }
     }
 
-    fn list(&mut self, schema: &'a Value, node: &Node, path: &mut Path) {
+    fn list(&mut self, schema: &'a Value, node: &'a Node, path: &mut Path<'a>) {
         let Kind::List(items) = &node.kind else {
             return self.report(path, &node.span, &format!("expected a list, found {}", node.noun()));
         };
-        for (bound, wrong) in [("minItems", "at least"), ("maxItems", "at most")] {
-            if let Some(limit) = schema[bound].as_u64() {
-                let count = items.len() as u64;
-                if (bound == "minItems" && count < limit) || (bound == "maxItems" && count > limit) {
-                    self.report(path, &node.span, &format!("expected {wrong} {limit} items, found {count}"));
-                }
-            }
-        }
+        self.length(schema, items.len(), node, path);
+        let kind = self.resolve(&schema["items"]);
+        // Only of texts: what stands where a table is expected may be a secret.
+        let is_text = kind["type"] == "string" && kind["x-secret"] != true;
         let mut seen = BTreeSet::new();
         for item in items {
             self.node(&schema["items"], item, path, &item.span);
-            if let Some(text) = item.text() {
+            if let Some(text) = item.text().filter(|_| is_text) {
                 self.reference(schema, text, item, path);
                 if !seen.insert(text) {
                     self.report(path, &item.span, &format!("{} stands here twice", shown(text)));
@@ -204,79 +249,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn string(&mut self, schema: &Value, node: &Node, path: &Path) {
-        let Some(found) = node.text() else {
-            return self.report(path, &node.span, &format!("expected text, found {}", node.noun()));
-        };
-        if let Some(words) = schema["enum"].as_array() {
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            self.word(&words, node, path);
-        }
-        if let Some(format) = schema["format"].as_str()
-            && let Err(expected) = text::check(format, found)
-        {
-            let found = if UNREPEATED.contains(&format) { "another text".to_owned() } else { shown(found) };
-            self.report(path, &node.span, &format!("{expected}, found {found}"));
-        }
-        let length = found.chars().count() as u64;
-        if schema["minLength"].as_u64().is_some_and(|least| length < least)
-            || schema["maxLength"].as_u64().is_some_and(|most| length > most)
-        {
-            self.report(
-                path,
-                &node.span,
-                &format!(
-                    "the text is {length} characters long; expected {} to {}",
-                    schema["minLength"], schema["maxLength"]
-                ),
-            );
-        }
-        self.reference(schema, found, node, path);
-    }
-
-    /// Does the text name something that exists?
-    fn reference(&mut self, schema: &Value, found: &str, node: &Node, path: &Path) {
-        let Some(kinds) = schema["x-ref"].as_array() else { return };
-        let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
-        let mut known: Vec<String> = Vec::new();
-        for kind in &kinds {
-            match *kind {
-                "caller" => known.push("caller".to_owned()),
-                "callers" => known.extend(self.names_of(kind)),
-                _ => known.extend(self.names_of(kind).map(|name| format!("{kind}.{name}"))),
+    fn length(&mut self, schema: &Value, count: usize, node: &Node, path: &Path<'_>) {
+        let count = count as u64;
+        let least = schema["minItems"].as_u64().filter(|least| count < *least);
+        let most = schema["maxItems"].as_u64().filter(|most| count > *most);
+        for (bound, limit) in [("at least", least), ("at most", most)] {
+            if let Some(limit) = limit {
+                let s = if limit == 1 { "" } else { "s" };
+                self.report(path, &node.span, &format!("expected {bound} {limit} item{s}, found {count}"));
             }
-        }
-        if !known.iter().any(|name| name == found) {
-            let hint = did_you_mean(found, known.iter().map(String::as_str));
-            self.report(
-                path,
-                &node.span,
-                &format!("{} names nothing that is configured under {}{hint}", shown(found), quoted(&kinds)),
-            );
-        }
-    }
-
-    fn names_of(&self, table: &str) -> impl Iterator<Item = String> + use<'a> {
-        self.document
-            .member(table)
-            .map(|m| m.node.members())
-            .unwrap_or_default()
-            .iter()
-            .map(|member| member.key.clone())
-    }
-
-    fn scalar(&mut self, kind: &str, schema: &Value, node: &Node, path: &Path) {
-        let value = match &node.kind {
-            Kind::Scalar(value) if is_kind(Some(kind), node) => value,
-            _ => {
-                return self.report(path, &node.span, &format!("expected {}, found {}", noun(Some(kind)), node.noun()));
-            }
-        };
-        let Some(number) = value.as_f64() else { return };
-        let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
-        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            let range = format!("{} to {}", least.unwrap_or(f64::MIN), most.unwrap_or(f64::MAX));
-            self.report(path, &node.span, &format!("expected a number from {range}, found {number}"));
         }
     }
 }
@@ -284,39 +265,4 @@ impl<'a> Walk<'a> {
 fn is_entry_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(allowed) && name.as_bytes()[0].is_ascii_alphanumeric()
-}
-
-fn is_kind(kind: Option<&str>, node: &Node) -> bool {
-    match &node.kind {
-        Kind::Table(_) => kind == Some("object"),
-        Kind::List(_) => kind == Some("array"),
-        Kind::Date => false,
-        Kind::Scalar(Value::String(_)) => kind == Some("string"),
-        Kind::Scalar(Value::Bool(_)) => kind == Some("boolean"),
-        Kind::Scalar(value) => {
-            value.is_number() && (kind == Some("number") || (kind == Some("integer") && value.is_i64()))
-        }
-    }
-}
-
-fn noun(kind: Option<&str>) -> &'static str {
-    match kind {
-        Some("object") => "a table",
-        Some("array") => "a list",
-        Some("boolean") => "true or false",
-        Some("integer") => "a whole number",
-        Some("number") => "a number",
-        _ => "text",
-    }
-}
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// A text as a message shows it: quoted, with control characters escaped, and not too long.
-fn shown(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{:?}", format!("{short}{more}"))
 }

@@ -1,3 +1,5 @@
+mod mistakes;
+
 use super::*;
 
 const GOOD: &str = r#"

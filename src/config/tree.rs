@@ -15,6 +15,8 @@ pub struct Node {
     pub span: Range<usize>,
     /// The value.
     pub kind: Kind,
+    /// Is there a mistake of TOML in it? Then it is not as it was meant: a value is a guess, a table may lack keys.
+    pub damaged: bool,
 }
 
 /// What a value is.
@@ -26,8 +28,8 @@ pub enum Kind {
     List(Vec<Node>),
     /// Text, a number or true and false.
     Scalar(Value),
-    /// Something the configuration has no use for: a date.
-    Date,
+    /// Something the configuration has no use for, by the name a person has for it.
+    Useless(&'static str),
 }
 
 /// One key of a table.
@@ -48,9 +50,10 @@ impl Node {
         // Of an error only the message is used: its own display quotes the line, which may hold a secret.
         let mut problems = Vec::new();
         let mut repeated_table = None;
+        let source = Source::new(text, errors.iter().filter_map(toml::de::Error::span).map(|span| span.start));
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let header = header_before(text, span.start);
+            let header = source.header_before(span.start);
             let mut message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
             if error.message() == "duplicate key" {
                 if header.is_some() && header == repeated_table {
@@ -63,7 +66,7 @@ impl Node {
             problems.push(Problem { span, message });
         }
         let span = table.span();
-        (Self { span, kind: members(table.into_inner()) }, problems)
+        (source.table(span, table.into_inner()), problems)
     }
 
     /// What a person calls it.
@@ -71,7 +74,7 @@ impl Node {
         match &self.kind {
             Kind::Table(_) => "a table",
             Kind::List(_) => "a list",
-            Kind::Date => "a date",
+            Kind::Useless(noun) => noun,
             Kind::Scalar(Value::String(_)) => "text",
             Kind::Scalar(Value::Bool(_)) => "true or false",
             Kind::Scalar(_) => "a number",
@@ -123,45 +126,82 @@ impl Node {
             Kind::Table(members) => Value::Object(members.iter().map(|m| (m.key.clone(), m.node.to_json())).collect()),
             Kind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             Kind::Scalar(value) => value.clone(),
-            Kind::Date => Value::Null,
+            Kind::Useless(_) => Value::Null,
         }
     }
 }
 
-/// Where the `[table]` header begins that `offset` stands in or under.
-fn header_before(text: &str, offset: usize) -> Option<usize> {
-    let line_end = text[offset..].find('\n').map_or(text.len(), |at| offset + at);
-    let starts = |(at, line): &(usize, &str)| line.starts_with('[').then_some(*at);
-    let mut at = 0;
-    let lines = text[..line_end].split_inclusive('\n').map(|line| {
-        at += line.len();
-        (at - line.len(), line)
-    });
-    lines.filter_map(|line| starts(&line)).last()
+/// The text of a document and where it is not TOML.
+struct Source<'a> {
+    text: &'a str,
+    /// Where the lines start that begin a table.
+    headers: Vec<usize>,
+    /// In ascending order.
+    mistakes: Vec<usize>,
 }
 
-fn members(table: DeTable<'_>) -> Kind {
-    let member = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| Member {
-        key_span: key.span(),
-        key: key.into_inner().into_owned(),
-        node: node(value),
-    };
-    Kind::Table(table.into_iter().map(member).collect())
+impl<'a> Source<'a> {
+    fn new(text: &'a str, mistakes: impl Iterator<Item = usize>) -> Self {
+        let mut at = 0;
+        let lines = text.split_inclusive('\n').map(|line| {
+            at += line.len();
+            (at - line.len(), line)
+        });
+        let headers = lines.filter(|(_, line)| line.trim_start().starts_with('[')).map(|(at, _)| at).collect();
+        let mut mistakes: Vec<usize> = mistakes.collect();
+        mistakes.sort_unstable();
+        Self { text, headers, mistakes }
+    }
+
+    /// Where the `[table]` header begins that `offset` stands in or under.
+    fn header_before(&self, offset: usize) -> Option<usize> {
+        let behind = self.headers.partition_point(|header| *header <= offset);
+        self.headers[..behind].last().copied()
+    }
+
+    /// Is there a mistake from `start` to the end of the line that `end` stands in?
+    fn is_damaged(&self, start: usize, end: usize) -> bool {
+        let end = self.text[end..].find('\n').map_or(self.text.len(), |at| end + at);
+        let first = self.mistakes.partition_point(|mistake| *mistake < start);
+        self.mistakes.get(first).is_some_and(|mistake| *mistake <= end)
+    }
+
+    fn table(&self, span: Range<usize>, table: DeTable<'_>) -> Node {
+        let next = self.headers.partition_point(|header| *header <= span.start);
+        let inline = self.text[span.start..].starts_with('{');
+        // What stands before the next header belongs to the table, unless it is an inline one.
+        let end = if inline { span.end } else { self.headers.get(next).map_or(self.text.len(), |header| header - 1) };
+        let damaged = self.is_damaged(span.start, end);
+        let member = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+            let key_span = key.span();
+            let node = self.node(&key_span, value);
+            Member { key_span, key: key.into_inner().into_owned(), node }
+        };
+        Node { span, kind: Kind::Table(table.into_iter().map(member).collect()), damaged }
+    }
+
+    /// The value of the key at `key_span`.
+    fn node(&self, key_span: &Range<usize>, value: Spanned<DeValue<'_>>) -> Node {
+        let span = value.span();
+        let kind = match value.into_inner() {
+            DeValue::Table(table) => return self.table(span, table),
+            DeValue::String(text) => Kind::Scalar(Value::String(text.into_owned())),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or(Kind::Useless("a number out of range"), |number| Kind::Scalar(Value::from(number))),
+            DeValue::Float(number) => float(number.as_str()),
+            DeValue::Boolean(flag) => Kind::Scalar(Value::Bool(flag)),
+            DeValue::Datetime(_) => Kind::Useless("a date"),
+            DeValue::Array(items) => Kind::List(items.into_iter().map(|item| self.node(key_span, item)).collect()),
+        };
+        let damaged = self.is_damaged(key_span.start, span.end.max(key_span.end));
+        Node { span, kind, damaged }
+    }
 }
 
-fn node(value: Spanned<DeValue<'_>>) -> Node {
-    let span = value.span();
-    let kind = match value.into_inner() {
-        DeValue::String(text) => Kind::Scalar(Value::String(text.into_owned())),
-        DeValue::Integer(number) => {
-            let parsed = i64::from_str_radix(number.as_str(), number.radix());
-            Kind::Scalar(parsed.map_or(Value::Null, Value::from))
-        }
-        DeValue::Float(number) => Kind::Scalar(number.as_str().parse::<f64>().map_or(Value::Null, Value::from)),
-        DeValue::Boolean(flag) => Kind::Scalar(Value::Bool(flag)),
-        DeValue::Datetime(_) => Kind::Date,
-        DeValue::Array(items) => Kind::List(items.into_iter().map(node).collect()),
-        DeValue::Table(table) => members(table),
-    };
-    Node { span, kind }
+fn float(text: &str) -> Kind {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Kind::Scalar(Value::from(number)),
+        Ok(_) if text.ends_with("nan") || text.ends_with("inf") => Kind::Useless("a number that is not finite"),
+        _ => Kind::Useless("a number out of range"),
+    }
 }

@@ -34,7 +34,7 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 }
 
 fn readiness(surface: &Surface) -> Response {
-    let waiting = surface.store.always_kept_without_value();
+    let waiting = surface.without_value();
     if surface.life.is_draining() {
         return reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
     }

@@ -98,7 +98,10 @@ fn nobody_in_between(headers: &HeaderMap) -> Result<(), Trouble> {
     for name in headers.keys() {
         // Some servers read `X_Forwarded_For` as `X-Forwarded-For`.
         let name = name.as_str().replace('_', "-");
-        if matches!(name.as_str(), "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-") {
+        let of_a_proxy = matches!(name.as_str(), "via" | "x-real-ip" | "cf-connecting-ip")
+            || name.contains("forwarded")
+            || name.ends_with("client-ip");
+        if of_a_proxy {
             return Err(Trouble::Foreign("the request was forwarded by a proxy; ask directly"));
         }
         if name == "origin" || name.starts_with("sec-fetch-") {
@@ -147,8 +150,8 @@ pub fn presented(headers: &HeaderMap, peer: &Peer) -> Result<Presented, Trouble>
     }
     let token = match value.map(|value| value.to_str()) {
         None => None,
-        Some(Ok(text)) => Some(TokenDigest::of(without_scheme(text))),
-        Some(Err(_)) => return Err(Trouble::UnknownCaller),
+        Some(Ok(text)) if !without_scheme(text).is_empty() => Some(TokenDigest::of(without_scheme(text))),
+        Some(_) => return Err(Trouble::UnknownCaller),
     };
     Ok(Presented { token, uid: peer.uid })
 }
@@ -221,6 +224,8 @@ mod tests {
             "forwarded",
             "via",
             "x-real-ip",
+            "x-original-forwarded-for",
+            "true-client-ip",
             "origin",
             "sec-fetch-site",
             "sec-fetch-mode",

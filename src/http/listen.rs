@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
@@ -48,19 +48,37 @@ impl fmt::Display for Listen {
 pub enum Socketed {
     /// TCP.
     Tcp(TcpListener),
-    /// A unix socket. Its file is removed when this is dropped, if it was made here.
-    Unix(UnixListener, Option<SocketFile>),
+    /// A unix socket, and its file, if it was made here. The file goes first, in the order of the fields: as long as the
+    /// listener is open, a successor leaves the file alone and its inode is not used again.
+    Unix(Option<SocketFile>, UnixListener),
 }
 
-/// The file of a unix socket that was bound here.
+/// The file of a unix socket that was bound here. It is removed when this is dropped, unless another one took its place.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that was just bound at `path`.
+    fn bound(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), inode: inode(path)? })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = fs::remove_file(&self.0);
+        if inode(&self.path).is_ok_and(|now| now == self.inode) {
+            // Gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Which file it is: the device and the number on it.
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Why a listener could not be opened.
@@ -78,7 +96,7 @@ impl Socketed {
             Self::Tcp(listener) => {
                 listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string())
             }
-            Self::Unix(listener, _) => {
+            Self::Unix(_, listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 path.map_or_else(|| "unix".to_owned(), |path| format!("unix:{}", path.display()))
@@ -90,38 +108,87 @@ impl Socketed {
 /// The sockets that systemd passed at the start, with the names of their units.
 pub struct Inherited {
     fds: ListenFd,
+    /// What each of them is called.
     names: Vec<String>,
+    /// Those that no `listen` line has taken yet.
+    left: Vec<usize>,
 }
 
 impl Inherited {
     /// Takes what was passed (sd_listen_fds(3)). Must be called once, before other descriptors are opened.
     pub fn take(environment: &Environment) -> Self {
-        let names = environment.var("LISTEN_FDNAMES").map(|names| names.split(':').map(ToOwned::to_owned).collect());
-        Self { fds: ListenFd::from_env(), names: names.unwrap_or_default() }
+        Self::named(ListenFd::from_env(), environment.var("LISTEN_FDNAMES").unwrap_or_default())
+    }
+
+    fn named(fds: ListenFd, names: &str) -> Self {
+        let given = names.split(':').filter(|_| !names.is_empty());
+        // What sd_listen_fds_with_names(3) calls those without one.
+        let names = given.chain(std::iter::repeat("unknown")).take(fds.len()).map(ToOwned::to_owned).collect();
+        Self { left: (0..fds.len()).collect(), fds, names }
     }
 
     /// All sockets called `name`.
     fn called(&mut self, name: &str) -> Result<Vec<Socketed>, String> {
-        let mut found = Vec::new();
-        for index in 0..self.fds.len() {
-            if self.names.get(index).is_none_or(|own| own != name) {
-                continue;
-            }
-            if let Ok(Some(tcp)) = self.fds.take_tcp_listener(index) {
-                found.push(tcp_from(tcp)?);
-            } else if let Ok(Some(unix)) = self.fds.take_unix_listener(index) {
-                unix.set_nonblocking(true).map_err(|cause| cause.to_string())?;
-                found.push(Socketed::Unix(UnixListener::from_std(unix).map_err(|cause| cause.to_string())?, None));
-            }
-        }
-        if found.is_empty() {
-            let names = if self.names.is_empty() { "none".to_owned() } else { self.names.join(", ") };
+        let (wanted, left): (Vec<_>, _) = self.left.iter().partition(|index| self.names[**index] == name);
+        if wanted.is_empty() {
+            let names = if self.names.is_empty() { "none".to_owned() } else { distinct(&self.names).join(", ") };
             return Err(format!(
                 "systemd passed no socket of that name (passed: {names}); set FileDescriptorName={name} in the socket unit"
             ));
         }
-        Ok(found)
+        self.left = left;
+        wanted.into_iter().map(|index| self.listener(index)).collect()
     }
+
+    fn listener(&mut self, index: usize) -> Result<Socketed, String> {
+        if let Ok(Some(tcp)) = self.fds.take_tcp_listener(index) {
+            return tcp_from(tcp);
+        }
+        let Ok(Some(unix)) = self.fds.take_unix_listener(index) else {
+            return Err(
+                "one of those that systemd passed is neither a TCP nor a unix stream socket (ListenStream=)".to_owned()
+            );
+        };
+        let listener = unix.set_nonblocking(true).and_then(|()| UnixListener::from_std(unix));
+        listener.map(|listener| Socketed::Unix(None, listener)).map_err(|cause| cause.to_string())
+    }
+
+    /// To be called when every `listen` line has been opened.
+    ///
+    /// # Errors
+    /// [`CannotListen`] names the sockets that no line took: callers could connect to them and would never be answered.
+    pub fn finish(self) -> Result<(), CannotListen> {
+        let lines = self.lines_left();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let fault = format!(
+            "systemd passed sockets of that name, and whoever connects to them would wait for ever; \
+             add {lines:?} to [server] listen, or stop the socket unit"
+        );
+        Err(CannotListen { address: lines.join(", "), fault })
+    }
+
+    /// The `listen` lines that would take what is left.
+    fn lines_left(&self) -> Vec<String> {
+        let names: Vec<String> = self.left.iter().map(|index| self.names[*index].clone()).collect();
+        distinct(&names).into_iter().map(|name| Listen::Systemd(name.to_owned()).to_string()).collect()
+    }
+
+    /// What to do about an address that cannot be had because it may be systemd that holds it.
+    fn hint(&self) -> String {
+        let lines = self.lines_left();
+        if lines.is_empty() {
+            String::new()
+        } else {
+            format!("; systemd passed sockets: listen = {lines:?} takes them")
+        }
+    }
+}
+
+/// Each name once, sorted.
+fn distinct(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
@@ -139,14 +206,13 @@ fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
 /// [`CannotListen`] names the address and the reason.
 pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>, CannotListen> {
     let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
-    match listen {
-        Listen::Loopback(port) => both_families(*port).map_err(fail),
-        Listen::Address(address) => {
-            tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| fail(in_words(&cause)))
-        }
-        Listen::Unix(path) => unix(path).map(|unix| vec![unix]).map_err(fail),
-        Listen::Systemd(name) => inherited.called(name).map_err(fail),
-    }
+    let opened = match listen {
+        Listen::Loopback(port) => both_families(*port),
+        Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| in_words(&cause)),
+        Listen::Unix(path) => unix(path).map(|unix| vec![unix]),
+        Listen::Systemd(name) => return inherited.called(name).map_err(fail),
+    };
+    opened.map_err(|fault| fail(fault + &inherited.hint()))
 }
 
 /// Opens the admin address, which may be one that other machines reach.
@@ -204,11 +270,11 @@ fn unix(path: &Path) -> Result<Socketed, String> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(fail)?;
     let address = socket2::SockAddr::unix(path).map_err(fail)?;
     socket.bind(&address).map_err(fail)?;
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile::bound(path).map_err(fail)?;
     // Who may ask is decided by the uid that the kernel tells, not by who may connect.
     fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(fail)?;
     socket.listen(BACKLOG).map_err(fail)?;
-    UnixListener::from_std(socket.into()).map(|listener| Socketed::Unix(listener, Some(file))).map_err(fail)
+    UnixListener::from_std(socket.into()).map(|listener| Socketed::Unix(Some(file), listener)).map_err(fail)
 }
 
 /// Removes the socket of a process that is gone; refuses to touch anything else.
@@ -260,5 +326,37 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert!(unix(&path).unwrap_err().contains("no socket"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_successor_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        let first = unix(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = unix(&path).unwrap();
+        drop(first);
+        assert!(std::os::unix::net::UnixStream::connect(&path).is_ok(), "it is the second one's now");
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    /// As in a process that inherited the environment, but is not the one that systemd started.
+    #[tokio::test]
+    async fn names_without_sockets_are_no_sockets() {
+        let mut inherited = Inherited::named(ListenFd::empty(), "api:api");
+        assert!(inherited.hint().is_empty());
+        let error = open(&Listen::Systemd("api".to_owned()), &mut inherited).unwrap_err().to_string();
+        assert!(error.contains("systemd:api") && error.contains("passed: none"), "{error}");
+        assert!(inherited.finish().is_ok());
+    }
+
+    #[test]
+    fn what_no_line_takes_is_named_once() {
+        let names = ["api", "admin", "api"].map(ToOwned::to_owned).to_vec();
+        let inherited = Inherited { fds: ListenFd::empty(), names, left: vec![0, 2] };
+        assert_eq!(inherited.hint(), r#"; systemd passed sockets: listen = ["systemd:api"] takes them"#);
+        let error = inherited.finish().unwrap_err().to_string();
+        assert!(error.starts_with("cannot listen on systemd:api: ") && !error.contains("admin"), "{error}");
     }
 }

@@ -10,6 +10,7 @@ pub mod intake;
 pub mod listen;
 pub mod reply;
 pub mod serve;
+mod stall;
 pub mod status;
 pub mod tokens;
 
@@ -34,8 +35,10 @@ use reply::{Response, Style, Trouble};
 pub struct Surface {
     /// What is held.
     pub store: Store,
+    /// What of it is always kept: each entry and the variation of it.
+    pub kept: Vec<(Grant, Ask)>,
     /// Who may ask.
-    pub callers: Directory,
+    pub callers: Arc<Directory>,
     /// The time.
     pub clock: Clock,
     /// Where callers come in, for the status.
@@ -45,12 +48,9 @@ pub struct Surface {
 }
 
 impl Surface {
-    /// What is fetched from the start on: each `keep = "always"` entry, and whose variations of it.
-    pub fn always_kept(&self) -> Vec<(Grant, Ask)> {
-        let callers = self.callers.current();
-        self.store.always_kept(|grant| {
-            callers.0.iter().filter(|caller| caller.allow.contains(grant)).map(|caller| caller.name.clone()).collect()
-        })
+    /// How many of what is always kept has nothing to serve at the moment.
+    pub fn without_value(&self) -> usize {
+        self.kept.iter().filter(|(grant, ask)| !self.store.is_usable(grant, ask)).count()
     }
 }
 
@@ -150,12 +150,22 @@ impl Door {
         let mut response = match self.admit(request, peer).await {
             Ok(response) => response,
             Err(trouble) => {
-                tracing::debug!(status = trouble.status().as_u16(), why = trouble.code(), "refused");
+                self.tell(&trouble, peer);
                 reply::refusal(&trouble, style)
             }
         };
         reply::harden(&mut response, self.surface.life.is_draining());
         response
+    }
+
+    /// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
+    fn tell(&self, trouble: &Trouble, peer: &Peer) {
+        let (status, why) = (trouble.status().as_u16(), trouble.code());
+        if matches!(status, 401 | 403) {
+            tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+        } else {
+            tracing::debug!(status, why, "refused");
+        }
     }
 
     async fn admit(&self, mut request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {

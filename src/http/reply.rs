@@ -42,6 +42,8 @@ pub enum Trouble {
     TooLarge,
     /// The request took too long to answer.
     TooSlow,
+    /// Too many narrowings of it are held.
+    Crowded(String),
     /// A fetch goes on.
     Pending(String),
     /// The source failed.
@@ -76,6 +78,7 @@ impl Trouble {
     pub fn unserved(name: &str, unserved: Unserved) -> Self {
         match unserved {
             Unserved::Pending => Self::Pending(name.to_owned()),
+            Unserved::Crowded => Self::Crowded(name.to_owned()),
             Unserved::Failed { failure, retry_after } => Self::Failed { name: name.to_owned(), failure, retry_after },
         }
     }
@@ -89,6 +92,7 @@ impl Trouble {
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Crowded(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied | FailureKind::Misconfigured => StatusCode::BAD_GATEWAY,
@@ -109,6 +113,7 @@ impl Trouble {
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::Crowded(_) => "slow_down",
             Self::TooSlow | Self::Pending(_) => "temporarily_unavailable",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "upstream_denied",
@@ -127,6 +132,7 @@ impl Trouble {
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
+            Self::Crowded(_) => "TooManyRequests",
             Self::TooSlow | Self::Pending(_) => "CredentialsUninitialized",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "UpstreamDenied",
@@ -142,6 +148,7 @@ impl Trouble {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooSlow | Self::Pending(_) => Some(1),
+            Self::Crowded(_) => Some(60),
             Self::Failed { retry_after, .. } => Some(
                 retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0),
             ),
@@ -165,6 +172,9 @@ impl fmt::Display for Trouble {
             Self::MethodNotAllowed(allow) => write!(f, "this path takes {}", allow.join(", ")),
             Self::TooLarge => f.write_str("the request is larger than any that makes sense here"),
             Self::TooSlow => f.write_str("the request could not be answered in time"),
+            Self::Crowded(name) => {
+                write!(f, "{name} is held with too many different scopes at once; ask for it as it is configured")
+            }
             Self::Pending(name) => write!(f, "{name} is being fetched and takes longer than a second; ask again"),
             Self::Failed { name, failure, .. } => write!(f, "{name}: {failure}"),
         }

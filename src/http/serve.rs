@@ -1,8 +1,11 @@
 //! The accept loop: one for TCP, unix and inherited sockets.
 //!
 //! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
-//! a request has a deadline as a whole. At the limit of file descriptors the loop waits instead of spinning.
+//! a request has a deadline as a whole, an answer must be taken, and after some requests the place is given to others.
+//! The admin listener has places of its own, so that callers cannot shut health checks out. There are no more places than
+//! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -19,7 +23,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::Door;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
-use super::reply::{self, Style, Trouble};
+use super::reply::{self, Response, Style, Trouble};
+use super::stall::Stalling;
+use crate::clock::{Clock, Moment};
 
 /// A request's head is complete, and an idle connection used again, within this.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,35 +35,52 @@ const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_FIELDS: usize = 64;
 /// A request is answered within this; every route is much faster.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// A caller takes more of its answer within this.
+const STALL_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection is closed after this many answers.
+const MOST_REQUESTS: u32 = 100;
+/// Connections to the admin listener at once.
+const ADMIN_PLACES: usize = 16;
+/// File descriptors that are for other things: listeners, upstream and admin connections, files, the runtime itself.
+const OTHER_DESCRIPTORS: u64 = 64;
 /// How long the loop rests when the machine has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
+/// How often the log says so.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the accept loops share.
 pub struct Server {
     door: Door,
     places: Arc<Semaphore>,
+    admin_places: Arc<Semaphore>,
+    complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// Serves `door` to at most `most` connections at once, until `stop` turns true.
+    /// Serves `door` to at most `most` connections at once, or to as many as there are file descriptors for, until `stop`
+    /// turns true.
     pub fn new(door: Door, most: usize, stop: watch::Receiver<bool>) -> Self {
         Self {
-            door,
-            places: Arc::new(Semaphore::new(most)),
+            places: Arc::new(Semaphore::new(places(most, descriptors()))),
+            admin_places: Arc::new(Semaphore::new(ADMIN_PLACES)),
+            complaints: Arc::new(Complaints::new(door.surface.clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
+            door,
             stop,
         }
     }
 
     /// Accepts from `socket` in a task of its own. `transport` overrides what the socket says, for the admin listener.
     pub fn accept_from(&self, socket: Socketed, transport: Option<Transport>) {
+        let is_admin = transport == Some(Transport::Admin);
         let accepting = Accepting {
             socket,
             transport,
             door: self.door.clone(),
-            places: Arc::clone(&self.places),
+            places: Arc::clone(if is_admin { &self.admin_places } else { &self.places }),
+            complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
             stop: self.stop.clone(),
         };
@@ -73,11 +96,56 @@ impl Server {
     }
 }
 
+/// The file descriptors that this process may have.
+fn descriptors() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
+}
+
+/// How many connections are served at once: `most`, or what `descriptors` leave for them, but one in any case.
+fn places(most: usize, descriptors: u64) -> usize {
+    let spare = usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX);
+    // A semaphore does not count further.
+    let served = most.min(spare).clamp(1, Semaphore::MAX_PERMITS);
+    if served < most {
+        tracing::warn!(
+            max_connections = most,
+            served,
+            descriptors,
+            "fewer connections are served at once than configured: the limit of open files (RLIMIT_NOFILE) is too low"
+        );
+    }
+    served
+}
+
+/// What the accept loops complain about, which would fill the log if each failure were a line.
+struct Complaints {
+    clock: Clock,
+    last: Mutex<Option<Moment>>,
+}
+
+impl Complaints {
+    fn new(clock: Clock) -> Self {
+        Self { clock, last: Mutex::new(None) }
+    }
+
+    /// Is the last line long enough ago for another one?
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.since(last) >= COMPLAINT_INTERVAL);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
 struct Accepting {
     socket: Socketed,
     transport: Option<Transport>,
     door: Door,
     places: Arc<Semaphore>,
+    complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
 }
@@ -114,7 +182,9 @@ impl Accepting {
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
-                    tracing::error!(%cause, "connections cannot be accepted; waiting for descriptors");
+                    if self.complaints.is_due() {
+                        tracing::error!(%cause, "connections cannot be accepted; waiting for descriptors");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }
@@ -133,7 +203,7 @@ impl Accepting {
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream, Peer { transport, uid: None }))
             }
-            Socketed::Unix(listener, _) => {
+            Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|peer| peer.uid());
                 Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, uid }))
@@ -163,17 +233,11 @@ async fn connection<S>(stream: S, peer: Peer, door: Door, watcher: Watcher, plac
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = Cell::new(0);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let door = door.clone();
-        async move {
-            let style = Style::of(request.uri().path());
-            let answer = tokio::time::timeout(REQUEST_DEADLINE, door.answer(request, &peer)).await;
-            Ok::<_, std::convert::Infallible>(answer.unwrap_or_else(|_| {
-                let mut response = reply::refusal(&Trouble::TooSlow, style);
-                reply::harden(&mut response, true);
-                response
-            }))
-        }
+        asked.set(asked.get() + 1);
+        let (door, is_last) = (door.clone(), asked.get() >= MOST_REQUESTS);
+        async move { Ok::<_, std::convert::Infallible>(answer(&door, request, &peer, is_last).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -181,9 +245,53 @@ where
         .max_header_size(LARGEST_HEAD)
         .max_headers(MOST_FIELDS)
         .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stalling::new(stream, STALL_DEADLINE)), service);
     if let Err(cause) = watcher.watch(connection).await {
         tracing::trace!(%cause, "a connection ended");
     }
     drop(place);
+}
+
+/// Answers one request in time. The connection ends after the last one.
+async fn answer(door: &Door, request: http::Request<Incoming>, peer: &Peer, is_last: bool) -> Response {
+    let style = Style::of(request.uri().path());
+    let answer = tokio::time::timeout(REQUEST_DEADLINE, door.answer(request, peer)).await;
+    let is_late = answer.is_err();
+    let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
+    if is_late || is_last {
+        reply::harden(&mut response, true);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_places_as_descriptors_for_them() {
+        for (most, descriptors, expected) in
+            [(1024, 65_536, 1024), (1024, 1024, 960), (1024, 64, 1), (1024, 10, 1), (1, 1024, 1), (2, u64::MAX, 2)]
+        {
+            assert_eq!(places(most, descriptors), expected, "{most} of {descriptors}");
+        }
+    }
+
+    #[test]
+    fn this_process_has_a_limit_of_descriptors() {
+        assert!(descriptors() > OTHER_DESCRIPTORS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_accept_is_one_line_in_ten_seconds() {
+        let complaints = Complaints::new(Clock::tokio(SystemTime::UNIX_EPOCH));
+        assert!(complaints.is_due());
+        tokio::time::advance(COMPLAINT_INTERVAL - Duration::from_millis(1)).await;
+        assert!(!complaints.is_due());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(complaints.is_due());
+        assert!(!complaints.is_due());
+    }
 }

@@ -13,7 +13,7 @@ use warp::Filter as _;
 use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::{Moment, rfc3339};
-use crate::refresh::Entry;
+use crate::refresh::Report;
 use crate::refresh::entry::Snapshot;
 use crate::refresh::schedule::Keep;
 use crate::source::Ask;
@@ -35,42 +35,38 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 
 fn document(surface: &Surface) -> Value {
     let store = &surface.store;
+    let rows = |reports: Vec<Report>| reports.iter().flat_map(|report| rows(surface, report)).collect::<Vec<_>>();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
-        "ready": !surface.life.is_draining() && store.always_kept_without_value() == 0,
+        "ready": !surface.life.is_draining() && surface.without_value() == 0,
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
         "listeners": surface.listeners,
-        "tokens": store.tokens.values().flat_map(|entry| rows(surface, entry)).collect::<Vec<_>>(),
-        "credentials": store.credentials.values().flat_map(|entry| rows(surface, entry)).collect::<Vec<_>>(),
+        "tokens": rows(store.token_reports()),
+        "credentials": rows(store.credentials_reports()),
+        "own_identity": rows(vec![store.own_report()]),
     })
 }
 
 /// One row per variation held; one for the entry if none is.
-fn rows<T: Send + Sync + 'static>(surface: &Surface, entry: &Entry<T>) -> Vec<Value> {
-    let base = json!({
-        "name": entry.name(),
-        "source": entry.origin(),
-        "keep": match entry.freshness().keep { Keep::Used => "used", Keep::Always => "always" },
-    });
-    let snapshots = entry.snapshots();
-    if snapshots.is_empty() {
-        return vec![row(base, surface, entry, &Ask::default(), &Snapshot::default())];
+fn rows(surface: &Surface, report: &Report) -> Vec<Value> {
+    if report.variations.is_empty() {
+        return vec![row(surface, report, &Ask::default(), &Snapshot::default())];
     }
-    snapshots.iter().map(|(ask, snapshot)| row(base.clone(), surface, entry, ask, snapshot)).collect()
+    report.variations.iter().map(|(ask, snapshot)| row(surface, report, ask, snapshot)).collect()
 }
 
-fn row<T: Send + Sync + 'static>(
-    mut row: Value,
-    surface: &Surface,
-    entry: &Entry<T>,
-    ask: &Ask,
-    held: &Snapshot,
-) -> Value {
+fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value {
     let now = surface.clock.now();
-    row["state"] = json!(state(held, now));
-    row["fetching"] = json!(held.fetching);
+    let freshness = &report.freshness;
+    let mut row = json!({
+        "name": report.name,
+        "source": report.origin,
+        "keep": match freshness.keep { Keep::Used => "used", Keep::Always => "always" },
+        "state": state(held, now),
+        "fetching": held.fetching,
+    });
     if let Some(caller) = &ask.caller {
         row["caller"] = json!(caller);
     }
@@ -82,8 +78,8 @@ fn row<T: Send + Sync + 'static>(
         row["lifetime"] = json!(lifetime.as_secs());
         instant(&mut row, "refresh_due", surface, life.refresh_due);
         instant(&mut row, "expires", surface, life.expiry);
-        row["outage_cover"] = json!(entry.freshness().guaranteed_cover(lifetime).as_secs());
-        if let Some(wanted) = entry.freshness().outage_cover {
+        row["outage_cover"] = json!(freshness.guaranteed_cover(lifetime).as_secs());
+        if let Some(wanted) = freshness.outage_cover {
             row["outage_cover_wanted"] = json!(wanted.as_secs());
         }
     }
@@ -102,7 +98,7 @@ fn row<T: Send + Sync + 'static>(
     row["misses"] = json!(counts.misses);
     row["upstream_requests"] = json!(counts.fetches);
     row["upstream_failures"] = json!(counts.failures);
-    row["upstream_avoided"] = json!((counts.hits + counts.stale + counts.misses).saturating_sub(counts.fetches));
+    row["upstream_avoided"] = json!(counts.avoided());
     row
 }
 

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use http::header::HeaderName;
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use warp::Filter as _;
@@ -26,17 +26,17 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
     warp::path!("v1" / "tokens" / String)
         .and(warp::method())
         .and(query())
-        .and(warp::header::optional::<String>("accept"))
+        .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Asker>())
         .and(with(surface))
         .then(
             async |name: String,
                    method: Method,
                    query: String,
-                   accept: Option<String>,
+                   headers: HeaderMap,
                    asker: Asker,
                    surface: Arc<Surface>| {
-                answer(&surface, &asker, &name, &method, &query, accept.as_deref())
+                answer(&surface, &asker, &name, &method, &query, &headers)
                     .await
                     .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
             },
@@ -50,7 +50,7 @@ async fn answer(
     name: &str,
     method: &Method,
     query: &str,
-    accept: Option<&str>,
+    headers: &HeaderMap,
 ) -> Result<Response, Trouble> {
     allowed(method, METHODS)?;
     let full = format!("tokens.{name}");
@@ -60,7 +60,10 @@ async fn answer(
     tracing::debug!(caller = permit.caller(), name = full, "asked");
     let outcome = surface.store.token(&permit, scopes).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
-    Ok(with_cache(render(surface, &served, wants_text(accept)), served.cache))
+    Ok(with_cache(
+        render(surface, &served, wants_text(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()))),
+        served.cache,
+    ))
 }
 
 /// The scopes that the query asks for, sorted; `None` if it asks for all that are configured.
@@ -86,7 +89,8 @@ fn narrowed(query: &str, configured: &[String]) -> Result<Option<Vec<String>>, T
 }
 
 fn wants_text(accept: Option<&str>) -> bool {
-    accept.is_some_and(|accept| accept.split(',').next().is_some_and(|first| first.trim().starts_with("text/plain")))
+    let first = accept.and_then(|accept| accept.split([',', ';']).next());
+    first.is_some_and(|first| first.trim().eq_ignore_ascii_case("text/plain"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the answer to a caller that holds a permit")]
@@ -99,7 +103,7 @@ fn render(surface: &Surface, served: &Served<BearerToken>, as_text: bool) -> Res
     let mut body = json!({
         "access_token": token,
         "token_type": "Bearer",
-        "expires_in": remaining.as_secs(),
+        "expires_in": remaining.as_secs().max(1),
         "expires_at": rfc3339(surface.clock.wall_at(served.lease.expiry)),
     });
     if let Some(scope) = &served.lease.value.scope {
@@ -139,6 +143,7 @@ mod tests {
     #[test]
     fn bare_text_is_for_those_who_ask_for_it_first() {
         assert!(wants_text(Some("text/plain")) && wants_text(Some("text/plain; q=0.9, */*")));
+        assert!(wants_text(Some("TEXT/PLAIN")) && !wants_text(Some("text/plainx")));
         assert!(!wants_text(None) && !wants_text(Some("*/*")) && !wants_text(Some("application/json, text/plain")));
     }
 }

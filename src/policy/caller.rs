@@ -78,8 +78,8 @@ pub struct Presented {
 pub struct Callers(pub Vec<Arc<Caller>>);
 
 impl Callers {
-    /// The caller whose every factor matches what the peer shows. Where several match, the one with the most factors; nobody
-    /// if that leaves more than one. A caller without factors, the anonymous one, matches only a peer that presents no token:
+    /// The caller whose every factor matches what the peer shows. Where several match, one with a token goes before one with
+    /// a uid only, and one with both before either; nobody if that leaves more than one. A caller without factors, the anonymous one, matches only a peer that presents no token:
     /// a wrong token is never forgiven.
     pub fn identify(&self, presented: &Presented) -> Option<&Arc<Caller>> {
         let mut best: Option<(&Arc<Caller>, u8)> = None;
@@ -97,11 +97,11 @@ impl Callers {
 }
 
 impl Caller {
-    /// How many factors match; `None` if any does not.
+    /// How closely it matches; `None` if any factor does not.
     fn matches(&self, presented: &Presented) -> Option<u8> {
         let token = match (&self.token, &presented.token) {
             (None, _) => 0,
-            (Some(Some(own)), Some(shown)) if own.is(shown) => 1,
+            (Some(Some(own)), Some(shown)) if own.is(shown) => 2,
             (Some(_), _) => return None,
         };
         let uid = match (self.uid, presented.uid) {
@@ -174,6 +174,8 @@ mod tests {
         ]);
         assert_eq!(who(&callers, Some("t"), Some(7)), Some("narrow"));
         assert_eq!(who(&callers, None, Some(7)), None);
+        let by_either = Callers(vec![caller("by-token", Some("t"), None), caller("by-uid", None, Some(7))]);
+        assert_eq!(who(&by_either, Some("t"), Some(7)), Some("by-token"));
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! The configured callers with what identifies them now: the edge at which policy reads files and looks users up.
+//!
+//! Both can hang, on a network file system or a directory service, so they happen beside the requests: a look at all callers
+//! every second, of which requests see the last result.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::{Caller, Callers, Grant, TokenDigest};
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::secret;
 
 /// Files and users are looked at again after this, so a replaced token takes effect within it.
@@ -46,103 +49,138 @@ pub enum User {
 /// Everyone who may ask, kept up to date.
 #[derive(Debug)]
 pub struct Directory {
-    entries: Vec<Entry>,
-    clock: Clock,
-    known: Mutex<Option<(Moment, Arc<Callers>)>>,
+    entries: Arc<Vec<Entry>>,
+    known: Mutex<Arc<Callers>>,
 }
 
 impl Directory {
-    /// The callers of `entries`.
-    pub fn new(entries: Vec<Entry>, clock: Clock) -> Self {
-        Self { entries, clock, known: Mutex::new(None) }
+    /// The callers of `entries`; nobody is known before the first [`Self::look`].
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries: Arc::new(entries), known: Mutex::default() }
     }
 
-    /// The callers as they are now, or were a second ago.
+    /// The callers as they were at the last look.
     pub fn current(&self) -> Arc<Callers> {
-        let now = self.clock.now();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some((at, callers)) if now.since(*at) < LOOK_AGAIN => Arc::clone(callers),
-            _ => {
-                let callers = Arc::new(Callers(self.entries.iter().map(|entry| Arc::new(identified(entry))).collect()));
-                *known = Some((now, Arc::clone(&callers)));
-                callers
-            }
+        Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The names of the callers that may have `grant`.
+    pub fn allowed(&self, grant: &Grant) -> Vec<String> {
+        self.entries.iter().filter(|entry| entry.allow.contains(grant)).map(|entry| entry.name.clone()).collect()
+    }
+
+    /// Looks at all files and users now.
+    pub async fn look(&self) {
+        let (entries, before) = (Arc::clone(&self.entries), self.current());
+        let look = move || Callers(entries.iter().map(|entry| Arc::new(identified(entry, &before))).collect());
+        // The only way to fail is a panic in it, after which the last result stands.
+        if let Ok(callers) = tokio::task::spawn_blocking(look).await {
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
+        }
+    }
+
+    /// Looks again and again.
+    pub async fn keep_looking(self: Arc<Self>, clock: Clock) {
+        loop {
+            clock.sleep_until(clock.now().plus(LOOK_AGAIN)).await;
+            self.look().await;
         }
     }
 }
 
-fn identified(entry: &Entry) -> Caller {
+/// `entry` as it is now. What stays unreadable is said once, not at every look.
+fn identified(entry: &Entry, before: &Callers) -> Caller {
+    let last = before.0.iter().find(|caller| caller.name == entry.name).map(Arc::as_ref);
     let token = entry.token.as_ref().map(|token| match token {
         Token::Digest(digest) => Some(*digest),
         Token::File(path) => match secret::read_file(path) {
             #[expect(clippy::disallowed_methods, reason = "only its digest is kept")]
             Ok(token) => Some(TokenDigest::of(token.expose_secret())),
+            // Out of descriptors, or an ailing disk: what it was a second ago it most likely still is.
+            Err(cause) if cause.is_passing() => last.and_then(|last| last.token.flatten()),
             Err(cause) => {
-                tracing::warn!(caller = entry.name, %cause, "the caller cannot be known by its token");
+                if last.is_none_or(|last| last.token != Some(None)) {
+                    tracing::warn!(caller = entry.name, %cause, "the caller cannot be known by its token");
+                }
                 None
             }
         },
     });
-    let uid = entry.uid.as_ref().map(|user| user.id(&entry.name));
+    let uid = entry.uid.as_ref().map(|user| user.id(&entry.name, last));
     Caller { name: entry.name.clone(), allow: entry.allow.clone(), token, uid }
 }
 
 impl User {
-    /// The number; `None` if there is no such user, who then matches nobody.
-    fn id(&self, caller: &str) -> Option<u32> {
-        match self {
-            Self::Id(id) => Some(*id),
-            Self::Name(name) => {
-                let user = nix::unistd::User::from_name(name).ok().flatten();
-                if user.is_none() {
+    /// The number; `None` if there is no such user, who then matches nobody. While users cannot be looked up at all, the last
+    /// answer stands.
+    fn id(&self, caller: &str, last: Option<&Caller>) -> Option<u32> {
+        let name = match self {
+            Self::Id(id) => return Some(*id),
+            Self::Name(name) => name,
+        };
+        match nix::unistd::User::from_name(name) {
+            Ok(Some(user)) => Some(user.uid.as_raw()),
+            Ok(None) => {
+                if last.is_none_or(|last| last.uid != Some(None)) {
                     tracing::warn!(
                         caller,
                         user = name,
-                        "there is no such user on this machine, so the caller cannot be known by it"
+                        "no such user on this machine: the caller cannot be known by it"
                     );
                 }
-                user.map(|user| user.uid.as_raw())
+                None
             }
+            Err(_) => last.and_then(|last| last.uid.flatten()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use crate::policy::Presented;
 
-    fn knows(directory: &Directory, token: &str) -> bool {
+    async fn knows(directory: &Directory, token: &str) -> bool {
+        directory.look().await;
         directory.current().identify(&Presented { token: Some(TokenDigest::of(token)), uid: None }).is_some()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_replaced_token_file_takes_effect_and_a_missing_one_matches_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orders");
         let entry = Entry { name: "orders".into(), allow: vec![], token: Some(Token::File(path.clone())), uid: None };
-        let directory = Directory::new(vec![entry], Clock::tokio(SystemTime::UNIX_EPOCH));
-        assert!(!knows(&directory, ""));
+        let directory = Directory::new(vec![entry]);
+        assert!(!knows(&directory, "").await);
         std::fs::write(&path, "first\n").unwrap();
-        tokio::time::advance(LOOK_AGAIN).await;
-        assert!(knows(&directory, "first"));
+        assert!(knows(&directory, "first").await);
         std::fs::write(&path, "second").unwrap();
-        tokio::time::advance(LOOK_AGAIN).await;
-        assert!(knows(&directory, "second") && !knows(&directory, "first"));
+        assert!(knows(&directory, "second").await && !knows(&directory, "first").await);
+    }
+
+    #[tokio::test]
+    async fn users_are_known_by_name_and_an_unknown_one_is_nobody() {
+        for (name, uid, known) in [("root", 0, true), ("no-such-user-here", 0, false)] {
+            let user = Some(User::Name(name.into()));
+            let directory = Directory::new(vec![Entry { name: "x".into(), allow: vec![], token: None, uid: user }]);
+            directory.look().await;
+            let found = directory.current().identify(&Presented { token: None, uid: Some(uid) }).is_some();
+            assert_eq!(found, known, "{name}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn users_are_known_by_name_and_an_unknown_one_is_nobody() {
-        let by_name =
-            |name: &str| Entry { name: "x".into(), allow: vec![], token: None, uid: Some(User::Name(name.into())) };
-        let is = |entry: Entry, uid: u32| {
-            let directory = Directory::new(vec![entry], Clock::tokio(SystemTime::UNIX_EPOCH));
-            directory.current().identify(&Presented { token: None, uid: Some(uid) }).is_some()
-        };
-        assert!(is(by_name("root"), 0));
-        assert!(!is(by_name("no-such-user-here"), 0));
+    async fn it_looks_again_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orders");
+        let entry = Entry { name: "orders".into(), allow: vec![], token: Some(Token::File(path.clone())), uid: None };
+        let directory = Arc::new(Directory::new(vec![entry]));
+        let looking = tokio::spawn(Arc::clone(&directory).keep_looking(Clock::tokio(std::time::UNIX_EPOCH)));
+        std::fs::write(&path, "token").unwrap();
+        let presented = Presented { token: Some(TokenDigest::of("token")), uid: None };
+        while directory.current().identify(&presented).is_none() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        looking.abort();
     }
 }

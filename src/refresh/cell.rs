@@ -13,6 +13,9 @@ use crate::source::{Failure, FailureKind};
 /// No source is asked more often than this for one value, however short its lifetimes.
 pub const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// After this without an attempt, failures are counted from one again.
+const FORGET: Duration = Duration::from_secs(120);
+
 /// By how much of a lifetime two views of one expiry may differ.
 const SLEW: f64 = 0.01;
 
@@ -38,10 +41,19 @@ pub struct Counts {
     pub stale: u64,
     /// Requests that found nothing valid.
     pub misses: u64,
+    /// Those of them that waited for a fetch and got its value.
+    pub waited: u64,
     /// Upstream requests made.
     pub fetches: u64,
     /// Upstream requests that failed.
     pub failures: u64,
+}
+
+impl Counts {
+    /// Answers given beyond the upstream requests made for them.
+    pub fn avoided(&self) -> u64 {
+        (self.hits + self.stale + self.waited).saturating_sub(self.fetches)
+    }
 }
 
 /// Why there is nothing newer, and when that changes.
@@ -66,6 +78,17 @@ pub enum CacheState {
     Stale,
     /// Fetched for this request.
     Miss,
+}
+
+impl CacheState {
+    /// The value of the `Credbroker-Cache` header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+        }
+    }
 }
 
 /// What a request finds.
@@ -121,6 +144,11 @@ impl<T> Cell<T> {
         answer
     }
 
+    /// Has somebody asked since the last renewal?
+    pub fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// What a caller would find, without asking.
     pub fn look(&self, now: Moment) -> Answer<T> {
         if let Some(lease) = self.valid(now) {
@@ -169,6 +197,7 @@ impl<T> Cell<T> {
         random: f64,
     ) {
         self.fetching = false;
+        let until_longer = outcome.as_ref().ok().and_then(|issued| self.held_outlives(issued, now));
         match outcome.and_then(|issued| self.better(issued, now)) {
             Ok(issued) => {
                 let due = freshness.refresh_due(issued.sent_at, issued.expiry, jitter);
@@ -177,13 +206,22 @@ impl<T> Cell<T> {
                 self.lease = Some(Arc::new(Lease::new(issued, due)));
                 self.trouble = None;
             }
-            Err(failure) => self.failed(now, failure, random),
+            Err(failure) => {
+                self.failed(now, failure, random);
+                // Its successors would be thrown away until they outlive the one held. Not all of the time that is left is
+                // waited, though: it may have been a slip.
+                if let (Some(trouble), Some(moment)) = (&mut self.trouble, until_longer) {
+                    trouble.retry_at = trouble.retry_at.max(moment);
+                }
+            }
         }
     }
 
     fn failed(&mut self, now: Moment, failure: Failure, random: f64) {
         self.counts.failures += 1;
-        let (attempts, since) = self.trouble.as_ref().map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
+        // A failure of long ago, after which nobody asked, says nothing about now.
+        let recent = self.trouble.as_ref().filter(|trouble| now.since(trouble.retry_at) < FORGET);
+        let (attempts, since) = recent.map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
         let valid_for = self.valid(now).map_or(Duration::ZERO, |lease| lease.remaining(now));
         let retry_at = now.plus(wait_after(&failure, attempts, valid_for, random));
         self.trouble = Some(Trouble { failure: Arc::new(failure), attempts, since, retry_at });
@@ -193,8 +231,7 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Only a value that lives, and lives as long as the one held, replaces it. Absolute expiries are seen through the wall
-    /// clock, which is slewed; a difference within [`SLEW`] of the life is none.
+    /// Only a value that lives, and lives as long as the one held, replaces it.
     fn better(&self, issued: Issued<T>, now: Moment) -> Result<Issued<T>, Failure> {
         if issued.expiry <= now {
             return Err(Failure::new(
@@ -202,15 +239,23 @@ impl<T> Cell<T> {
                 "the source issued a value that has already expired; check the clocks of this machine and of the source",
             ));
         }
-        match self.valid(now) {
-            Some(held) if issued.expiry.plus(held.expiry.since(held.issued_at).mul_f64(SLEW)) < held.expiry => {
-                Err(Failure::new(
-                    FailureKind::Malformed,
-                    "the source issued a value that expires before the one it would replace; the longer-lived one is kept",
-                ))
-            }
-            _ => Ok(issued),
+        if self.held_outlives(&issued, now).is_some() {
+            return Err(Failure::new(
+                FailureKind::Malformed,
+                "the source issued a value that expires before the one it would replace; the longer-lived one is kept",
+            ));
         }
+        Ok(issued)
+    }
+
+    /// When to ask again for a value that would outlive the one held, if one with the lifetime of `issued` would not now.
+    /// Absolute expiries are seen through the wall clock, which is slewed; a difference within [`SLEW`] of the life is none.
+    fn held_outlives(&self, issued: &Issued<T>, now: Moment) -> Option<Moment> {
+        let held = self.valid(now)?;
+        let slack = held.expiry.since(held.issued_at).mul_f64(SLEW);
+        let outlives = issued.expiry.plus(slack) < held.expiry;
+        let halfway = now.plus(held.remaining(now) / 2);
+        outlives.then(|| held.expiry.minus(issued.lifetime()).min(halfway))
     }
 
     fn valid(&self, now: Moment) -> Option<&Arc<Lease<T>>> {
@@ -232,6 +277,12 @@ impl<T> Cell<T> {
     /// What keeps the value from being renewed, if anything.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
+    }
+
+    /// Is there nothing in it that would be lost: no lease, no fetch, no failure to remember?
+    pub fn is_spent(&self, now: Moment) -> bool {
+        let remembers = self.trouble.as_ref().is_some_and(|trouble| now < trouble.retry_at);
+        !self.fetching && !self.asked && !remembers && self.valid(now).is_none()
     }
 
     /// Is the source being asked at this moment?

@@ -74,6 +74,16 @@ fn a_value_that_would_end_sooner_or_has_ended_does_not_replace_a_valid_one() {
 }
 
 #[test]
+fn a_source_whose_values_became_short_lived_is_not_asked_over_and_over() {
+    let now = start();
+    let mut cell = holding(1, now, 1_000);
+    let due = now.plus(seconds(750));
+    cell.started(due);
+    cell.finished(due, Ok(issued(2, due, 20)), &POLICY, 0.5, 0.5);
+    assert_eq!(cell.next(due, Keep::Used), Next::At(now.plus(seconds(875))), "halfway to the end");
+}
+
+#[test]
 fn the_same_expiry_seen_through_a_slewed_clock_is_no_step_back() {
     let now = start();
     let mut cell = holding(1, now, 3_600);

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::cell::{CacheState, Counts, Trouble};
+use super::cell::{Counts, Trouble};
 use super::schedule::{Freshness, Keep};
-use super::slot::{Served, Slot, Unserved};
+use super::slot::{Served, Setback, Slot, Unserved, Work};
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
-use crate::source::{Ask, Failure, FailureKind, Source, Stage};
+use crate::source::{Ask, Failure, Source, Stage};
 
-/// At most so many variations of one entry are held; the one that expires first makes room.
-const MOST_SLOTS: usize = 256;
+/// At most so many narrowings of one token are held at once; callers choose them, so they are bounded. The other variations,
+/// one per configured caller at most, are bounded by the configuration.
+const MOST_NARROWINGS: usize = 32;
 
 /// A stage of a chain waits this long for the stage before it.
 const STAGE_PATIENCE: Duration = Duration::from_secs(20);
@@ -37,9 +38,23 @@ pub struct Entry<T> {
     freshness: Freshness,
     clock: Clock,
     slots: Mutex<HashMap<Ask, Arc<Slot<T>>>>,
+    setback: Setback,
 }
 
 /// What an entry looks like from outside. Holds no value.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Its full name.
+    pub name: String,
+    /// Where its values come from, in words.
+    pub origin: String,
+    /// How its leases are kept fresh.
+    pub freshness: Freshness,
+    /// Every variation that was asked for, in a stable order.
+    pub variations: Vec<(Ask, Snapshot)>,
+}
+
+/// What one variation looks like from outside.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Refresh-due and expiry of the lease held.
@@ -73,17 +88,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
         freshness: Freshness,
         clock: Clock,
     ) -> Self {
-        Self { name: name.into(), origin, source, inputs, freshness, clock, slots: Mutex::default() }
-    }
-
-    /// Where its values come from, in words.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The full name.
-    pub fn name(&self) -> &str {
-        &self.name
+        let (slots, setback) = (Mutex::default(), Setback::default());
+        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, setback }
     }
 
     /// Which inputs change the answer.
@@ -91,62 +97,95 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.inputs
     }
 
-    /// How its leases are kept fresh.
-    pub fn freshness(&self) -> &Freshness {
-        &self.freshness
+    /// Is it renewed always?
+    pub fn is_always_kept(&self) -> bool {
+        self.freshness.keep == Keep::Always
     }
 
     /// A valid lease for `ask`, waiting at most `patience` for a fetch.
     ///
     /// # Errors
     /// [`Unserved`] when nothing valid is held and the source has failed or takes longer.
-    pub async fn lease(&self, ask: &Ask, patience: Duration) -> Result<Served<T>, Unserved> {
-        self.slot(ask).lease(&self.clock, patience).await
+    pub(super) async fn lease(&self, ask: &Ask, patience: Duration) -> Result<Served<T>, Unserved> {
+        self.slot(ask)?.lease(&self.clock, &self.freshness, patience).await
     }
 
-    /// Starts fetching for `ask` now, if this entry is always kept; else does nothing.
-    pub fn prefetch(&self, ask: &Ask) {
-        if self.freshness.keep == Keep::Always {
-            self.slot(ask);
+    /// Starts keeping the variation `ask` fresh, if this entry is always kept; else does nothing.
+    pub(super) fn prefetch(&self, ask: &Ask) {
+        if self.is_always_kept() {
+            // Nothing is narrowed here, so there is a place for it.
+            drop(self.slot(ask));
         }
     }
 
-    /// Is a value held that may be served? With several variations: for all of them.
-    pub fn is_usable(&self) -> bool {
+    /// Is a value held for `ask` that may be served?
+    pub(super) fn is_usable(&self, ask: &Ask) -> bool {
+        let now = self.clock.now();
+        self.slots().get(&self.key(ask)).is_some_and(|slot| slot.inspect(|cell| cell.lease(now).is_some()))
+    }
+
+    /// What it looks like from outside.
+    pub fn report(&self) -> Report {
         let now = self.clock.now();
         let slots = self.slots();
-        !slots.is_empty() && slots.values().all(|slot| slot.inspect(|cell| cell.lease(now).is_some()))
+        let mut variations: Vec<_> = slots.iter().map(|(ask, slot)| (ask.clone(), snapshot(slot, now))).collect();
+        variations.sort_by(|a, b| a.0.cmp(&b.0));
+        let (name, origin) = (self.name.to_string(), self.origin.clone());
+        Report { name, origin, freshness: self.freshness.clone(), variations }
     }
 
-    /// Every variation held, in a stable order.
-    pub fn snapshots(&self) -> Vec<(Ask, Snapshot)> {
-        let now = self.clock.now();
-        let mut all: Vec<_> = self.slots().iter().map(|(ask, slot)| (ask.clone(), snapshot(slot, now))).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-
-    fn slot(&self, ask: &Ask) -> Arc<Slot<T>> {
-        let ask = Ask {
+    /// `ask` without the inputs that change nothing here.
+    fn key(&self, ask: &Ask) -> Ask {
+        Ask {
             caller: ask.caller.clone().filter(|_| self.inputs.caller),
             scopes: ask.scopes.clone().filter(|_| self.inputs.scopes),
-        };
+        }
+    }
+
+    fn slot(&self, ask: &Ask) -> Result<Arc<Slot<T>>, Unserved> {
+        let ask = self.key(ask);
+        let now = self.clock.now();
         let mut slots = self.slots();
-        if let Some(slot) = slots.get(&ask) {
-            return Arc::clone(slot);
+        let held = slots.get(&ask);
+        // Narrowings of one token share its client, so they share what it was told.
+        let valid = held.is_some_and(|slot| slot.inspect(|cell| cell.lease(now).is_some() || cell.is_fetching()));
+        if self.inputs.scopes
+            && !valid
+            && let Some(setback) = self.setback.at(now)
+        {
+            return Err(setback);
         }
-        if slots.len() >= MOST_SLOTS {
-            make_room(&mut slots, self.clock.now());
+        if let Some(slot) = held {
+            return Ok(Arc::clone(slot));
         }
-        let slot = Arc::new(Slot::start(
-            Arc::clone(&self.name),
-            ask.clone(),
-            Arc::clone(&self.source),
-            self.freshness.clone(),
-            self.clock.clone(),
-        ));
+        if ask.scopes.is_some() {
+            make_room(&mut slots, now)?;
+        }
+        let slot = Arc::new(Slot::start(self.work(ask.clone())));
         slots.insert(ask, Arc::clone(&slot));
-        slot
+        Ok(slot)
+    }
+
+    fn work(&self, ask: Ask) -> Work<T> {
+        let mut freshness = self.freshness.clone();
+        if ask.scopes.is_some() {
+            // What is always kept is what is configured, not every narrowing that somebody once asked for.
+            freshness.keep = Keep::Used;
+        }
+        Work {
+            name: Arc::clone(&self.name),
+            ask,
+            source: Arc::clone(&self.source),
+            freshness,
+            clock: self.clock.clone(),
+            setback: self.setback.clone(),
+        }
+    }
+
+    /// Turns a test's entry into one of AWS credentials.
+    #[cfg(test)]
+    pub(super) fn be_for_sdks(&mut self) {
+        self.freshness.life_left = Duration::from_secs(1_800);
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Ask, Arc<Slot<T>>>> {
@@ -154,14 +193,16 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 }
 
-fn make_room<T: Send + Sync + 'static>(slots: &mut HashMap<Ask, Arc<Slot<T>>>, now: Moment) {
-    let ends_first = slots
-        .iter()
-        .min_by_key(|(_, slot)| slot.inspect(|cell| (cell.is_fetching(), cell.lease(now).map(|lease| lease.expiry))))
-        .map(|(ask, _)| ask.clone());
-    if let Some(ask) = ends_first {
-        slots.remove(&ask);
+/// Lets go of a narrowing with nothing in it, if there are too many of them.
+fn make_room<T: Send + Sync + 'static>(slots: &mut HashMap<Ask, Arc<Slot<T>>>, now: Moment) -> Result<(), Unserved> {
+    if slots.keys().filter(|ask| ask.scopes.is_some()).count() < MOST_NARROWINGS {
+        return Ok(());
     }
+    let is_spent =
+        |(ask, slot): &(&Ask, &Arc<Slot<T>>)| ask.scopes.is_some() && slot.inspect(|cell| cell.is_spent(now));
+    let spent = slots.iter().find(is_spent).map(|(ask, _)| ask.clone()).ok_or(Unserved::Crowded)?;
+    slots.remove(&spent);
+    Ok(())
 }
 
 fn snapshot<T: Send + Sync + 'static>(slot: &Slot<T>, now: Moment) -> Snapshot {
@@ -182,7 +223,7 @@ impl<T: Send + Sync + 'static> Stage<T> for Entry<T> {
     async fn held(&self, ask: &Ask) -> Result<Arc<Lease<T>>, Failure> {
         match self.lease(ask, STAGE_PATIENCE).await {
             Ok(Served { lease, .. }) => Ok(lease),
-            Err(Unserved::Pending) => Err(Failure::timed_out(&self.name, STAGE_PATIENCE)),
+            Err(Unserved::Pending | Unserved::Crowded) => Err(Failure::timed_out(&self.name, STAGE_PATIENCE)),
             Err(Unserved::Failed { failure, retry_after }) => {
                 let mut failure = (*failure).clone().of_stage(&self.name);
                 // Asking before the stage is ready again would only meet the same failure.
@@ -196,26 +237,5 @@ impl<T: Send + Sync + 'static> Stage<T> for Entry<T> {
 impl<T> std::fmt::Debug for Entry<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl Unserved {
-    /// Whose fault it is; a pending fetch is nobody's.
-    pub fn kind(&self) -> Option<FailureKind> {
-        match self {
-            Self::Pending => None,
-            Self::Failed { failure, .. } => Some(failure.kind),
-        }
-    }
-}
-
-impl CacheState {
-    /// The value of the `Credbroker-Cache` header.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-        }
     }
 }

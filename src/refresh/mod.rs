@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cell::CacheState;
-pub use entry::{Entry, Inputs};
+pub use entry::{Entry, Inputs, Report};
 pub use slot::{Served, Unserved};
 
 use crate::policy::{Grant, Permit};
@@ -26,67 +26,30 @@ use crate::source::{Ask, AwsCredentials, BearerToken};
 pub const PATIENCE: Duration = Duration::from_millis(850);
 
 /// Every named token and set of credentials.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
-    /// `tokens.NAME`, by NAME.
-    pub(crate) tokens: BTreeMap<String, Arc<Entry<BearerToken>>>,
-    /// The scopes configured for `tokens.NAME`, by NAME.
-    pub(crate) scopes: BTreeMap<String, Vec<String>>,
-    /// `credentials.NAME`, by NAME.
-    pub(crate) credentials: BTreeMap<String, Arc<Entry<AwsCredentials>>>,
+    tokens: BTreeMap<String, Token>,
+    credentials: BTreeMap<String, Arc<Entry<AwsCredentials>>>,
+    own: Arc<Entry<AwsCredentials>>,
+}
+
+/// A named token.
+#[derive(Debug)]
+pub struct Token {
+    /// Its entry.
+    pub entry: Arc<Entry<BearerToken>>,
+    /// What it may be narrowed to.
+    pub scopes: Vec<String>,
 }
 
 impl Store {
-    /// The scopes that `tokens.NAME` may be narrowed to; `None` if there is no such token.
-    pub fn scopes_of(&self, name: &str) -> Option<&[String]> {
-        self.tokens.contains_key(name).then(|| self.scopes.get(name).map_or(&[][..], Vec::as_slice))
-    }
-
-    /// Is there a `credentials.NAME`?
-    pub fn has_credentials(&self, name: &str) -> bool {
-        self.credentials.contains_key(name)
-    }
-
-    /// The `keep = "always"` entries with every variation of them that can be asked for: where the caller matters, one for
-    /// each of `callers_of` the entry.
-    pub fn always_kept(&self, callers_of: impl Fn(&Grant) -> Vec<String>) -> Vec<(Grant, Ask)> {
-        fn variations<T: Send + Sync + 'static>(entry: &Entry<T>, callers: Vec<String>) -> Vec<Ask> {
-            match (entry.freshness().keep, entry.inputs().caller) {
-                (schedule::Keep::Used, _) => Vec::new(),
-                (schedule::Keep::Always, false) => vec![Ask::default()],
-                (schedule::Keep::Always, true) => {
-                    callers.into_iter().map(|caller| Ask { caller: Some(caller), scopes: None }).collect()
-                }
-            }
-        }
-        let mut all = Vec::new();
-        for (name, entry) in &self.tokens {
-            let grant = Grant::Token(name.clone());
-            all.extend(variations(entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
-        }
-        for (name, entry) in &self.credentials {
-            let grant = Grant::Credentials(name.clone());
-            all.extend(variations(entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
-        }
-        all
-    }
-
-    /// Starts fetching what `grant` names, for `ask`, if it is always kept. Nothing is handed out, so no permit is asked for.
-    pub fn prefetch(&self, grant: &Grant, ask: &Ask) {
-        match grant {
-            Grant::Token(name) => self.tokens.get(name).into_iter().for_each(|entry| entry.prefetch(ask)),
-            Grant::Credentials(name) => self.credentials.get(name).into_iter().for_each(|entry| entry.prefetch(ask)),
-            Grant::Issuer(_) => {}
-        }
-    }
-
-    /// How many `keep = "always"` entries have nothing to serve at the moment.
-    pub fn always_kept_without_value(&self) -> usize {
-        fn waiting<T: Send + Sync + 'static>(entry: &Arc<Entry<T>>) -> bool {
-            entry.freshness().keep == schedule::Keep::Always && !entry.is_usable()
-        }
-        self.tokens.values().filter(|entry| waiting(entry)).count()
-            + self.credentials.values().filter(|entry| waiting(entry)).count()
+    /// A store of `tokens` and `credentials`, by name; `own` is the broker's own identity, one of them or none.
+    pub fn new(
+        tokens: BTreeMap<String, Token>,
+        credentials: BTreeMap<String, Arc<Entry<AwsCredentials>>>,
+        own: Arc<Entry<AwsCredentials>>,
+    ) -> Self {
+        Self { tokens, credentials, own }
     }
 
     /// The token that `permit` is for, narrowed to `scopes` if given (sorted, a subset of the configured ones).
@@ -98,7 +61,7 @@ impl Store {
     ) -> Option<Result<Served<BearerToken>, Unserved>> {
         let Grant::Token(name) = permit.grant() else { return None };
         let ask = Ask { caller: Some(permit.caller().to_owned()), scopes };
-        Some(self.tokens.get(name)?.lease(&ask, PATIENCE).await)
+        Some(self.tokens.get(name)?.entry.lease(&ask, PATIENCE).await)
     }
 
     /// The credentials that `permit` is for. `None` if the permit is not for credentials held here.
@@ -106,5 +69,71 @@ impl Store {
         let Grant::Credentials(name) = permit.grant() else { return None };
         let ask = Ask { caller: Some(permit.caller().to_owned()), scopes: None };
         Some(self.credentials.get(name)?.lease(&ask, PATIENCE).await)
+    }
+
+    /// The scopes that `tokens.NAME` may be narrowed to; `None` if there is no such token.
+    pub fn scopes_of(&self, name: &str) -> Option<&[String]> {
+        self.tokens.get(name).map(|token| token.scopes.as_slice())
+    }
+
+    /// Is there a `credentials.NAME`?
+    pub fn has_credentials(&self, name: &str) -> bool {
+        self.credentials.contains_key(name)
+    }
+
+    /// The `keep = "always"` entries with every variation of them that is kept: where the caller matters, one for each of
+    /// `callers_of` the entry.
+    pub fn always_kept(&self, callers_of: impl Fn(&Grant) -> Vec<String>) -> Vec<(Grant, Ask)> {
+        fn variations<T: Send + Sync + 'static>(entry: &Entry<T>, callers: Vec<String>) -> Vec<Ask> {
+            match (entry.is_always_kept(), entry.inputs().caller) {
+                (false, _) => Vec::new(),
+                (true, false) => vec![Ask::default()],
+                (true, true) => callers.into_iter().map(|caller| Ask { caller: Some(caller), scopes: None }).collect(),
+            }
+        }
+        let mut all = Vec::new();
+        for (name, token) in &self.tokens {
+            let grant = Grant::Token(name.clone());
+            all.extend(variations(&token.entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
+        }
+        for (name, entry) in &self.credentials {
+            let grant = Grant::Credentials(name.clone());
+            all.extend(variations(entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
+        }
+        all
+    }
+
+    /// Starts keeping what `grant` names fresh for `ask`, if it is always kept. Nothing is handed out, so no permit is asked
+    /// for.
+    pub fn prefetch(&self, grant: &Grant, ask: &Ask) {
+        match grant {
+            Grant::Token(name) => self.tokens.get(name).into_iter().for_each(|token| token.entry.prefetch(ask)),
+            Grant::Credentials(name) => self.credentials.get(name).into_iter().for_each(|entry| entry.prefetch(ask)),
+            Grant::Issuer(_) => {}
+        }
+    }
+
+    /// Is a value held that could be served?
+    pub fn is_usable(&self, grant: &Grant, ask: &Ask) -> bool {
+        match grant {
+            Grant::Token(name) => self.tokens.get(name).is_some_and(|token| token.entry.is_usable(ask)),
+            Grant::Credentials(name) => self.credentials.get(name).is_some_and(|entry| entry.is_usable(ask)),
+            Grant::Issuer(_) => false,
+        }
+    }
+
+    /// What the tokens look like from outside.
+    pub fn token_reports(&self) -> Vec<Report> {
+        self.tokens.values().map(|token| token.entry.report()).collect()
+    }
+
+    /// What the credentials look like from outside.
+    pub fn credentials_reports(&self) -> Vec<Report> {
+        self.credentials.values().map(|entry| entry.report()).collect()
+    }
+
+    /// What the broker's own identity looks like from outside.
+    pub fn own_report(&self) -> Report {
+        self.own.report()
     }
 }

@@ -13,6 +13,8 @@ const BACKOFF_BASE: Duration = Duration::from_secs(1);
 const BACKOFF_CAP: Duration = Duration::from_secs(60);
 /// A failure is remembered at least this long, so that callers cannot storm a broken source.
 const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
+/// A passing failure is remembered no longer than this while nothing valid is held: somebody may be waiting.
+const LONGEST_MEMORY: Duration = Duration::from_secs(5);
 /// A refusal is remembered this long when nothing valid is held, give or take half.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(5);
 /// A refused refresh is tried again after this long while the old value is still valid, give or take half.
@@ -76,8 +78,8 @@ pub fn wait_after(failure: &Failure, attempts: u32, valid_for: Duration, random:
         FailureKind::Denied | FailureKind::Misconfigured if valid_for.is_zero() => around(REFUSAL_MEMORY, random),
         FailureKind::Denied | FailureKind::Misconfigured => around(REFUSED_REFRESH, random),
         FailureKind::Throttled | FailureKind::Unavailable | FailureKind::Malformed => {
-            let ceiling = BACKOFF_BASE.saturating_mul(1 << attempts.clamp(1, 10)).min(BACKOFF_CAP);
-            ceiling.mul_f64(random)
+            let cap = if valid_for.is_zero() { LONGEST_MEMORY } else { BACKOFF_CAP };
+            BACKOFF_BASE.saturating_mul(1 << attempts.clamp(1, 10)).min(cap).mul_f64(random)
         }
     };
     let asked = failure.retry_after.unwrap_or_default();
@@ -139,6 +141,13 @@ mod tests {
         assert_eq!(wait_after(&throttled, 1, Duration::from_secs(3600), 0.1), Duration::from_secs(30));
         throttled.retry_after = Some(Duration::from_secs(1_000_000_000));
         assert_eq!(wait_after(&throttled, 1, Duration::from_secs(100), 0.1), Duration::from_secs(50));
+    }
+
+    #[test]
+    fn with_nothing_held_a_passing_failure_is_forgotten_soon() {
+        let down = Failure::new(FailureKind::Unavailable, "down");
+        assert!(wait_after(&down, 50, Duration::ZERO, 0.999) <= Duration::from_secs(5));
+        assert!(wait_after(&down, 50, Duration::from_secs(3_600), 0.999) > Duration::from_secs(50));
     }
 
     proptest! {

@@ -12,12 +12,15 @@ use tokio::task::AbortHandle;
 use super::cell::{Answer, CacheState, Cell, Next};
 use super::schedule::Freshness;
 use crate::clock::{Clock, Moment};
-use crate::lease::Lease;
+use crate::lease::{Issued, Lease};
 use crate::source::{Ask, Failure, FailureKind, Source};
 
 /// A source answers within this or counts as unavailable. Each upstream call has a shorter deadline of its own; this one
 /// is the net below them.
 const FETCH_DEADLINE: Duration = Duration::from_secs(30);
+
+/// AWS credentials are handed out with this much life left wherever their lifetime allows it: below, SDKs come back at once.
+const ENOUGH_FOR_SDKS: Duration = Duration::from_secs(20 * 60);
 
 /// One cached value with its task. The task ends when the slot is dropped.
 #[derive(Debug)]
@@ -25,6 +28,30 @@ pub struct Slot<T> {
     shared: Arc<Shared<T>>,
     task: AbortHandle,
 }
+
+/// What a slot's task works with.
+pub struct Work<T> {
+    /// The entry's full name, for the log.
+    pub name: Arc<str>,
+    /// What is asked for.
+    pub ask: Ask,
+    /// Whom it is asked of.
+    pub source: Arc<dyn Source<T>>,
+    /// How it is kept fresh.
+    pub freshness: Freshness,
+    /// The time.
+    pub clock: Clock,
+    /// What other variations of the same token learn from a failure here.
+    pub setback: Setback,
+}
+
+/// The last failure of a client that every variation shares: who is refused, throttled or cut off with one scope is with
+/// another. Cleared by the next success.
+#[derive(Clone, Debug, Default)]
+pub struct Setback(Arc<Mutex<Option<Until>>>);
+
+/// A failure, and until when it is remembered.
+type Until = (Arc<Failure>, Moment);
 
 #[derive(Debug)]
 struct Shared<T> {
@@ -49,6 +76,8 @@ pub struct Served<T> {
 pub enum Unserved {
     /// The fetch goes on, longer than the caller's patience.
     Pending,
+    /// So many variations of the entry are held that there is no place for another.
+    Crowded,
     /// The source failed and is asked again after this time.
     Failed {
         /// Why.
@@ -56,6 +85,27 @@ pub enum Unserved {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+}
+
+impl Setback {
+    /// The failure, if the source is not to be asked yet.
+    pub fn at(&self, now: Moment) -> Option<Unserved> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failure, until) = held.as_ref().filter(|(_, until)| now < *until)?;
+        Some(Unserved::Failed { failure: Arc::clone(failure), retry_after: until.since(now) })
+    }
+
+    fn note<T>(&self, cell: &Cell<T>, succeeded: bool) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match cell.trouble() {
+            _ if succeeded => *held = None,
+            // A scope that is refused says nothing about the others.
+            Some(trouble) if trouble.failure.kind != FailureKind::Misconfigured => {
+                *held = Some((Arc::clone(&trouble.failure), trouble.retry_at));
+            }
+            _ => {}
+        }
+    }
 }
 
 impl<T> Shared<T> {
@@ -66,28 +116,31 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> Slot<T> {
-    /// A slot that obtains its value from `source` for `ask`.
-    pub fn start(name: Arc<str>, ask: Ask, source: Arc<dyn Source<T>>, freshness: Freshness, clock: Clock) -> Self {
+    /// A slot whose task does `work`.
+    pub fn start(work: Work<T>) -> Self {
         let shared =
             Arc::new(Shared { cell: Mutex::new(Cell::default()), poke: Notify::new(), changes: watch::Sender::new(0) });
-        let task = tokio::spawn(keep_fresh(name, ask, source, freshness, clock, Arc::clone(&shared))).abort_handle();
+        let task = tokio::spawn(keep_fresh(work, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }
 
-    /// A valid lease: at once if there is one, else as soon as a fetch brings one within `patience`.
+    /// A valid lease: at once if there is one, else as soon as a fetch brings one within `patience`. Credentials that are
+    /// too short-lived for SDKs although their lifetime allows more are held back as long, for the renewal under way.
     ///
     /// # Errors
     /// [`Unserved`] when the source has failed or takes longer.
-    pub async fn lease(&self, clock: &Clock, patience: Duration) -> Result<Served<T>, Unserved> {
+    pub async fn lease(&self, clock: &Clock, freshness: &Freshness, patience: Duration) -> Result<Served<T>, Unserved> {
         let mut changes = self.shared.changes.subscribe();
-        let mut answer = self.shared.cell().ask(clock.now());
-        self.shared.poke.notify_one();
+        let mut answer = self.ask(clock.now());
         let deadline = clock.now().plus(patience);
+        let mut short_lived = None;
         let mut waited = false;
         loop {
             match answer {
-                Answer::Lease(lease, _) if waited => return Ok(Served { lease, cache: CacheState::Miss }),
-                Answer::Lease(lease, cache) => return Ok(Served { lease, cache }),
+                Answer::Lease(lease, cache) if !waited && self.is_worth_waiting(&lease, freshness, clock.now()) => {
+                    short_lived = Some(Served { lease, cache });
+                }
+                Answer::Lease(lease, cache) => return Ok(self.served(lease, cache, waited && short_lived.is_none())),
                 Answer::Failed { failure, retry_at } => {
                     return Err(Unserved::Failed { failure, retry_after: retry_at.since(clock.now()) });
                 }
@@ -95,11 +148,39 @@ impl<T: Send + Sync + 'static> Slot<T> {
             }
             waited = true;
             tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return Err(Unserved::Pending) },
-                () = clock.sleep_until(deadline) => return Err(Unserved::Pending),
+                changed = changes.changed() => if changed.is_err() { return short_lived.ok_or(Unserved::Pending) },
+                () = clock.sleep_until(deadline) => return short_lived.ok_or(Unserved::Pending),
             }
             answer = self.shared.cell().look(clock.now());
         }
+    }
+
+    /// Asks, and wakes the task if that is news to it.
+    fn ask(&self, now: Moment) -> Answer<T> {
+        let mut cell = self.shared.cell();
+        let known = cell.is_asked();
+        let answer = cell.ask(now);
+        if !known || matches!(answer, Answer::Wait) {
+            self.shared.poke.notify_one();
+        }
+        answer
+    }
+
+    fn served(&self, lease: Arc<Lease<T>>, cache: CacheState, fetched_for_it: bool) -> Served<T> {
+        if !fetched_for_it {
+            return Served { lease, cache };
+        }
+        self.shared.cell().counts.waited += 1;
+        Served { lease, cache: CacheState::Miss }
+    }
+
+    fn is_worth_waiting(&self, lease: &Lease<T>, freshness: &Freshness, now: Moment) -> bool {
+        let allows_more = lease.expiry.since(lease.issued_at) >= 2 * ENOUGH_FOR_SDKS;
+        let for_sdks = !freshness.life_left.is_zero();
+        for_sdks
+            && allows_more
+            && lease.remaining(now) < ENOUGH_FOR_SDKS
+            && self.inspect(|cell| cell.trouble().is_none())
     }
 
     /// Runs `look` on the cell.
@@ -114,29 +195,23 @@ impl<T> Drop for Slot<T> {
     }
 }
 
-async fn keep_fresh<T: Send + Sync + 'static>(
-    name: Arc<str>,
-    ask: Ask,
-    source: Arc<dyn Source<T>>,
-    freshness: Freshness,
-    clock: Clock,
-    shared: Arc<Shared<T>>,
-) {
+async fn keep_fresh<T: Send + Sync + 'static>(work: Work<T>, shared: Arc<Shared<T>>) {
     loop {
         let (next, expiry) = {
-            let now = clock.now();
+            let now = work.clock.now();
             let mut cell = shared.cell();
             cell.sweep(now);
-            (cell.next(now, freshness.keep), cell.lease(now).map(|lease| lease.expiry))
+            (cell.next(now, work.freshness.keep), cell.lease(now).map(|lease| lease.expiry))
         };
         match next {
-            Next::Fetch => fetch(&name, &ask, &source, &freshness, &clock, &shared).await,
+            Next::Fetch => fetch(&work, &shared).await,
             Next::At(moment) => tokio::select! {
-                () = clock.sleep_until(moment) => {},
+                () = work.clock.sleep_until(moment) => {},
                 () = shared.poke.notified() => {},
             },
+            // An expired value is let go of, so that its memory is cleared.
             Next::Idle => tokio::select! {
-                () = sleep_until_some(&clock, expiry) => {},
+                () = sleep_until_some(&work.clock, expiry) => {},
                 () = shared.poke.notified() => {},
             },
         }
@@ -151,28 +226,30 @@ async fn sleep_until_some(clock: &Clock, moment: Option<Moment>) {
     }
 }
 
-async fn fetch<T: Send + Sync + 'static>(
-    name: &str,
-    ask: &Ask,
-    source: &Arc<dyn Source<T>>,
-    freshness: &Freshness,
-    clock: &Clock,
-    shared: &Shared<T>,
-) {
-    shared.cell().started(clock.now());
-    tracing::debug!(entry = name, "asking the source");
+async fn fetch<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
+    shared.cell().started(work.clock.now());
+    tracing::debug!(entry = &*work.name, ask = %work.ask, "asking the source");
     // A task of its own, so that a panic in a source is one failure and not the end of the slot.
     let flight = {
-        let (source, ask) = (Arc::clone(source), ask.clone());
+        let (source, ask) = (Arc::clone(&work.source), work.ask.clone());
         AbortOnDrop(tokio::spawn(async move { source.fetch(&ask).await }))
     };
-    let outcome = flight.outcome(name).await;
-    match &outcome {
-        Ok(issued) => tracing::info!(entry = name, lifetime_s = issued.lifetime().as_secs(), "issued"),
-        Err(failure) => tracing::warn!(entry = name, kind = failure.kind.as_str(), reason = %failure, "not issued"),
-    }
-    shared.cell().finished(clock.now(), outcome, freshness, fastrand::f64(), fastrand::f64());
+    let outcome = flight.outcome(&work.name).await;
+    tell(work, &outcome);
+    let mut cell = shared.cell();
+    let succeeded = outcome.is_ok();
+    cell.finished(work.clock.now(), outcome, &work.freshness, fastrand::f64(), fastrand::f64());
+    work.setback.note(&cell, succeeded);
+    drop(cell);
     shared.changes.send_modify(|count| *count += 1);
+}
+
+fn tell<T>(work: &Work<T>, outcome: &Result<Issued<T>, Failure>) {
+    let (entry, ask) = (&*work.name, &work.ask);
+    match outcome {
+        Ok(issued) => tracing::info!(entry, %ask, lifetime_s = issued.lifetime().as_secs(), "issued"),
+        Err(failure) => tracing::warn!(entry, %ask, kind = failure.kind.as_str(), reason = %failure, "not issued"),
+    }
 }
 
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);

@@ -143,9 +143,9 @@ async fn it_recovers_by_itself_when_the_upstream_does() {
     let down = vec![Reaction::Refuse(FailureKind::Unavailable); 3];
     let world = world(Keep::Always, &down, Reaction::Issue { takes: 0, lifetime: 1_000 });
     world.entry.prefetch(&Ask::default());
-    assert!(!world.entry.is_usable());
+    assert!(!world.entry.is_usable(&Ask::default()));
     pass(30).await;
-    assert!(world.entry.is_usable());
+    assert!(world.entry.is_usable(&Ask::default()));
     assert_eq!(world.asked(), 4);
 }
 
@@ -170,11 +170,11 @@ async fn a_failure_is_shared_by_all_who_wait_and_remembered() {
     let callers: Vec<_> = (0..100)
         .map(|_| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { world.ask().await.unwrap_err().kind() })
+            tokio::spawn(async move { kind_of(world.ask().await) })
         })
         .collect();
     for caller in callers {
-        assert_eq!(caller.await.unwrap(), Some(FailureKind::Denied));
+        assert_eq!(caller.await.unwrap(), FailureKind::Denied);
     }
     assert_eq!(world.asked(), 1);
 }
@@ -182,7 +182,7 @@ async fn a_failure_is_shared_by_all_who_wait_and_remembered() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_source_is_one_failure_and_the_next_request_works() {
     let world = world(Keep::Used, &[Reaction::Panic], Reaction::Issue { takes: 0, lifetime: 100 });
-    assert_eq!(world.ask().await.unwrap_err().kind(), Some(FailureKind::Unavailable));
+    assert_eq!(kind_of(world.ask().await), FailureKind::Unavailable);
     pass(5).await;
     assert_eq!(world.ask().await.unwrap().lease.value, 1);
 }
@@ -197,16 +197,80 @@ async fn a_source_that_never_answers_is_given_up() {
     assert_eq!(world.ask().await.unwrap().lease.value, 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn variations_are_separate_and_bounded() {
-    let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 1_000 });
-    let ask = |caller: usize| Ask { caller: Some(caller.to_string()), scopes: None };
-    let patience = Duration::from_secs(1);
-    let first = world.entry.lease(&ask(0), patience).await.unwrap().lease.value;
-    assert_ne!(world.entry.lease(&ask(1), patience).await.unwrap().lease.value, first);
-    assert_eq!(world.entry.lease(&ask(0), patience).await.unwrap().lease.value, first);
-    for caller in 2..400 {
-        world.entry.lease(&ask(caller), patience).await.unwrap();
+fn kind_of(outcome: Result<Served<usize>, Unserved>) -> FailureKind {
+    match outcome {
+        Err(Unserved::Failed { failure, .. }) => failure.kind,
+        other => panic!("a failure was expected, not {other:?}"),
     }
-    assert_eq!(world.entry.snapshots().len(), 256);
+}
+
+fn by(caller: usize) -> Ask {
+    Ask { caller: Some(caller.to_string()), scopes: None }
+}
+
+fn narrowed(scope: usize) -> Ask {
+    Ask { caller: None, scopes: Some(vec![scope.to_string()]) }
+}
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn variations_are_separate() {
+    let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 1_000 });
+    let first = world.entry.lease(&by(0), A_SECOND).await.unwrap().lease.value;
+    assert_ne!(world.entry.lease(&by(1), A_SECOND).await.unwrap().lease.value, first);
+    assert_eq!(world.entry.lease(&by(0), A_SECOND).await.unwrap().lease.value, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn narrowings_are_bounded_and_never_displace_what_is_always_kept() {
+    let world = world(Keep::Always, &[], Reaction::Issue { takes: 0, lifetime: 1_000 });
+    world.entry.prefetch(&Ask::default());
+    world.ask().await.unwrap();
+    let mut crowded = 0;
+    for scope in 0..300 {
+        crowded += usize::from(matches!(world.entry.lease(&narrowed(scope), A_SECOND).await, Err(Unserved::Crowded)));
+    }
+    assert_eq!((crowded, world.asked()), (300 - 32, 33));
+    assert!(world.entry.is_usable(&Ask::default()));
+    pass(10_000).await;
+    let renewals = world.asked() - 33 - 32;
+    assert!((10..=16).contains(&renewals), "after one last renewal each, narrowings are let go: {renewals}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
+    let world = world(Keep::Used, &[], Reaction::Refuse(FailureKind::Denied));
+    for scope in 0..300 {
+        assert_eq!(kind_of(world.entry.lease(&narrowed(scope), A_SECOND).await), FailureKind::Denied);
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_that_is_refused_says_nothing_about_the_others() {
+    let then = Reaction::Issue { takes: 0, lifetime: 100 };
+    let world = world(Keep::Used, &[Reaction::Refuse(FailureKind::Misconfigured)], then);
+    assert_eq!(kind_of(world.entry.lease(&narrowed(1), A_SECOND).await), FailureKind::Misconfigured);
+    assert!(world.entry.lease(&narrowed(2), A_SECOND).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_too_short_lived_for_sdks_wait_for_their_renewal_but_not_for_long() {
+    let hour = Reaction::Issue { takes: 0, lifetime: 3_600 };
+    let slow = Reaction::Issue { takes: 60, lifetime: 3_600 };
+    let mut world = world(Keep::Used, &[hour.clone(), hour.clone(), hour, slow], Reaction::Hang);
+    let entry = Arc::get_mut(&mut world.entry).unwrap();
+    entry.be_for_sdks();
+    world.ask().await.unwrap();
+    // Renewed once at half its life, then unused: near its end it is asked for again, and the renewal is quick.
+    pass(1_800 + 3_000).await;
+    let served = world.ask().await.unwrap();
+    assert!(served.lease.remaining(world.clock.now()) > Duration::from_secs(3_000));
+    // The next time the renewal is slow: the old one, within the patience.
+    pass(3_000).await;
+    let before = world.clock.now();
+    let served = world.ask().await.unwrap();
+    assert_eq!(served.cache, CacheState::Stale);
+    assert!(world.clock.now().since(before) < A_SECOND);
 }

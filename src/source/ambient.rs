@@ -16,6 +16,9 @@ use crate::lease::Issued;
 /// Long-term keys name no expiry; they are looked up again, and handed out, for this long.
 const LIFE_OF_KEYS: Duration = Duration::from_secs(60 * 60);
 
+/// No session lives longer (AssumeRole); what claims to was seen through a slow wall clock.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// The source.
 pub struct Ambient {
     sdk: Arc<Sdk>,
@@ -35,7 +38,9 @@ impl Source<AwsCredentials> for Ambient {
         let sent_at = self.clock.now();
         let provider = self.sdk.identity().await?.ok_or_else(none_found)?;
         let found = provider.provide_credentials().await.map_err(|error| failure(&error))?;
-        let expiry = found.expiry().map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.clock.moment_of(wall));
+        let expiry = found
+            .expiry()
+            .map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.clock.moment_of(wall).min(sent_at.plus(LONGEST)));
         let value = AwsCredentials {
             access_key_id: found.access_key_id().to_owned(),
             secret_access_key: SecretString::from(found.secret_access_key()),

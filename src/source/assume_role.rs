@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sts::types::{Credentials, PolicyDescriptorType, Tag};
+use secrecy::ExposeSecret as _;
 
 use super::aws::{self, Identity, Parts, Sdk};
 use super::template::Template;
 use super::{Ask, AwsCredentials, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::lease::Issued;
+use crate::secret::Secret;
 
 const WHAT: &str = "AWS STS";
+/// What STS grants when no `DurationSeconds` is asked for.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
 
 /// One role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,16 +78,15 @@ impl AssumeRole {
         Self { config, sdk, identity, host, clock }
     }
 
-    fn policy(&self) -> Result<Option<String>, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "a session policy is no secret; it is only read as carefully as one")]
+    async fn policy(&self) -> Result<Option<String>, Failure> {
         match &self.config.policy {
             None => Ok(None),
             Some(Policy::Json(json)) => Ok(Some(json.clone())),
-            Some(Policy::File(path)) => std::fs::read_to_string(path).map(Some).map_err(|cause| {
-                Failure::new(
-                    FailureKind::Misconfigured,
-                    format!("the policy file {} cannot be read: {cause}", path.display()),
-                )
-            }),
+            Some(Policy::File(path)) => {
+                let text = Secret::File(path.clone()).obtain(&Arc::default()).await?;
+                Ok(Some(text.expose_secret().to_owned()))
+            }
         }
     }
 
@@ -116,7 +119,7 @@ impl Source<AwsCredentials> for AssumeRole {
             .set_duration_seconds(config.duration.map(|d| i32::try_from(d.as_secs()).unwrap_or(i32::MAX)))
             .set_external_id(config.external_id.clone())
             .set_source_identity(config.source_identity.as_ref().map(|id| id.session_name(ask, &self.host)))
-            .set_policy(self.policy()?)
+            .set_policy(self.policy().await?)
             .set_policy_arns(some(arns))
             .set_tags(self.tags(ask)?)
             .set_transitive_tag_keys(some(config.transitive_tags.clone()));
@@ -130,6 +133,7 @@ impl Source<AwsCredentials> for AssumeRole {
             expiration: credentials.and_then(|c| aws::wall(c.expiration())),
         };
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
-        aws::issued(WHAT, &parts, (account, Some(config.role_arn.clone())), sent_at, &self.clock)
+        let longest = config.duration.unwrap_or(DEFAULT_DURATION);
+        aws::issued(WHAT, &parts, (account, Some(config.role_arn.clone())), longest, sent_at, &self.clock)
     }
 }

@@ -150,7 +150,8 @@ pub struct Parts<'a> {
     pub expiration: Option<SystemTime>,
 }
 
-/// Checks temporary credentials before they may replace anything.
+/// Checks temporary credentials before they may replace anything. Their end is absolute and seen through this machine's wall
+/// clock; were that slow, they would seem to live longer than any credentials do, so `longest` bounds their life.
 ///
 /// # Errors
 /// `Malformed` if a part is missing or the end of life lies behind us.
@@ -158,6 +159,7 @@ pub fn issued(
     what: &str,
     parts: &Parts<'_>,
     role: (Option<String>, Option<String>),
+    longest: Duration,
     sent_at: crate::clock::Moment,
     clock: &Clock,
 ) -> Result<Issued<AwsCredentials>, Failure> {
@@ -183,7 +185,7 @@ pub fn issued(
         account_id,
         role_arn,
     };
-    Ok(Issued { value, sent_at, expiry: clock.moment_of(expiration) })
+    Ok(Issued { value, sent_at, expiry: clock.moment_of(expiration).min(sent_at.plus(longest)) })
 }
 
 /// An SDK timestamp as a wall-clock instant.
@@ -323,7 +325,10 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
 
 /// The account in an ARN: its fifth field.
 pub fn account_of(arn: &str) -> Option<String> {
-    arn.split(':').nth(4).filter(|account| !account.is_empty()).map(ToOwned::to_owned)
+    arn.split(':')
+        .nth(4)
+        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        .map(ToOwned::to_owned)
 }
 
 /// The credentials that sign: the broker's own or another entry's.

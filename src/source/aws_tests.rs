@@ -84,10 +84,25 @@ async fn credentials_without_a_part_or_an_end_are_not_kept() {
         parts(Some("k"), Some("s"), Some("t\n"), later),
         parts(Some("k"), Some("s"), Some("t"), None),
     ] {
-        assert_eq!(issued("STS", &bad, (None, None), now, &clock).unwrap_err().kind, FailureKind::Malformed);
+        assert_eq!(
+            issued("STS", &bad, (None, None), Duration::from_secs(3_600), now, &clock).unwrap_err().kind,
+            FailureKind::Malformed
+        );
     }
-    let good = issued("STS", &parts(Some("k"), Some("s"), Some("t"), later), (None, None), now, &clock).unwrap();
+    let good = issued(
+        "STS",
+        &parts(Some("k"), Some("s"), Some("t"), later),
+        (None, None),
+        Duration::from_secs(3_600),
+        now,
+        &clock,
+    )
+    .unwrap();
     assert_eq!(good.expiry.since(now), Duration::from_secs(3_600));
+    let by_a_slow_clock = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9_999));
+    let good = parts(Some("k"), Some("s"), Some("t"), by_a_slow_clock);
+    let good = issued("STS", &good, (None, None), Duration::from_secs(3_600), now, &clock).unwrap();
+    assert_eq!(good.expiry.since(now), Duration::from_secs(3_600), "no longer than such credentials live");
 }
 
 #[test]

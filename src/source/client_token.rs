@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Sdk};
-use super::token_endpoint::{Grant, issued};
+use super::bearer::{self, Grant};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::environment::Environment;
@@ -53,7 +53,7 @@ impl Source<BearerToken> for ClientToken {
     #[expect(clippy::disallowed_methods, reason = "the secret is a parameter of the operation")]
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
         let config = &self.config;
-        let secret = config.client_secret.read(&self.environment)?;
+        let secret = config.client_secret.obtain(&self.environment).await?;
         let settings = self.sdk.unsigned(&config.region).await;
         let client = aws_sdk_cognitoidentityprovider::Client::from_conf(
             aws_sdk_cognitoidentityprovider::config::Builder::from(&settings).allow_no_auth().build(),
@@ -65,7 +65,7 @@ impl Source<BearerToken> for ClientToken {
             .get_client_token()
             .client_id(&config.client_id)
             .secret(secret.expose_secret())
-            .set_scopes((!scopes.is_empty()).then_some(scopes))
+            .set_scopes((!scopes.is_empty()).then(|| scopes.clone()))
             .set_client_metadata((!metadata.is_empty()).then_some(metadata))
             .send()
             .await
@@ -81,7 +81,8 @@ impl Source<BearerToken> for ClientToken {
             access_token: SecretString::from(result.access_token().ok_or_else(missing)?),
             token_type: result.token_type().unwrap_or("Bearer").to_owned(),
             expires_in: u64::try_from(result.expires_in()).unwrap_or(0),
+            scope: None,
         };
-        issued(WHAT, grant, sent_at, &self.clock)
+        bearer::issued(WHAT, grant, &scopes, sent_at, &self.clock)
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentity::Client;
@@ -19,6 +20,8 @@ use crate::clock::Clock;
 use crate::lease::Issued;
 
 const WHAT: &str = "the Cognito identity pool";
+/// What the enhanced flow grants, always.
+const LIFETIME: Duration = Duration::from_secs(3_600);
 const OWN_PROVIDER: &str = "cognito-identity.amazonaws.com";
 
 /// One identity pool.
@@ -89,6 +92,13 @@ impl IdentityPool {
         };
     }
 
+    /// After a refusal the identity may be one that was deleted: the next attempt looks it up again.
+    fn doubt(&self, ask: &Ask, failure: &Failure) {
+        if failure.kind.is_terminal() {
+            self.remember(ask, None);
+        }
+    }
+
     async fn prove(&self, client: &Client, ask: &Ask) -> Result<Proven, Failure> {
         match &self.login {
             Login::Guest => self.identified(client, ask, HashMap::new()).await,
@@ -144,7 +154,7 @@ fn without(operation: &str, part: &str) -> Failure {
 impl Source<AwsCredentials> for IdentityPool {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
         let client = Client::new(&self.sdk.unsigned(&self.config.region).await);
-        let proven = self.prove(&client, ask).await.inspect_err(|_| self.remember(ask, None))?;
+        let proven = self.prove(&client, ask).await.inspect_err(|failure| self.doubt(ask, failure))?;
         let sent_at = self.clock.now();
         let output = client
             .get_credentials_for_identity()
@@ -154,12 +164,7 @@ impl Source<AwsCredentials> for IdentityPool {
             .send()
             .await
             .map_err(|error| aws::failure(WHAT, "GetCredentialsForIdentity", &error))
-            // The identity may have been deleted: the next attempt looks it up again.
-            .inspect_err(|failure| {
-                if failure.kind.is_terminal() {
-                    self.remember(ask, None);
-                }
-            })?;
+            .inspect_err(|failure| self.doubt(ask, failure))?;
         if let Some(adopted) = output.identity_id() {
             self.remember(ask, Some(adopted));
         }
@@ -170,6 +175,6 @@ impl Source<AwsCredentials> for IdentityPool {
             session_token: credentials.and_then(|c| c.session_token()),
             expiration: credentials.and_then(|c| c.expiration()).and_then(aws::wall),
         };
-        aws::issued(WHAT, &parts, (None, self.config.role_arn.clone()), sent_at, &self.clock)
+        aws::issued(WHAT, &parts, (None, self.config.role_arn.clone()), LIFETIME, sent_at, &self.clock)
     }
 }

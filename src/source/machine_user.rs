@@ -13,7 +13,7 @@ use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Sdk};
-use super::token_endpoint::{Grant, issued};
+use super::bearer::{self, Grant};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::environment::Environment;
@@ -74,8 +74,11 @@ impl Source<BearerToken> for MachineUser {
     #[expect(clippy::disallowed_methods, reason = "the password is a parameter of the operation")]
     async fn fetch(&self, _: &Ask) -> Result<Issued<BearerToken>, Failure> {
         let config = &self.config;
-        let password = config.password.read(&self.environment)?;
-        let client_secret = config.client_secret.as_ref().map(|secret| secret.read(&self.environment)).transpose()?;
+        let password = config.password.obtain(&self.environment).await?;
+        let client_secret = match &config.client_secret {
+            Some(secret) => Some(secret.obtain(&self.environment).await?),
+            None => None,
+        };
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.sdk.unsigned(&config.region).await);
         let mut request = client
             .initiate_auth()
@@ -106,12 +109,15 @@ impl Source<BearerToken> for MachineUser {
             access_token: SecretString::from(token.ok_or_else(missing)?),
             token_type: result.token_type().unwrap_or("Bearer").to_owned(),
             expires_in: u64::try_from(result.expires_in()).unwrap_or(0),
+            scope: None,
         };
-        issued(WHAT, grant, sent_at, &self.clock)
+        bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
     }
 }
 
 fn challenged(username: &str, challenge: &str) -> Failure {
+    let is_name = challenge.len() <= 64 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let challenge = if is_name { challenge } else { "a challenge" };
     let remedy = match challenge {
         "NEW_PASSWORD_REQUIRED" => "set a permanent password for it",
         "SOFTWARE_TOKEN_MFA" | "SMS_MFA" | "EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" => {

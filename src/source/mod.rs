@@ -6,6 +6,7 @@
 pub mod ambient;
 pub mod assume_role;
 pub mod aws;
+pub mod bearer;
 pub mod client_token;
 pub mod identity_pool;
 pub mod jwt;
@@ -51,6 +52,17 @@ pub struct Ask {
     pub caller: Option<String>,
     /// Fewer scopes than configured, sorted.
     pub scopes: Option<Vec<String>>,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.caller, &self.scopes) {
+            (None, None) => f.write_str("all"),
+            (Some(caller), None) => write!(f, "caller {caller}"),
+            (None, Some(scopes)) => write!(f, "scope {}", scopes.join(" ")),
+            (Some(caller), Some(scopes)) => write!(f, "caller {caller}, scope {}", scopes.join(" ")),
+        }
+    }
 }
 
 /// An OAuth 2.0 bearer token.

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -18,16 +17,13 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::bearer::{self, Grant};
 use super::upstream::{Reply, Upstream};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::lease::Issued;
 use crate::secret::Secret;
-use crate::source::jwt::Claims;
-
-/// A lifetime beyond this is cut to it, in seconds: Cognito grants a day at most.
-const LONGEST_LIFETIME: u64 = 24 * 60 * 60;
 
 /// One app client of one user pool.
 #[derive(Clone, Debug)]
@@ -90,7 +86,7 @@ fn basic(client_id: &str, secret: &SecretString) -> Zeroizing<String> {
 #[async_trait]
 impl Source<BearerToken> for TokenEndpoint {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
-        let secret = self.config.client_secret.read(&self.environment)?;
+        let secret = self.config.client_secret.obtain(&self.environment).await?;
         let authorization = basic(&self.config.client_id, &secret);
         let sent_at = self.clock.now();
         let reply = self
@@ -101,20 +97,9 @@ impl Source<BearerToken> for TokenEndpoint {
             return Err(refused(&self.what(), &self.config, &reply));
         }
         let grant = granted(&self.what(), &reply.body)?;
-        issued(&self.what(), grant, sent_at, &self.clock)
+        let asked = ask.scopes.as_ref().unwrap_or(&self.config.scopes);
+        bearer::issued(&self.what(), grant, asked, sent_at, &self.clock)
     }
-}
-
-/// What a token endpoint grants (RFC 6749 section 5.1), read strictly: a token without a lifetime is not kept, for one that
-/// is made up would be a promise nobody gave.
-#[derive(Deserialize)]
-pub struct Grant {
-    /// The token.
-    pub access_token: SecretString,
-    /// `Bearer`, in any case.
-    pub token_type: String,
-    /// Seconds of life, counted from the sending of the request.
-    pub expires_in: u64,
 }
 
 fn granted(what: &str, body: &[u8]) -> Result<Grant, Failure> {
@@ -126,37 +111,6 @@ fn granted(what: &str, body: &[u8]) -> Result<Grant, Failure> {
             format!("{what} answered 200 {fault}; check that the address is a token endpoint"),
         )
     })
-}
-
-/// Checks a grant before it may replace anything, and finds its expiry: the earlier of `expires_in`, counted from the
-/// sending of the request, and the token's own `exp`.
-///
-/// # Errors
-/// `Malformed` if the token is not one that a header can carry, or has no life.
-#[expect(clippy::disallowed_methods, reason = "the claims of a token are inside the token")]
-pub fn issued(
-    what: &str,
-    grant: Grant,
-    sent_at: crate::clock::Moment,
-    clock: &Clock,
-) -> Result<Issued<BearerToken>, Failure> {
-    let malformed = |fault: &str| {
-        Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old one is kept, if any"))
-    };
-    if !grant.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(malformed("a token that is not a bearer token"));
-    }
-    let text = grant.access_token.expose_secret();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(malformed("a token with characters that no header may carry"));
-    }
-    if grant.expires_in == 0 {
-        return Err(malformed("a token that has already expired"));
-    }
-    let claims = Claims::of(text).unwrap_or_default();
-    let by_seconds = sent_at.plus(Duration::from_secs(grant.expires_in.min(LONGEST_LIFETIME)));
-    let expiry = claims.expiry().map_or(by_seconds, |exp| clock.moment_of(exp).min(by_seconds));
-    Ok(Issued { value: BearerToken { token: grant.access_token, scope: claims.scope }, sent_at, expiry })
 }
 
 /// RFC 6749 section 5.2, as far as it is looked at.

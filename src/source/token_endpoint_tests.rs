@@ -1,7 +1,3 @@
-use std::time::SystemTime;
-
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::*;
 
 fn config() -> Config {
@@ -67,41 +63,6 @@ fn only_a_whole_grant_is_read() {
         let failure = granted("the endpoint", body.as_bytes()).err().unwrap_or_else(|| panic!("{body} was read"));
         assert_eq!(failure.kind, FailureKind::Malformed);
     }
-}
-
-fn grant(token: &str, token_type: &str, expires_in: u64) -> Grant {
-    Grant { access_token: SecretString::from(token), token_type: token_type.into(), expires_in }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_that_no_caller_could_use_is_not_kept() {
-    let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
-    let now = clock.now();
-    for bad in [
-        grant("", "Bearer", 60),
-        grant("a\r\nX: y", "Bearer", 60),
-        grant("ä", "Bearer", 60),
-        grant("t", "mac", 60),
-        grant("t", "Bearer", 0),
-    ] {
-        assert_eq!(issued("x", bad, now, &clock).unwrap_err().kind, FailureKind::Malformed);
-    }
-    let good = issued("x", grant("t", "bearer", u64::MAX), now, &clock).unwrap();
-    assert_eq!(good.expiry.since(now), Duration::from_secs(LONGEST_LIFETIME), "a lifetime without end is cut");
-}
-
-#[tokio::test(start_paused = true)]
-async fn life_counts_from_the_sending_and_ends_with_the_earlier_of_the_two() {
-    let clock = Clock::tokio(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000));
-    let sent_at = clock.now();
-    tokio::time::advance(Duration::from_secs(3)).await;
-    let jwt =
-        |exp: u64| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp},"scope":"billing/read"}}"#)));
-    let by_seconds = issued("x", grant(&jwt(9_999), "Bearer", 60), sent_at, &clock).unwrap();
-    assert_eq!(by_seconds.expiry.since(sent_at), Duration::from_secs(60));
-    assert_eq!(by_seconds.value.scope.as_deref(), Some("billing/read"));
-    let by_claim = issued("x", grant(&jwt(1_030), "Bearer", 60), sent_at, &clock).unwrap();
-    assert_eq!(by_claim.expiry.since(sent_at), Duration::from_secs(30));
 }
 
 #[test]

@@ -164,22 +164,24 @@ fn read_bundle(path: &str) -> Result<Vec<u8>, BadBundle> {
 struct Lazy {
     roots: Option<Vec<u8>>,
     proxied: bool,
-    direct: OnceLock<Connector>,
-    over_proxy: OnceLock<Connector>,
+    direct: OnceLock<Option<Connector>>,
+    over_proxy: OnceLock<Option<Connector>>,
 }
 
 impl Lazy {
     /// Plain http goes to this machine and to the metadata services of the host only, and never over a proxy: what they answer
     /// are credentials.
-    fn connector(&self, url: &str) -> &Connector {
-        if self.proxied && url.starts_with("https:") {
+    fn connector(&self, url: &str) -> Result<&Connector, ConnectorError> {
+        let built = if self.proxied && url.starts_with("https:") {
             self.over_proxy.get_or_init(|| self.build(true))
         } else {
             self.direct.get_or_init(|| self.build(false))
-        }
+        };
+        built.as_ref().ok_or_else(|| ConnectorError::user("no TLS can be spoken with these root certificates".into()))
     }
 
-    fn build(&self, over_proxy: bool) -> Connector {
+    /// `None` rather than a fall back on other root certificates.
+    fn build(&self, over_proxy: bool) -> Option<Connector> {
         let store = match &self.roots {
             Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
             None => tls::TrustStore::default(),
@@ -193,10 +195,8 @@ impl Lazy {
             builder = builder.proxy_config(ProxyConfig::from_env());
         }
         let builder = builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
-        match tls::TlsContext::builder().with_trust_store(store).build() {
-            Ok(context) => builder.tls_context(context).build(),
-            Err(_) => builder.build(),
-        }
+        let context = tls::TlsContext::builder().with_trust_store(store).build().ok()?;
+        Some(builder.tls_context(context).build())
     }
 }
 
@@ -208,7 +208,7 @@ impl HttpConnector for Bounded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let lazy = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
-            let response = lazy.connector(request.uri()).call(request).await?;
+            let response = lazy.connector(request.uri())?.call(request).await?;
             Ok(response.map(|body| SdkBody::from_body_1_x(Limited::new(body, LARGEST_ANSWER))))
         })
     }

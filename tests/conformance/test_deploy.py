@@ -91,6 +91,11 @@ def test_the_units_fit_each_other_and_the_configuration():
     assert service["Type"] == ["notify"]
     assert config["server"]["listen"] == [f"systemd:{name}" for name in held["FileDescriptorName"]]
     assert held["ListenStream"] == ["127.0.0.1:2778", "[::1]:2778", "/run/credbroker/api.sock"]
+    # Exit status 2 is a mistake in the configuration; and reload is not built yet.
+    assert service["Restart"] == ["on-failure"] and service["RestartPreventExitStatus"] == ["2"]
+    assert "ExecReload" not in service and "reload is not built yet" in (DEPLOY / "README.md").read_text()
+    # Every connection has a descriptor, and 64 are left for the rest.
+    assert int(service["LimitNOFILE"][0]) >= config["server"]["max_connections"] + 64
     # systemd deletes a service's RuntimeDirectory when it stops: the socket's path must not be inside one.
     socket_path = Path(held["ListenStream"][-1])
     for directory in service["RuntimeDirectory"]:

@@ -35,12 +35,12 @@ async fn systemd_hears_ready_when_requests_are_answered_and_stopping_at_the_drai
     .await;
 }
 
-/// Starts a daemon as systemd does: with `tcp` and `unix` as the descriptors 3 and 4, called `name`.
-fn activated(launch: &Launch, name: &str, tcp: impl Into<OwnedFd>, unix: impl Into<OwnedFd>) -> Running {
+/// Starts a daemon as systemd does: with `tcp` and `unix` as the descriptors 3 and 4, called `names`.
+fn activated(launch: &Launch, names: &str, tcp: impl Into<OwnedFd>, unix: impl Into<OwnedFd>) -> Running {
     let file = launch.configure(0);
     // The shell moves what it got as its input and output, and becomes the daemon: LISTEN_PID is then the daemon's own.
     let script = format!(
-        "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={name}:{name} exec '{CREDBROKER}' run --config '{}'",
+        "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={names} exec '{CREDBROKER}' run --config '{}'",
         file.display()
     );
     let mut command = process::command("/bin/sh", Path::new("/"), launch.environment());
@@ -62,7 +62,7 @@ async fn sockets_of_systemd_are_served_and_connections_from_before_the_start_too
             );
 
         let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
-        let mut running = activated(&launch, "api", tcp, unix);
+        let mut running = activated(&launch, "api:api", tcp, unix);
         assert_eq!(early.await.unwrap().status, 200, "it waited in the backlog");
         let over_unix = Ask::get("/v1/tokens/billing").bearer(ORDERS).over(&Way::Unix(path.clone())).await.unwrap();
         assert_eq!((over_unix.status, over_unix.cache()), (200, "hit"));
@@ -82,13 +82,48 @@ async fn a_socket_of_another_name_is_not_taken() {
         let tcp = holds("127.0.0.1", free_port()).unwrap();
         let unix = std::os::unix::net::UnixListener::bind(site.dir.path().join("held.sock")).unwrap();
         let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
-        let mut running = activated(&launch, "other", tcp, unix);
+        let mut running = activated(&launch, "other:other", tcp, unix);
         assert_eq!(running.wait(Duration::from_secs(6)).await, 1);
         let said = running.printed.text();
         assert!(
             said.contains("systemd:api") && said.contains("other") && said.contains("FileDescriptorName=api"),
             "{said}"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_socket_that_no_line_takes_refuses_the_start() {
+    limited(async {
+        let site = Site::open().await;
+        let tcp = holds("127.0.0.1", free_port()).unwrap();
+        let unix = std::os::unix::net::UnixListener::bind(site.dir.path().join("held.sock")).unwrap();
+        let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
+        let mut running = activated(&launch, "api:spare", tcp, unix);
+        assert_eq!(running.wait(Duration::from_secs(6)).await, 1);
+        let said = running.printed.text();
+        assert!(said.contains("systemd:spare") && !said.contains("systemd:api"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_systemd_holds_is_found_under_its_name() {
+    limited(async {
+        let site = Site::open().await;
+        let port = free_port();
+        let tcp = holds("127.0.0.1", port).unwrap();
+        let path = site.dir.path().join("held.sock");
+        let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        for listen in [format!("127.0.0.1:{port}"), format!("unix:{}", path.display())] {
+            let launch = site.launch(&format!("[server]\nlisten = [{listen:?}]\n{}", billing_for_orders()));
+            let (tcp, unix) = (tcp.try_clone().unwrap(), unix.try_clone().unwrap());
+            let mut running = activated(&launch, "api:api", tcp, unix);
+            assert_eq!(running.wait(Duration::from_secs(6)).await, 1);
+            let said = running.printed.text();
+            assert!(said.contains(&listen) && said.contains("[\"systemd:api\"]"), "{said}");
+        }
     })
     .await;
 }

@@ -5,16 +5,17 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("clock", &[]),
     ("environment", &[]),
+    ("file", &[]),
     ("lease", &["clock"]),
-    ("secret", &["environment"]),
+    ("secret", &["environment", "file"]),
     ("source", &["clock", "environment", "lease", "secret"]),
     ("policy", &["clock", "secret"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("http", &["clock", "environment", "policy", "refresh", "source"]),
-    ("config", &["http", "policy", "refresh", "secret", "source"]),
+    ("config", &["file", "http", "policy", "refresh", "secret", "source"]),
     ("ops", &["environment"]),
     ("cli", &["app", "config", "http", "ops", "secret"]),
 ];

@@ -1,12 +1,15 @@
 //! What the daemon does not take from a client.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::client::{Ask, Way, raw, read_to_end};
-use crate::documents::{ORDERS, billing_for_orders};
+use crate::daemon::free_port;
+use crate::documents::{ORDERS, billing_for_orders, token_called};
+use crate::process::{self, CREDBROKER, Running};
 use crate::site::Site;
 use crate::waiting::{Stopwatch, limited, until};
 
@@ -93,6 +96,91 @@ async fn a_head_that_is_never_finished_is_closed() {
         let closed = tokio::time::timeout(Duration::from_secs(15), read_to_end(&mut half)).await;
         assert!(closed.is_ok(), "it is held open for ever");
         assert_eq!(daemon.get("/v1/tokens/billing", ORDERS).await.status, 200, "others are served");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_after_100_answers() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        let watch = Stopwatch::start();
+        let answers = raw(daemon.port, &"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100)).await;
+        assert!(watch.elapsed() < Duration::from_secs(5), "it was closed for being idle, after {:?}", watch.elapsed());
+        assert_eq!(answers.matches("HTTP/1.1 200").count(), 100);
+        let (_, last) = answers.rsplit_once("HTTP/1.1").unwrap();
+        assert!(last.contains("connection: close"), "{last}");
+        assert_eq!(answers.matches("connection: close").count(), 1, "the others may go on");
+    })
+    .await;
+}
+
+/// Asks more than fits into the socket, and reads nothing. It has a place when the first answer is there.
+async fn never_reads(socket: &Path) -> UnixStream {
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    let request = format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: {ORDERS}\r\n\r\n");
+    stream.write_all(request.repeat(100).as_bytes()).await.unwrap();
+    stream.readable().await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn clients_that_never_read_do_not_shut_others_out() {
+    limited(async {
+        let site = Site::open().await;
+        let admin = free_port();
+        // 100 answers about so many tokens are some megabytes.
+        let tokens: String = (0..100).map(|number| token_called(&format!("t{number}"), "")).collect();
+        let document = at_most(2, "\"127.0.0.1:PORT\", \"unix:DIR/api.sock\"");
+        let document = document.replace("[server]", &format!("[server]\nadmin_listen = \"127.0.0.1:{admin}\""));
+        let daemon = site.daemon(&format!("{document}{tokens}")).await;
+        let socket = daemon.dir.join("api.sock");
+        let _silent = (never_reads(&socket).await, never_reads(&socket).await);
+
+        let watch = Stopwatch::start();
+        let health = Ask::get("/healthz");
+        let served = async || health.over(&daemon.v4()).await.ok().filter(|answer| answer.status == 200);
+        let watched = async {
+            loop {
+                assert_eq!(health.over(&Way::V4(admin)).await.unwrap().status, 200, "the admin listener");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            _ = until("an answer to a third client", Duration::from_secs(15), served) => {},
+            () = watched => {},
+        }
+        assert!(watch.elapsed() > Duration::from_secs(5), "the places were not taken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_more_connections_than_descriptors() {
+    limited(async {
+        let site = Site::open().await;
+        let launch = site.launch(&billing_for_orders());
+        let port = free_port();
+        let file = launch.configure(port);
+        let script = format!("ulimit -n 70; exec '{CREDBROKER}' run --config '{}'", file.display());
+        let mut command = process::command("/bin/sh", Path::new("/"), launch.environment());
+        command.args(["-c", &script]);
+        let running = Running::spawn(command);
+
+        let served =
+            async || Ask::get("/healthz").over(&Way::V4(port)).await.ok().filter(|answer| answer.status == 200);
+        until("the daemon's start", Duration::from_secs(10), served).await;
+        let mut crowd = Vec::new();
+        for _ in 0..80 {
+            crowd.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(crowd);
+        until("an answer after the crowd", Duration::from_secs(5), served).await;
+        let log = running.printed.text();
+        assert!(log.contains("fewer connections") && log.contains("served=6"), "{log}");
+        assert!(!log.contains("cannot be accepted"), "{log}");
     })
     .await;
 }

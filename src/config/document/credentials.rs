@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Override;
-use crate::config::text::{IdentityPoolId, Read, RoleArn};
+use crate::config::text::{IdentityPoolId, PolicyArn, Read, RoleArn};
 use crate::source::template::Template;
 
 /// Temporary AWS credentials the broker can obtain.
@@ -64,7 +64,7 @@ pub struct AssumeRole {
     /// Managed policies that narrow the role.
     #[serde(default)]
     #[schemars(length(max = 10))]
-    pub policy_arns: Vec<String>,
+    pub policy_arns: Vec<Read<PolicyArn>>,
     /// Session tags; {caller} and {host} may stand in their values.
     #[serde(default)]
     pub tags: BTreeMap<String, Read<Template>>,
@@ -79,6 +79,7 @@ pub struct AssumeRole {
 #[schemars(extend("x-one-of" = ["file", "json"]))]
 pub struct PolicyPlace {
     /// In a file, read at each use.
+    #[schemars(length(min = 1))]
     pub file: Option<PathBuf>,
     /// As JSON text.
     pub json: Option<String>,
@@ -112,6 +113,7 @@ pub enum WebIdentityToken {
 #[serde(deny_unknown_fields)]
 pub struct TokenFile {
     /// The file.
+    #[schemars(length(min = 1))]
     pub file: PathBuf,
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{HandOut, SecretPlace};
-use crate::config::text::{FileMode, LoopbackAddress, Read, Scope, UpstreamUrl, UserPoolId};
+use crate::config::text::{FileMode, LoopbackAddress, Read, Region, Scope, UpstreamUrl, UserPoolId};
 
 /// An authority whose inbound JWTs the broker verifies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,6 +59,7 @@ pub struct FileTable {
     #[schemars(extend("x-ref" = ["credentials"]))]
     pub credentials: Option<String>,
     /// The file.
+    #[schemars(length(min = 1))]
     pub path: PathBuf,
     /// Its permission bits.
     pub mode: Option<Read<FileMode>>,
@@ -110,7 +111,7 @@ pub struct SigV4 {
     /// The service signed for.
     pub service: String,
     /// Its region.
-    pub region: String,
+    pub region: Read<Region>,
 }
 
 /// A cache shared by a fleet.

@@ -1,9 +1,10 @@
 //! The configuration document as it is written: shapes, no logic. Its JSON Schema, which `credbroker schema` prints and the
 //! checker walks, is derived from here, so this file is the grammar.
 //!
-//! Four extensions of JSON Schema say what the checker should know besides: `x-ref` (the text names an entry of these
-//! tables, or is one of these words), `x-secret` (a place of a secret, never a literal), `x-one-of` (exactly one of these
-//! keys is given), `x-unbuilt` (grammar of a later version: parsed, checked, then refused by name).
+//! Which keys go with which others is `dependentRequired`. Four extensions of JSON Schema say what the checker should know
+//! besides: `x-ref` (the text names an entry of these tables, or is one of these words), `x-secret` (a place of a secret,
+//! never a literal), `x-one-of` (exactly one of these keys is given), `x-unbuilt` (grammar of a later version: parsed,
+//! checked, then refused by name).
 
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
@@ -23,7 +24,7 @@ pub use credentials::{AssumeRole, CredentialsSource, CredentialsTable, IdentityP
 pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
 pub use tokens::{CognitoToken, CognitoUserToken, HandOut, TokenSource, TokenTable};
 
-use super::text::{FileMode, Read};
+use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;
 use crate::policy::TokenDigest;
 
@@ -93,8 +94,9 @@ impl Default for Server {
 #[serde(default, deny_unknown_fields)]
 pub struct Aws {
     /// The region of STS.
-    pub region: Option<String>,
+    pub region: Option<Read<Region>>,
     /// The profile of the AWS configuration files.
+    #[schemars(length(min = 1))]
     pub profile: Option<String>,
 }
 
@@ -164,17 +166,20 @@ pub struct CallerTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-secret" = true, "x-one-of" = ["file", "sha256", "generate"]))]
+#[schemars(extend("dependentRequired" = { "mode": ["generate"], "group": ["generate"] }))]
 pub struct CallerToken {
     /// In a file.
+    #[schemars(length(min = 1))]
     pub file: Option<PathBuf>,
     /// Its SHA-256.
     pub sha256: Option<Read<TokenDigest>>,
     /// Written here by the broker, a fresh one at each start.
-    #[schemars(extend("x-unbuilt" = "generated caller tokens"))]
+    #[schemars(length(min = 1), extend("x-unbuilt" = "generated caller tokens"))]
     pub generate: Option<PathBuf>,
     /// With generate: the file's permission bits.
     pub mode: Option<Read<FileMode>>,
     /// With generate: the file's group.
+    #[schemars(length(min = 1))]
     pub group: Option<String>,
 }
 
@@ -183,19 +188,22 @@ pub struct CallerToken {
 #[serde(untagged)]
 pub enum User {
     /// By number.
-    Id(u32),
+    Id(#[schemars(range(min = 0, max = 4294967294u32))] u32),
     /// By name.
-    Name(String),
+    Name(#[schemars(length(min = 1))] String),
 }
 
 /// Where a secret is: exactly one of file, env, credential, cognito and secrets_manager. Never a literal.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-secret" = true, "x-one-of" = ["file", "env", "credential", "cognito", "secrets_manager"]))]
+#[schemars(extend("dependentRequired" = { "key": ["secrets_manager"] }))]
 pub struct SecretPlace {
     /// In a file; one trailing newline is dropped.
+    #[schemars(length(min = 1))]
     pub file: Option<PathBuf>,
     /// In an environment variable of the daemon.
+    #[schemars(length(min = 1))]
     pub env: Option<String>,
     /// In a systemd credential ($CREDENTIALS_DIRECTORY).
     #[schemars(length(min = 1))]
@@ -204,9 +212,10 @@ pub struct SecretPlace {
     #[schemars(extend("x-unbuilt" = "secrets read from Cognito"))]
     pub cognito: Option<bool>,
     /// In AWS Secrets Manager, by name or ARN.
-    #[schemars(extend("x-unbuilt" = "secrets read from Secrets Manager"))]
+    #[schemars(length(min = 1), extend("x-unbuilt" = "secrets read from Secrets Manager"))]
     pub secrets_manager: Option<String>,
     /// With secrets_manager: the key inside its JSON.
+    #[schemars(length(min = 1))]
     pub key: Option<String>,
 }
 

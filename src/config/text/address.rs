@@ -33,6 +33,9 @@ impl Text for UpstreamUrl {
         if url.fragment().is_some() {
             return Err("without a fragment".to_owned());
         }
+        if url.query().is_some() {
+            return Err("without a query".to_owned());
+        }
         match url.scheme() {
             "https" if url.host().is_some() => Ok(Self(url)),
             "http" if is_loopback(&url) => Ok(Self(url)),

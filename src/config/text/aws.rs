@@ -2,13 +2,17 @@
 
 use super::Text;
 
-/// A user pool's id, `REGION_ID` (CreateUserPool).
+/// A region of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserPoolId {
-    /// The whole id.
-    pub id: String,
-    /// The part before the underscore.
-    pub region: String,
+pub struct Region(pub String);
+
+impl Text for Region {
+    const FORMAT: &'static str = "region";
+    const EXPECTED: &'static str = "a region such as \"eu-west-1\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        if is_region(text) { Ok(Self(text.to_owned())) } else { Err(String::new()) }
+    }
 }
 
 fn is_region(text: &str) -> bool {
@@ -18,6 +22,15 @@ fn is_region(text: &str) -> bool {
             .iter()
             .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
         && parts.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A user pool's id, `REGION_ID` (CreateUserPool).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPoolId {
+    /// The whole id.
+    pub id: String,
+    /// The part before the underscore.
+    pub region: String,
 }
 
 impl Text for UserPoolId {
@@ -69,17 +82,42 @@ impl Text for RoleArn {
     const EXPECTED: &'static str = "a role ARN such as \"arn:aws:iam::111122223333:role/orders\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        let fields: Vec<&str> = text.splitn(6, ':').collect();
-        let [arn, partition, service, _, account, resource] = fields[..] else { return Err(String::new()) };
-        let good = arn == "arn"
-            && partition.starts_with("aws")
-            && service == "iam"
-            && account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && resource
-                .strip_prefix("role/")
-                .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
-            && text.len() <= 2048;
-        if good { Ok(Self(text.to_owned())) } else { Err(String::new()) }
+        if is_iam(text, "role/", is_account) { Ok(Self(text.to_owned())) } else { Err(String::new()) }
     }
+}
+
+/// The ARN of a managed policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyArn(pub String);
+
+impl Text for PolicyArn {
+    const FORMAT: &'static str = "policy-arn";
+    const EXPECTED: &'static str = "the ARN of a managed policy such as \"arn:aws:iam::aws:policy/ReadOnlyAccess\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        if is_iam(text, "policy/", |account| account == "aws" || is_account(account)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(String::new())
+        }
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Is it the ARN of a thing of IAM, of the kind that `prefix` says?
+fn is_iam(text: &str, prefix: &str, is_owner: impl Fn(&str) -> bool) -> bool {
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, resource] = fields[..] else { return false };
+    arn == "arn"
+        && (partition == "aws" || partition.starts_with("aws-"))
+        && service == "iam"
+        && region.is_empty()
+        && is_owner(account)
+        && resource
+            .strip_prefix(prefix)
+            .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
+        && text.len() <= 2048
 }

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 pub use address::{Domain, LoopbackAddress, UpstreamUrl, is_loopback};
-pub use aws::{IdentityPoolId, RoleArn, UserPoolId};
+pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, UserPoolId};
 
 use crate::http::listen::Listen;
 use crate::policy::{Grant, TokenDigest};
@@ -68,6 +68,8 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         Domain::FORMAT => reads::<Domain>(text),
         UpstreamUrl::FORMAT => reads::<UpstreamUrl>(text),
         RoleArn::FORMAT => reads::<RoleArn>(text),
+        PolicyArn::FORMAT => reads::<PolicyArn>(text),
+        Region::FORMAT => reads::<Region>(text),
         Listen::FORMAT => reads::<Listen>(text),
         LoopbackAddress::FORMAT => reads::<LoopbackAddress>(text),
         SocketAddr::FORMAT => reads::<SocketAddr>(text),
@@ -143,11 +145,17 @@ impl Text for Scope {
     }
 }
 
+/// What `sha256sum` prints when it was given nothing.
+const EMPTY_TEXT_DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 impl Text for TokenDigest {
     const FORMAT: &'static str = "sha256";
     const EXPECTED: &'static str = "the SHA-256 of the token as 64 hexadecimal digits";
 
     fn read(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case(EMPTY_TEXT_DIGEST) {
+            return Err("that is the digest of an empty token".to_owned());
+        }
         Self::from_hex(text).ok_or_else(String::new)
     }
 }

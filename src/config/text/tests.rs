@@ -43,6 +43,8 @@ fn upstream_addresses_are_https_or_loopback() {
         "login.example",
         "https://u:p@x",
         "https://x#f",
+        "https://x/?key=s",
+        "https://x/?",
         "http://169.254.169.254",
     ] {
         assert!(UpstreamUrl::read(bad).is_err(), "{bad}");
@@ -63,7 +65,9 @@ fn a_domain_leads_to_its_token_endpoint() {
         endpoint("http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token", "eu-west-1"),
         "http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token"
     );
-    for bad in ["Acme", "acme_1", "-acme", "auth..example", "http://auth.example.com", ""] {
+    for bad in
+        ["Acme", "https://x?a=b", "acme.example?a", "acme_1", "-acme", "auth..example", "http://auth.example.com", ""]
+    {
         assert!(Domain::read(bad).is_err(), "{bad}");
     }
 }
@@ -96,4 +100,33 @@ fn file_modes_keep_others_out() {
     for bad in ["0644", "440x", "888", "77777", "4"] {
         assert!(FileMode::read(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn regions_and_policies() {
+    for good in ["eu-west-1", "us-gov-west-1", "ap-southeast-4", "us-isob-east-1"] {
+        assert!(Region::read(good).is_ok(), "{good}");
+    }
+    for bad in ["", "EU West", "eu-west", "eu west 1", "Frankfurt", "eu-west-1a"] {
+        assert!(Region::read(bad).is_err(), "{bad}");
+    }
+    for good in ["arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws-cn:iam::111122223333:policy/path/x"] {
+        assert!(PolicyArn::read(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "hello",
+        "arn:aws:iam::aws:policy/",
+        "arn:aws:iam::aws:role/x",
+        "arn:aws:iam::1:policy/x",
+        "arn:aws:iam:eu-west-1:aws:policy/x",
+        "arn:awsome:iam::aws:policy/x",
+    ] {
+        assert!(PolicyArn::read(bad).is_err(), "{bad}");
+    }
+    assert!(RoleArn::read("arn:aws:iam::aws:role/x").is_err(), "a role belongs to an account");
+}
+
+#[test]
+fn the_digest_of_nothing_is_no_token() {
+    assert!(TokenDigest::read(EMPTY_TEXT_DIGEST).unwrap_err().contains("empty token"));
 }

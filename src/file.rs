@@ -1,0 +1,77 @@
+//! Plain files, read whole and never further than a limit.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use zeroize::Zeroizing;
+
+/// Why a file could not be read. Stands behind the name of the file in a message.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// What the system said.
+    #[error("cannot be read: {0}")]
+    System(#[from] io::Error),
+    /// A directory, a FIFO, a device.
+    #[error("is not a plain file")]
+    NotPlain,
+    /// Longer than the limit, which is given in bytes.
+    #[error("is longer than {} KiB", .0 / 1024)]
+    TooLong(usize),
+}
+
+impl Unreadable {
+    /// Is it the machine's trouble of the moment, such as no descriptors left, rather than something about the file?
+    pub fn is_passing(&self) -> bool {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        let lasting =
+            |cause: &io::Error| matches!(cause.kind(), IsADirectory | NotADirectory | NotFound | PermissionDenied);
+        matches!(self, Self::System(cause) if !lasting(cause))
+    }
+}
+
+/// Reads the plain file at `path`, of at most `longest` bytes. The bytes are wiped when they are dropped.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    // Without O_NONBLOCK the open of a FIFO would hang until somebody writes to it.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Unreadable::NotPlain);
+    }
+    // Room from the start, because a buffer that grows leaves copies behind.
+    let expected = usize::try_from(metadata.len()).unwrap_or(longest).min(longest);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected + 64));
+    file.take(longest as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > longest { Err(Unreadable::TooLong(longest)) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, [b'x'; 1024]).unwrap();
+        assert_eq!(read(&path, 1024).unwrap().len(), 1024);
+        assert!(matches!(read(&path, 1023), Err(Unreadable::TooLong(1023))));
+        assert!(matches!(read(&dir.path().join("none"), 1), Err(Unreadable::System(_))));
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&path, dir.path(), Path::new("/dev/zero")] {
+            assert!(matches!(read(path, 1024), Err(Unreadable::NotPlain)), "{}", path.display());
+        }
+    }
+}
