@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::problem::Findings;
+use super::problem::{Findings, nearest};
 use super::text::{Text as _, UserPoolId};
 use super::tree::{Kind, Member, Node};
 
@@ -156,7 +156,11 @@ impl<'a> Rules<'a> {
                 "the anonymous caller is the one without factors; give a caller with factors another name",
             );
         }
-        if caller.key != "anonymous" && !factors {
+        let known = ["allow", "token", "uid", "unit"];
+        let misspelled = |member: &Member| {
+            !known.contains(&member.key.as_str()) && nearest(&member.key, known).is_some_and(|near| near != "allow")
+        };
+        if caller.key != "anonymous" && !factors && !caller.node.members().iter().any(misspelled) {
             self.report(&path, "a caller needs at least one factor: token or uid");
         }
     }

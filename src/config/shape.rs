@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
             }
         }
         for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if node.member(key).is_none() {
+            if node.member(key).is_none() && misspelled(schema, node, &[key]) == 0 {
                 self.missing(node, path, key_span, &format!("`{key}` is missing"));
             }
         }
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
         let Some(keys) = schema["x-one-of"].as_array() else { return true };
         let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
         let given = keys.iter().filter(|key| node.member(key).is_some()).count();
-        if given != 1 {
+        if given + misspelled(schema, node, &keys) != 1 {
             let span = if node.span.is_empty() { key_span } else { &node.span };
             self.missing(node, path, span, &format!("exactly one of {} is given, found {given}", quoted(&keys)));
         }
@@ -265,4 +265,14 @@ impl<'a> Walk<'a> {
 fn is_entry_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(allowed) && name.as_bytes()[0].is_ascii_alphanumeric()
+}
+
+/// How many of `keys` stand in `table` under a spelling that the schema does not know: that is one mistake, not two.
+fn misspelled(schema: &Value, table: &Node, keys: &[&str]) -> usize {
+    let Some(known) = schema["properties"].as_object() else { return 0 };
+    let meant = |member: &&Member| {
+        let unknown = !known.contains_key(&member.key);
+        unknown && nearest(&member.key, known.keys().map(String::as_str)).is_some_and(|near| keys.contains(&near))
+    };
+    table.members().iter().filter(meant).count()
 }

@@ -285,14 +285,21 @@ fn clear_stale(path: &Path) -> Result<(), String> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Err("there is a file of that name, and it is no socket".to_owned())
         }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => match knock(path) {
             Err(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path).map_err(|cause| cause.to_string())
             }
-            Ok(_) => Err("another process listens there".to_owned()),
-            Err(cause) => Err(cause.to_string()),
+            // Also where its backlog is full, which a connect that waits would wait for.
+            Err(cause) if cause.kind() != io::ErrorKind::WouldBlock => Err(cause.to_string()),
+            _ => Err("another process listens there".to_owned()),
         },
     }
+}
+
+/// Connects without waiting.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    socket.connect(&socket2::SockAddr::unix(path)?)
 }
 
 #[cfg(test)]
@@ -323,6 +330,12 @@ mod tests {
         assert!(unix(&path).unwrap_err().contains("another process"));
         drop(held);
         assert!(!path.exists(), "its file goes with it");
+        let full = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        full.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        full.listen(0).unwrap();
+        let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert!(unix(&path).unwrap_err().contains("another process"), "its backlog is full");
+        fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         assert!(unix(&path).unwrap_err().contains("no socket"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
