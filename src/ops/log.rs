@@ -1,9 +1,9 @@
 //! The diagnostic log: to standard error, plain text for people or JSON for machines.
 //!
-//! `CREDBROKER_LOG` sets its level (`error`, `warn`, `info`, `debug`, `trace`; `info` by default), `CREDBROKER_LOG_FORMAT=json`
-//! its form. The level is for credbroker's own words. Libraries are silent whatever it says: the AWS SDK and hyper print whole
-//! requests and answers, with secrets and tokens in them, and the SDK puts bodies even into its warnings. The one exception is
-//! the HTTP client, which warns of missing root certificates.
+//! `CREDBROKER_LOG` (or, out of habit, `RUST_LOG`) sets its level: `error`, `warn`, `info`, `debug`, `trace`; `info` by
+//! default. `CREDBROKER_LOG_FORMAT=json` sets its form. The level is for credbroker's own words. Libraries are silent whatever
+//! it says: the AWS SDK and hyper print whole requests and answers, with secrets and tokens in them, and the SDK puts bodies
+//! even into its warnings. The one exception is the HTTP client, which warns of missing root certificates.
 
 use std::io::IsTerminal as _;
 
@@ -16,7 +16,7 @@ use crate::environment::Environment;
 
 /// Starts the log. Later calls do nothing.
 pub fn start(environment: &Environment) {
-    let wanted = environment.var("CREDBROKER_LOG");
+    let wanted = environment.var("CREDBROKER_LOG").or_else(|| environment.var("RUST_LOG"));
     let level = wanted.and_then(|level| level.parse::<LevelFilter>().ok());
     let targets = Targets::new()
         .with_default(LevelFilter::OFF)
@@ -38,6 +38,6 @@ pub fn start(environment: &Environment) {
     // Somebody else's subscriber, as in a test, stays.
     drop(started);
     if wanted.is_some() && level.is_none() {
-        tracing::warn!("CREDBROKER_LOG is none of off, error, warn, info, debug and trace; info is used");
+        tracing::warn!("the log level is none of off, error, warn, info, debug and trace; info is used");
     }
 }
