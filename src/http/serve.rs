@@ -28,7 +28,7 @@ use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
 /// A request's head is complete, and an idle connection used again, within this.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// A head is no larger than this, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 /// A head has no more fields than this.
