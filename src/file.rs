@@ -53,6 +53,8 @@ pub fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, Unreadabl
 
 #[cfg(test)]
 mod tests {
+    use nix::libc::{EACCES, EIO, EMFILE, ENFILE, ENOENT};
+
     use super::*;
 
     #[test]
@@ -63,6 +65,15 @@ mod tests {
         assert_eq!(read(&path, 1024).unwrap().len(), 1024);
         assert!(matches!(read(&path, 1023), Err(Unreadable::TooLong(1023))));
         assert!(matches!(read(&dir.path().join("none"), 1), Err(Unreadable::System(_))));
+    }
+
+    #[test]
+    fn trouble_of_the_moment_is_told_from_trouble_with_the_file() {
+        let system = |code| Unreadable::System(io::Error::from_raw_os_error(code));
+
+        assert!([EMFILE, ENFILE, EIO].map(system).iter().all(Unreadable::is_passing));
+        assert!(![ENOENT, EACCES].map(system).iter().any(Unreadable::is_passing));
+        assert!(!Unreadable::NotPlain.is_passing());
     }
 
     #[test]

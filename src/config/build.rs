@@ -152,7 +152,7 @@ fn assume_role(table: document::AssumeRole) -> (CredentialsSource, bool) {
         .and_then(|policy| policy.file.map(assume_role::Policy::File).or(policy.json.map(assume_role::Policy::Json)));
     let role = assume_role::Config {
         role_arn: table.role_arn.0.0,
-        session_name: table.session_name.map_or_else(default_session_name, |read| read.0),
+        session_name: table.session_name.map_or_else(|| Template::fixed("credbroker"), |read| read.0),
         duration: table.duration.map(|read| read.0),
         external_id: table.external_id,
         source_identity: table.source_identity.map(|read| read.0),
@@ -197,11 +197,6 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     });
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
     directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid }
-}
-
-fn default_session_name() -> Template {
-    // It holds no brace, so it is a template.
-    Template::parse("credbroker").unwrap_or_else(|_| unreachable!("a text without braces is a template"))
 }
 
 fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {

@@ -44,6 +44,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// `text` as it is, whatever it holds.
+    pub fn fixed(text: &str) -> Self {
+        Self(vec![Part::Text(text.to_owned())])
+    }
+
     /// Does the text depend on who asks?
     pub fn names_caller(&self) -> bool {
         self.0.contains(&Part::Caller)

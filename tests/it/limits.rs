@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::client::{Ask, Way, raw, read_to_end};
@@ -175,7 +175,11 @@ async fn no_more_connections_than_descriptors() {
         for _ in 0..80 {
             crowd.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // The first six are answered and keep their places; whoever is behind them waits for one.
+        for stream in &mut crowd[..6] {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0, "a place was not given");
+        }
         drop(crowd);
         until("an answer after the crowd", Duration::from_secs(5), served).await;
         let log = running.printed.text();
