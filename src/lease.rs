@@ -1,5 +1,6 @@
 //! A value with a life: issued, then due for refresh, then expired. The only test of expiry in the crate.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -14,9 +15,27 @@ pub struct Issued<T> {
     pub sent_at: Moment,
     /// The earliest end of life that the source named.
     pub expiry: Moment,
+    /// Can a later one be had by asking again? Not where what was asked with ends first.
+    pub renewable: bool,
+    /// Which of several secrets it was obtained with, in words.
+    pub obtained_with: Option<Arc<str>>,
 }
 
 impl<T> Issued<T> {
+    /// A value that lives from `sent_at` to `expiry`, and can be renewed.
+    pub fn new(value: T, sent_at: Moment, expiry: Moment) -> Self {
+        Self { value, sent_at, expiry, renewable: true, obtained_with: None }
+    }
+
+    /// The same, but never beyond `end`, when what it was obtained with ends.
+    pub fn until(mut self, end: Moment) -> Self {
+        if end < self.expiry {
+            self.expiry = end;
+            self.renewable = false;
+        }
+        self
+    }
+
     /// The whole life of the value, from the sending of the request.
     pub fn lifetime(&self) -> Duration {
         self.expiry.since(self.sent_at)
@@ -35,12 +54,16 @@ pub struct Lease<T> {
     pub refresh_due: Moment,
     /// From here on it is never served.
     pub expiry: Moment,
+    /// Which of several secrets it was obtained with, in words.
+    pub obtained_with: Option<Arc<str>>,
 }
 
 impl<T> Lease<T> {
     /// Holds `issued` until its expiry, to be replaced from `refresh_due` on.
     pub fn new(issued: Issued<T>, refresh_due: Moment) -> Self {
-        Self { value: issued.value, issued_at: issued.sent_at, refresh_due, expiry: issued.expiry }
+        let Issued { value, sent_at, expiry, renewable, obtained_with } = issued;
+        let refresh_due = if renewable { refresh_due } else { expiry };
+        Self { value, issued_at: sent_at, refresh_due, expiry, obtained_with }
     }
 
     /// May it be served?

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::{CannotStart, Outside};
 use crate::config::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
+use crate::source::keyring::{Keyring, Place, Remote};
 use crate::source::upstream::Upstream;
 use crate::source::{
-    AwsCredentials, BearerToken, Source, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken,
-    identity_pool, identity_pool::IdentityPool, machine_user::MachineUser, token_endpoint::TokenEndpoint,
+    AwsCredentials, BearerToken, Source, Stage, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken,
+    identity_pool, identity_pool::IdentityPool, machine_user::MachineUser, remote_secret::RemoteSecret,
+    token_endpoint::TokenEndpoint,
 };
 
 /// Makes the entries of `config`. Nothing is fetched yet.
@@ -21,128 +25,167 @@ use crate::source::{
 /// If the configuration names what is not there, which its check excludes.
 pub fn store(config: Config, upstream: &Upstream, outside: &Outside) -> Result<Store, CannotStart> {
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
-    let mut tokens = BTreeMap::new();
-    for (name, token) in config.tokens {
-        let scopes = token.scopes.clone();
-        let entry = Arc::new(token_entry(&name, token, upstream, &sdk, outside));
-        tokens.insert(name, refresh::Token { entry, scopes });
+    let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
+    while let Some(name) = assembly.waiting_tokens.keys().next().cloned() {
+        assembly.token(&name)?;
     }
-    let mut waiting = config.credentials;
-    let mut credentials = BTreeMap::new();
-    let own = own_identity(&mut waiting, &mut credentials, &sdk, outside);
-    let assembly = Assembly { sdk, outside, own: &own, tokens: &tokens };
-    // Each stage is made before the ones that are built on it.
-    while let Some(name) = assembly.next(&waiting) {
-        if let Some(entry) = waiting.remove(&name) {
-            let entry = assembly.credentials_entry(&name, entry, &credentials)?;
-            credentials.insert(name, Arc::new(entry));
-        }
+    while let Some(name) = assembly.waiting_credentials.keys().next().cloned() {
+        assembly.credentials(&name)?;
     }
-    match waiting.keys().next() {
-        Some(name) => Err(CannotStart::Unmade(format!("credentials.{name}"))),
-        None => Ok(Store::new(tokens, credentials, own)),
-    }
+    Ok(Store::new(assembly.tokens, assembly.credentials, assembly.own))
 }
 
-fn token_entry(name: &str, token: Token, upstream: &Upstream, sdk: &Arc<Sdk>, outside: &Outside) -> Entry<BearerToken> {
-    let origin = token.to_string();
-    let inputs = Inputs { caller: false, scopes: token.scopes.len() > 1 };
-    let (clock, environment) = (outside.clock.clone(), Arc::clone(&outside.environment));
-    let source: Arc<dyn Source<BearerToken>> = match token.source {
-        TokenSource::TokenEndpoint(config) => {
-            Arc::new(TokenEndpoint::new(config, upstream.clone(), clock.clone(), environment))
+/// Entries that are made, and those that wait to be. An entry is made after the earlier stages it is built on.
+struct Assembly<'a> {
+    waiting_tokens: BTreeMap<String, Token>,
+    waiting_credentials: BTreeMap<String, Credentials>,
+    tokens: BTreeMap<String, refresh::Token>,
+    credentials: BTreeMap<String, refresh::Credentials>,
+    own: Arc<Entry<AwsCredentials>>,
+    keyring: Keyring,
+    sdk: Arc<Sdk>,
+    upstream: Upstream,
+    outside: &'a Outside,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(
+        waiting_tokens: BTreeMap<String, Token>,
+        mut waiting_credentials: BTreeMap<String, Credentials>,
+        sdk: Arc<Sdk>,
+        upstream: Upstream,
+        outside: &'a Outside,
+    ) -> Self {
+        let (own, credentials) = own_identity(&mut waiting_credentials, &sdk, outside);
+        let places = waiting_tokens.values().flat_map(|token| token.source.secrets());
+        let keyring = keyring(places, &sdk, &own, outside);
+        let tokens = BTreeMap::new();
+        Self { waiting_tokens, waiting_credentials, tokens, credentials, own, keyring, sdk, upstream, outside }
+    }
+
+    /// The entry `tokens.NAME`.
+    fn token(&mut self, name: &str) -> Result<Arc<Entry<BearerToken>>, CannotStart> {
+        if let Some(made) = self.tokens.get(name) {
+            return Ok(Arc::clone(&made.entry));
         }
-        TokenSource::ClientToken(config) => {
-            Arc::new(ClientToken::new(config, Arc::clone(sdk), clock.clone(), environment))
+        let full = format!("tokens.{name}");
+        let token = self.waiting_tokens.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
+        let origin = token.to_string();
+        let source = self.token_source(token.source)?;
+        let clock = self.outside.clock.clone();
+        let entry = Arc::new(Entry::new(&full, origin, source, token.inputs, token.freshness, clock));
+        let made = refresh::Token { entry: Arc::clone(&entry), scopes: token.scopes };
+        self.tokens.insert(name.to_owned(), made);
+        Ok(entry)
+    }
+
+    fn token_source(&mut self, source: TokenSource) -> Result<Arc<dyn Source<BearerToken>>, CannotStart> {
+        let (sdk, keyring, clock) = (Arc::clone(&self.sdk), self.keyring.clone(), self.outside.clock.clone());
+        Ok(match source {
+            TokenSource::TokenEndpoint(config) => {
+                Arc::new(TokenEndpoint::new(config, self.upstream.clone(), clock, keyring))
+            }
+            TokenSource::ClientToken(config) => Arc::new(ClientToken::new(config, sdk, clock, keyring)),
+            TokenSource::MachineUser(config) => Arc::new(MachineUser::new(config, sdk, clock, keyring)),
+        })
+    }
+
+    /// The entry `credentials.NAME`.
+    fn credentials(&mut self, name: &str) -> Result<Arc<Entry<AwsCredentials>>, CannotStart> {
+        if let Some(made) = self.credentials.get(name) {
+            return Ok(Arc::clone(&made.entry));
         }
-        TokenSource::MachineUser(config) => {
-            Arc::new(MachineUser::new(config, Arc::clone(sdk), clock.clone(), environment))
+        let full = format!("credentials.{name}");
+        let credentials = self.waiting_credentials.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
+        let origin = credentials.to_string();
+        let source = self.credentials_source(credentials.source)?;
+        let (inputs, freshness, clock) = (credentials.inputs, credentials.freshness, self.outside.clock.clone());
+        let entry = Arc::new(Entry::new(&full, origin, source, inputs, freshness, clock));
+        let made = refresh::Credentials { entry: Arc::clone(&entry), bearer: credentials.bearer };
+        self.credentials.insert(name.to_owned(), made);
+        Ok(entry)
+    }
+
+    fn credentials_source(
+        &mut self,
+        source: CredentialsSource,
+    ) -> Result<Arc<dyn Source<AwsCredentials>>, CannotStart> {
+        let (sdk, host) = (Arc::clone(&self.sdk), Arc::clone(&self.outside.host));
+        let clock = self.outside.clock.clone();
+        Ok(match source {
+            CredentialsSource::Ambient => Arc::new(Ambient::new(sdk, clock)),
+            CredentialsSource::AssumeRole { role, identity } => {
+                let identity = self.identity(identity.as_deref())?;
+                Arc::new(AssumeRole::new(role, sdk, identity, host, clock))
+            }
+            CredentialsSource::IdentityPool { pool, login } => {
+                let login = self.login(login)?;
+                Arc::new(IdentityPool::new(pool, login, sdk, host, clock))
+            }
+        })
+    }
+
+    /// Who signs: `credentials.NAME`, or the broker itself.
+    fn identity(&mut self, name: Option<&str>) -> Result<Identity, CannotStart> {
+        match name {
+            Some(name) => Ok(self.credentials(name)?),
+            None => Ok(Arc::clone(&self.own) as Identity),
         }
-    };
-    Entry::new(&format!("tokens.{name}"), origin, source, inputs, token.freshness, clock)
+    }
+
+    fn login(&mut self, login: Login) -> Result<identity_pool::Login, CannotStart> {
+        Ok(match login {
+            Login::Guest => identity_pool::Login::Guest,
+            Login::Developer { provider, user } => {
+                identity_pool::Login::Developer { provider, user, identity: self.identity(None)? }
+            }
+            Login::Token { name, provider } => identity_pool::Login::Token { provider, token: self.token(&name)? },
+        })
+    }
 }
 
 /// The broker's own identity, the first stage of whatever is signed and names no other: the first `ambient` entry if there is
 /// one, so that it is cached once.
 fn own_identity(
     waiting: &mut BTreeMap<String, Credentials>,
-    made: &mut BTreeMap<String, Arc<Entry<AwsCredentials>>>,
     sdk: &Arc<Sdk>,
     outside: &Outside,
-) -> Arc<Entry<AwsCredentials>> {
+) -> (Arc<Entry<AwsCredentials>>, BTreeMap<String, refresh::Credentials>) {
     let clock = outside.clock.clone();
     let source = Arc::new(Ambient::new(Arc::clone(sdk), clock.clone()));
     let is_ambient = |(_, entry): &(&String, &Credentials)| matches!(entry.source, CredentialsSource::Ambient);
     let named = waiting.iter().find(is_ambient).map(|(name, _)| name.clone());
-    match named.and_then(|name| waiting.remove_entry(&name)) {
-        Some((name, entry)) => {
-            let (full, origin) = (format!("credentials.{name}"), entry.to_string());
-            let own = Arc::new(Entry::new(&full, origin, source, entry.inputs, entry.freshness, clock));
-            made.insert(name, Arc::clone(&own));
-            own
-        }
-        None => {
-            let freshness = Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
-            let origin = "ambient, by the SDK's chain".to_owned();
-            Arc::new(Entry::new("the broker's own AWS identity", origin, source, Inputs::default(), freshness, clock))
-        }
-    }
+    let Some((name, entry)) = named.and_then(|name| waiting.remove_entry(&name)) else {
+        let origin = "ambient, by the SDK's chain".to_owned();
+        let own = Entry::new("the broker's own AWS identity", origin, source, Inputs::default(), AS_USED, clock);
+        return (Arc::new(own), BTreeMap::new());
+    };
+    let (full, origin) = (format!("credentials.{name}"), entry.to_string());
+    let own = Arc::new(Entry::new(&full, origin, source, entry.inputs, entry.freshness, clock));
+    let made = refresh::Credentials { entry: Arc::clone(&own), bearer: entry.bearer };
+    (own, BTreeMap::from([(name, made)]))
 }
 
-struct Assembly<'a> {
-    sdk: Arc<Sdk>,
-    outside: &'a Outside,
-    own: &'a Arc<Entry<AwsCredentials>>,
-    tokens: &'a BTreeMap<String, refresh::Token>,
-}
+/// How what has no table of its own is kept fresh.
+const AS_USED: Freshness = Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
 
-impl Assembly<'_> {
-    /// An entry whose earlier stages are all made.
-    fn next(&self, waiting: &BTreeMap<String, Credentials>) -> Option<String> {
-        let is_ready = |entry: &Credentials| match &entry.source {
-            CredentialsSource::AssumeRole { identity: Some(identity), .. } => !waiting.contains_key(identity),
-            _ => true,
-        };
-        waiting.iter().find(|(_, entry)| is_ready(entry)).map(|(name, _)| name.clone())
-    }
-
-    fn credentials_entry(
-        &self,
-        name: &str,
-        entry: Credentials,
-        made: &BTreeMap<String, Arc<Entry<AwsCredentials>>>,
-    ) -> Result<Entry<AwsCredentials>, CannotStart> {
-        let full = format!("credentials.{name}");
-        let origin = entry.to_string();
-        let (sdk, host, clock) = (Arc::clone(&self.sdk), Arc::clone(&self.outside.host), self.outside.clock.clone());
-        let source: Arc<dyn Source<AwsCredentials>> = match entry.source {
-            CredentialsSource::Ambient => Arc::new(Ambient::new(sdk, clock.clone())),
-            CredentialsSource::AssumeRole { role, identity } => {
-                let stage = match identity {
-                    None => Arc::clone(self.own),
-                    Some(identity) => made.get(&identity).cloned().ok_or_else(|| CannotStart::Unmade(full.clone()))?,
-                };
-                Arc::new(AssumeRole::new(role, sdk, stage as Identity, host, clock.clone()))
-            }
-            CredentialsSource::IdentityPool { pool, login } => {
-                let login = self.login(login).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
-                Arc::new(IdentityPool::new(pool, login, sdk, host, clock.clone()))
-            }
-        };
-        Ok(Entry::new(&full, origin, source, entry.inputs, entry.freshness, clock))
-    }
-
-    /// `None` if it needs a token that is not there.
-    fn login(&self, login: Login) -> Option<identity_pool::Login> {
-        Some(match login {
-            Login::Guest => identity_pool::Login::Guest,
-            Login::Developer { provider, user } => {
-                identity_pool::Login::Developer { provider, user, identity: Arc::clone(self.own) as Identity }
-            }
-            Login::Token { name, provider } => {
-                let token = Arc::clone(&self.tokens.get(&name)?.entry);
-                identity_pool::Login::Token { provider, token }
-            }
-        })
-    }
+/// A stage of its own for each secret at AWS, so that it is asked for once.
+fn keyring<'a>(
+    places: impl Iterator<Item = &'a Place>,
+    sdk: &Arc<Sdk>,
+    own: &Arc<Entry<AwsCredentials>>,
+    outside: &Outside,
+) -> Keyring {
+    let stage = |remote: &Remote| {
+        let (identity, clock) = (Arc::clone(own) as Identity, outside.clock.clone());
+        let source = Arc::new(RemoteSecret::new(remote.clone(), Arc::clone(sdk), identity, clock.clone()));
+        let name = format!("the secret in {remote}");
+        let entry = Entry::new(&name, remote.to_string(), source, Inputs::default(), AS_USED, clock);
+        Arc::new(entry) as Arc<dyn Stage<SecretString>>
+    };
+    let remote = places.filter_map(|place| match place {
+        Place::Local(_) => None,
+        Place::Remote(remote) => Some((remote.clone(), stage(remote))),
+    });
+    Keyring::new(Arc::clone(&outside.environment), remote.collect())
 }

@@ -8,13 +8,14 @@ use serde::de::DeserializeOwned;
 use super::document::{self, CredentialsSource as From, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
 use super::problem::Findings;
 use super::rules::{login_provider, name_of};
-use super::text::{Read, Text as _};
+use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
 use super::{Config, Credentials, CredentialsSource, Login, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
-use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
+use crate::refresh::{Bearer, Inputs};
 use crate::secret::Secret;
+use crate::source::keyring::{Place, Remote};
 use crate::source::machine_user::Which;
 use crate::source::template::Template;
 use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, token_endpoint};
@@ -110,12 +111,14 @@ fn token(table: document::TokenTable, refresh: &document::Refresh) -> Option<Tok
         FromToken::CognitoUser(user) => (machine_user(user)?, Vec::new()),
         FromToken::Oauth2(_) | FromToken::Sts(_) => return None,
     };
-    Some(Token { source, freshness, scopes })
+    let inputs = Inputs { scopes: scopes.len() > 1, ..Inputs::default() };
+    Some(Token { source, freshness, scopes, inputs })
 }
 
 fn cognito(table: document::CognitoToken, scopes: Vec<String>) -> Option<TokenSource> {
-    let client_secret = secret(one(&table.client_secret)?)?;
-    let region = table.user_pool.0.region;
+    let user_pool = &table.user_pool.0;
+    let client_secret = places(&table.client_secret, user_pool, &table.client_id)?;
+    let region = user_pool.region.clone();
     let (client_id, metadata) = (table.client_id, table.metadata);
     Some(match table.domain {
         None => TokenSource::ClientToken(client_token::Config { region, client_id, client_secret, scopes, metadata }),
@@ -141,7 +144,8 @@ fn build_credentials(
         From::IdentityPool(pool) => identity_pool(tree, pool)?,
         From::WebIdentity(_) => return None,
     };
-    Some(Credentials { source, freshness, inputs: Inputs { caller, scopes: false } })
+    let inputs = Inputs { caller, ..Inputs::default() };
+    Some(Credentials { source, freshness, inputs, bearer: Bearer::Fixed })
 }
 
 /// The source, and whether its session names the caller.
@@ -201,15 +205,16 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
 
 fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {
     let client_secret = match &table.client_secret {
-        Some(places) => Some(secret(one(places)?)?),
-        None => None,
+        Some(secrets) => places(secrets, &table.user_pool.0, &table.client_id)?,
+        None => Vec::new(),
     };
+    let password = place(&table.password)?;
     Some(TokenSource::MachineUser(machine_user::Config {
         region: table.user_pool.0.region,
         client_id: table.client_id,
         client_secret,
         username: table.username,
-        password: secret(&table.password)?,
+        password,
         hand_out: match table.hand_out {
             HandOut::Id => Which::Id,
             HandOut::Access => Which::Access,
@@ -217,18 +222,27 @@ fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {
     }))
 }
 
-/// The one place, where there is one. A list of two is refused before.
-fn one(places: &SecretPlaces) -> Option<&SecretPlace> {
-    match places {
-        SecretPlaces::One(place) => Some(place),
-        SecretPlaces::Two(_) => None,
-    }
+/// The places of an app client's secret.
+fn places(secrets: &SecretPlaces, user_pool: &UserPoolId, client_id: &str) -> Option<Vec<Place>> {
+    let all = match secrets {
+        SecretPlaces::One(one) => std::slice::from_ref(one),
+        SecretPlaces::Two(two) => two,
+    };
+    let described = || {
+        let (user_pool, region) = (user_pool.id.clone(), user_pool.region.clone());
+        Place::Remote(Remote::UserPoolClient { user_pool, region, client_id: client_id.to_owned() })
+    };
+    all.iter().map(|one| if one.cognito == Some(true) { Some(described()) } else { place(one) }).collect()
 }
 
-/// The place of a secret, as far as it is one that is built.
-fn secret(place: &SecretPlace) -> Option<Secret> {
+/// The place of a secret that is not at the user pool.
+fn place(place: &SecretPlace) -> Option<Place> {
     let place = place.clone();
-    place.file.map(Secret::File).or(place.env.map(Secret::Env)).or(place.credential.map(Secret::Credential))
+    let local =
+        place.file.map(Secret::File).or(place.env.map(Secret::Env)).or(place.credential.map(Secret::Credential));
+    let stage = place.stage.unwrap_or_else(|| "AWSCURRENT".to_owned());
+    let remote = place.secrets_manager.map(|id| Remote::SecretsManager { id, key: place.key, stage });
+    local.map(Place::Local).or(remote.map(Place::Remote))
 }
 
 fn freshness(defaults: &document::Refresh, own: &document::Override, life_left: Duration) -> Freshness {

@@ -17,16 +17,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub use crate::source::upstream::is_loopback;
 use problem::Findings;
 pub use problem::Problems;
 pub use schema::schema;
-pub use text::is_loopback;
 
 use crate::file;
 use crate::http::listen::Listen;
 use crate::policy::directory;
-use crate::refresh::Inputs;
 use crate::refresh::schedule::Freshness;
+use crate::refresh::{Bearer, Inputs};
+use crate::source::keyring::Place;
 use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, template, token_endpoint};
 
 /// Where the configuration is if nobody says otherwise.
@@ -74,6 +75,8 @@ pub struct Token {
     pub freshness: Freshness,
     /// What it may be narrowed to.
     pub scopes: Vec<String>,
+    /// Which inputs of a request change it, at this stage or an earlier one.
+    pub inputs: Inputs,
 }
 
 /// Where a token comes from.
@@ -87,6 +90,17 @@ pub enum TokenSource {
     MachineUser(machine_user::Config),
 }
 
+impl TokenSource {
+    /// Every secret it is asked with.
+    pub fn secrets(&self) -> Vec<&Place> {
+        match self {
+            Self::TokenEndpoint(config) => config.client_secret.iter().collect(),
+            Self::ClientToken(config) => config.client_secret.iter().collect(),
+            Self::MachineUser(config) => config.client_secret.iter().chain([&config.password]).collect(),
+        }
+    }
+}
+
 /// One set of credentials.
 #[derive(Debug)]
 pub struct Credentials {
@@ -96,6 +110,8 @@ pub struct Credentials {
     pub freshness: Freshness,
     /// Which inputs of a request change them, at this stage or an earlier one.
     pub inputs: Inputs,
+    /// Whose they are.
+    pub bearer: Bearer,
 }
 
 /// Where credentials come from.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
+use crate::source::keyring::Place;
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,14 +45,18 @@ impl fmt::Display for Token {
                 write!(
                     f,
                     "cognito, {}, client {}, secret in {}",
-                    config.endpoint, config.client_id, config.client_secret
+                    config.endpoint,
+                    config.client_id,
+                    places(&config.client_secret)
                 )?;
             }
             TokenSource::ClientToken(config) => {
                 write!(
                     f,
                     "cognito, GetClientToken in {}, client {}, secret in {}",
-                    config.region, config.client_id, config.client_secret
+                    config.region,
+                    config.client_id,
+                    places(&config.client_secret)
                 )?;
             }
             TokenSource::MachineUser(config) => {
@@ -142,4 +147,9 @@ fn period(duration: Duration) -> String {
         seconds if seconds > 0 && seconds % 60 == 0 => format!("{}m", seconds / 60),
         seconds => format!("{seconds}s"),
     }
+}
+
+/// Where a secret is, or two.
+fn places(places: &[Place]) -> String {
+    places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", else ")
 }

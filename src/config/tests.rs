@@ -180,8 +180,8 @@ fn each_rule_has_its_words() {
         ("[tokens.billing]\nfrom = \"cognito\"\nclient_id = \"x\"\n", "`billing` stands here a second time"),
         ("[shared_cache]\nurl = \"rediss://x\"\nkey = { file = \"/k\" }\n", "the shared cache: not built yet"),
         (
-            "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = [{ file = \"/a\" }, { file = \"/b\" }]\n",
-            "a list of two secrets: not built yet",
+            "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = [{ file = \"/a\" }]\n",
+            "expected at least 2 items, found 1",
         ),
         (
             "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = { file = \"/a\" }\ndomain = \"https://u:hunter2@x\"\n",

@@ -39,13 +39,13 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 async fn answer(surface: &Surface, asker: &Asker, name: &str, method: &Method) -> Result<Response, Trouble> {
     allowed(method, METHODS)?;
     let full = format!("credentials.{name}");
-    if !surface.store.has_credentials(name) {
+    if surface.store.bearer_of(name).is_none() {
         return Err(Trouble::NoSuchName(full));
     }
     let permit =
         asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let outcome = surface.store.credentials(&permit).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let outcome = surface.store.credentials(&permit, None).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
     Ok(with_cache(render(surface, &served), served.cache))
 }

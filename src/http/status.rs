@@ -13,9 +13,10 @@ use warp::Filter as _;
 use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::{Moment, rfc3339};
-use crate::refresh::Report;
+use crate::refresh::cell::Counts;
 use crate::refresh::entry::Snapshot;
 use crate::refresh::schedule::Keep;
+use crate::refresh::{Crowd, Report};
 use crate::source::Ask;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
@@ -51,6 +52,9 @@ fn document(surface: &Surface) -> Value {
 
 /// One row per variation held; one for the entry if none is.
 fn rows(surface: &Surface, report: &Report) -> Vec<Value> {
+    if let Some(crowd) = report.crowd {
+        return vec![crowd_row(surface, report, crowd)];
+    }
     if report.variations.is_empty() {
         return vec![row(surface, report, &Ask::default(), &Snapshot::default())];
     }
@@ -92,14 +96,30 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
             "retry_in": trouble.retry_at.since(now).as_secs(),
         });
     }
-    let counts = held.counts;
+    if let Some(secret) = &held.obtained_with {
+        row["secret"] = json!(**secret);
+    }
+    count(&mut row, held.counts);
+    row
+}
+
+/// The row of an entry that is asked with subject tokens: their number, and what happened for all of them together.
+fn crowd_row(surface: &Surface, report: &Report, crowd: Crowd) -> Value {
+    let mut row = row(surface, report, &Ask::default(), &Snapshot::default());
+    row["state"] = json!(if crowd.held == 0 { "empty" } else { "per subject" });
+    row["subjects"] = json!(crowd.held);
+    row["most_subjects"] = json!(crowd.most);
+    count(&mut row, crowd.counts);
+    row
+}
+
+fn count(row: &mut Value, counts: Counts) {
     row["hits"] = json!(counts.hits);
     row["stale"] = json!(counts.stale);
     row["misses"] = json!(counts.misses);
     row["upstream_requests"] = json!(counts.fetches);
     row["upstream_failures"] = json!(counts.failures);
     row["upstream_avoided"] = json!(counts.avoided());
-    row
 }
 
 fn state(held: &Snapshot, now: Moment) -> &'static str {

@@ -13,6 +13,9 @@ use crate::source::{Failure, FailureKind};
 /// No source is asked more often than this for one value, however short its lifetimes.
 pub const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A newer value than the one held is fetched early no more often than this.
+pub const HURRY_PAUSE: Duration = Duration::from_secs(10);
+
 /// After this without an attempt, failures are counted from one again.
 const FORGET: Duration = Duration::from_secs(120);
 
@@ -26,6 +29,8 @@ pub struct Cell<T> {
     fetching: bool,
     /// Asked for since the last renewal.
     asked: bool,
+    /// A newer value is wanted before the one held is due.
+    hurried: bool,
     trouble: Option<Trouble>,
     last_started: Option<Moment>,
     /// What happened so far.
@@ -53,6 +58,21 @@ impl Counts {
     /// Answers given beyond the upstream requests made for them.
     pub fn avoided(&self) -> u64 {
         (self.hits + self.stale + self.waited).saturating_sub(self.fetches)
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            stale: self.stale + other.stale,
+            misses: self.misses + other.misses,
+            waited: self.waited + other.waited,
+            fetches: self.fetches + other.fetches,
+            failures: self.failures + other.failures,
+        }
     }
 }
 
@@ -124,6 +144,7 @@ impl<T> Default for Cell<T> {
             lease: None,
             fetching: false,
             asked: false,
+            hurried: false,
             trouble: None,
             last_started: None,
             counts: Counts::default(),
@@ -168,7 +189,7 @@ impl<T> Cell<T> {
         if self.fetching || !(self.asked || keep == Keep::Always) {
             return Next::Idle;
         }
-        let due = self.valid(now).map_or(now, |lease| lease.refresh_due);
+        let due = self.valid(now).filter(|_| !self.hurried).map_or(now, |lease| lease.refresh_due);
         let at = [
             self.trouble.as_ref().map(|trouble| trouble.retry_at),
             self.last_started.map(|at| at.plus(SHORTEST_PAUSE)),
@@ -179,9 +200,21 @@ impl<T> Cell<T> {
         if at <= now { Next::Fetch } else { Next::At(at) }
     }
 
+    /// A newer value is wanted although the one held is valid: the source is asked early, unless that happened within
+    /// [`HURRY_PAUSE`] or it is in trouble. Is a fetch under way or about to start?
+    pub fn hurry(&mut self, now: Moment) -> bool {
+        let rests = self.last_started.is_some_and(|at| now.since(at) < HURRY_PAUSE)
+            || self.trouble.as_ref().is_some_and(|trouble| now < trouble.retry_at);
+        if !self.fetching && !rests {
+            (self.asked, self.hurried) = (true, true);
+        }
+        self.fetching || self.hurried
+    }
+
     /// The source is being asked.
     pub fn started(&mut self, now: Moment) {
         self.fetching = true;
+        self.hurried = false;
         self.last_started = Some(now);
         self.counts.fetches += 1;
     }
@@ -202,7 +235,7 @@ impl<T> Cell<T> {
             Ok(issued) => {
                 let due = freshness.refresh_due(issued.sent_at, issued.expiry, jitter);
                 // Whoever waited for the first value is using it now; a renewal has yet to be asked for.
-                self.asked = self.asked && self.valid(now).is_none();
+                self.asked = self.asked && issued.renewable && self.valid(now).is_none();
                 self.lease = Some(Arc::new(Lease::new(issued, due)));
                 self.trouble = None;
             }

@@ -16,7 +16,7 @@ fn start() -> Moment {
 }
 
 fn issued(value: u32, sent_at: Moment, lifetime: u64) -> Issued<u32> {
-    Issued { value, sent_at, expiry: sent_at.plus(seconds(lifetime)) }
+    Issued::new(value, sent_at, sent_at.plus(seconds(lifetime)))
 }
 
 fn unavailable() -> Failure {
@@ -89,7 +89,7 @@ fn the_same_expiry_seen_through_a_slewed_clock_is_no_step_back() {
     let mut cell = holding(1, now, 3_600);
     let due = now.plus(seconds(2_700));
     cell.started(due);
-    let again = Issued { value: 2, sent_at: due, expiry: now.plus(Duration::from_millis(3_599_900)) };
+    let again = Issued::new(2, due, now.plus(Duration::from_millis(3_599_900)));
     cell.finished(due, Ok(again), &POLICY, 0.5, 0.5);
     assert!(matches!(cell.look(due), Answer::Lease(lease, _) if lease.value == 2));
 }

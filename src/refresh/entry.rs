@@ -1,6 +1,7 @@
 //! One named token or set of credentials: its source, its policy, and a slot for each variation that is asked for.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use async_trait::async_trait;
 use super::cell::{Counts, Trouble};
 use super::schedule::{Freshness, Keep};
 use super::slot::{Served, Setback, Slot, Unserved, Work};
+use super::subjects::{Crowd, Subjects};
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
 use crate::source::{Ask, Failure, Source, Stage};
 
-/// At most so many narrowings of one token are held at once; callers choose them, so they are bounded. The other variations,
-/// one per configured caller at most, are bounded by the configuration.
+/// At most so many narrowings of one token are held at once; callers choose them, so they are bounded, as subject tokens are. The
+/// other variations, one per configured caller at most, are bounded by the configuration.
 const MOST_NARROWINGS: usize = 32;
 
 /// A stage of a chain waits this long for the stage before it.
@@ -27,6 +29,8 @@ pub struct Inputs {
     pub caller: bool,
     /// The scopes may be narrowed.
     pub scopes: bool,
+    /// It is asked for the user of a subject token; for so many of them at a time.
+    pub subject: Option<NonZeroUsize>,
 }
 
 /// A named token or set of credentials.
@@ -38,6 +42,7 @@ pub struct Entry<T> {
     freshness: Freshness,
     clock: Clock,
     slots: Mutex<HashMap<Ask, Arc<Slot<T>>>>,
+    subjects: Option<Subjects<T>>,
     setback: Setback,
 }
 
@@ -52,6 +57,8 @@ pub struct Report {
     pub freshness: Freshness,
     /// Every variation that was asked for, in a stable order.
     pub variations: Vec<(Ask, Snapshot)>,
+    /// The subject tokens, where it is asked with such.
+    pub crowd: Option<Crowd>,
 }
 
 /// What one variation looks like from outside.
@@ -59,6 +66,8 @@ pub struct Report {
 pub struct Snapshot {
     /// Refresh-due and expiry of the lease held.
     pub lease: Option<Life>,
+    /// Which of several secrets it was obtained with.
+    pub obtained_with: Option<Arc<str>>,
     /// Is the source being asked?
     pub fetching: bool,
     /// What keeps it from being renewed.
@@ -89,7 +98,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
         clock: Clock,
     ) -> Self {
         let (slots, setback) = (Mutex::default(), Setback::default());
-        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, setback }
+        let subjects = inputs.subject.map(|most| Subjects::new(most, clock.clone()));
+        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, subjects, setback }
     }
 
     /// Which inputs change the answer.
@@ -131,7 +141,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
         let mut variations: Vec<_> = slots.iter().map(|(ask, slot)| (ask.clone(), snapshot(slot, now))).collect();
         variations.sort_by(|a, b| a.0.cmp(&b.0));
         let (name, origin) = (self.name.to_string(), self.origin.clone());
-        Report { name, origin, freshness: self.freshness.clone(), variations }
+        let crowd = self.subjects.as_ref().map(Subjects::crowd);
+        Report { name, origin, freshness: self.freshness.clone(), variations, crowd }
     }
 
     /// `ask` without the inputs that change nothing here.
@@ -139,11 +150,15 @@ impl<T: Send + Sync + 'static> Entry<T> {
         Ask {
             caller: ask.caller.clone().filter(|_| self.inputs.caller),
             scopes: ask.scopes.clone().filter(|_| self.inputs.scopes),
+            subject: ask.subject.clone().filter(|_| self.inputs.subject.is_some()),
         }
     }
 
     fn slot(&self, ask: &Ask) -> Result<Arc<Slot<T>>, Unserved> {
         let ask = self.key(ask);
+        if let (Some(subjects), Some(_)) = (&self.subjects, &ask.subject) {
+            return subjects.slot(&ask, || Slot::start(self.work(ask.clone())));
+        }
         let now = self.clock.now();
         let mut slots = self.slots();
         let held = slots.get(&ask);
@@ -168,8 +183,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
 
     fn work(&self, ask: Ask) -> Work<T> {
         let mut freshness = self.freshness.clone();
-        if ask.scopes.is_some() {
-            // What is always kept is what is configured, not every narrowing that somebody once asked for.
+        if ask.scopes.is_some() || ask.subject.is_some() {
+            // What is always kept is what is configured, not whatever somebody once asked for.
             freshness.keep = Keep::Used;
         }
         Work {
@@ -212,6 +227,7 @@ fn snapshot<T: Send + Sync + 'static>(slot: &Slot<T>, now: Moment) -> Snapshot {
             refresh_due: lease.refresh_due,
             expiry: lease.expiry,
         }),
+        obtained_with: cell.lease(now).and_then(|lease| lease.obtained_with.clone()),
         fetching: cell.is_fetching(),
         trouble: cell.trouble().cloned(),
         counts: cell.counts,
@@ -231,6 +247,11 @@ impl<T: Send + Sync + 'static> Stage<T> for Entry<T> {
                 Err(failure)
             }
         }
+    }
+
+    async fn newer(&self, ask: &Ask, than: &Lease<T>) -> Option<Arc<Lease<T>>> {
+        let slot = self.slot(ask).ok()?;
+        slot.newer(&self.clock, than.issued_at, STAGE_PATIENCE).await
     }
 }
 

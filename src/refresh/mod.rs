@@ -10,6 +10,7 @@ pub mod cell;
 pub mod entry;
 pub mod schedule;
 pub mod slot;
+pub mod subjects;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +19,10 @@ use std::time::Duration;
 pub use cell::CacheState;
 pub use entry::{Entry, Inputs, Report};
 pub use slot::{Served, Unserved};
+pub use subjects::Crowd;
 
 use crate::policy::{Grant, Permit};
-use crate::source::{Ask, AwsCredentials, BearerToken};
+use crate::source::{Ask, AwsCredentials, BearerToken, Subject};
 
 /// A cold request is answered within a second, because the AWS SDK for JavaScript gives up then; this leaves time to say so.
 pub const PATIENCE: Duration = Duration::from_millis(850);
@@ -29,8 +31,27 @@ pub const PATIENCE: Duration = Duration::from_millis(850);
 #[derive(Debug)]
 pub struct Store {
     tokens: BTreeMap<String, Token>,
-    credentials: BTreeMap<String, Arc<Entry<AwsCredentials>>>,
+    credentials: BTreeMap<String, Credentials>,
     own: Arc<Entry<AwsCredentials>>,
+}
+
+/// Named credentials.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Their entry.
+    pub entry: Arc<Entry<AwsCredentials>>,
+    /// Whose they are.
+    pub bearer: Bearer,
+}
+
+/// Whose credentials are handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// Always the same one's.
+    Fixed,
+    /// Those of the user of a subject token, which the issuer of this name has verified; of one that whoever issues the
+    /// credentials verifies, where no issuer is named.
+    Subject(Option<String>),
 }
 
 /// A named token.
@@ -46,7 +67,7 @@ impl Store {
     /// A store of `tokens` and `credentials`, by name; `own` is the broker's own identity, one of them or none.
     pub fn new(
         tokens: BTreeMap<String, Token>,
-        credentials: BTreeMap<String, Arc<Entry<AwsCredentials>>>,
+        credentials: BTreeMap<String, Credentials>,
         own: Arc<Entry<AwsCredentials>>,
     ) -> Self {
         Self { tokens, credentials, own }
@@ -60,15 +81,20 @@ impl Store {
         scopes: Option<Vec<String>>,
     ) -> Option<Result<Served<BearerToken>, Unserved>> {
         let Grant::Token(name) = permit.grant() else { return None };
-        let ask = Ask { caller: Some(permit.caller().to_owned()), scopes };
+        let ask = Ask { caller: Some(permit.caller().to_owned()), scopes, subject: None };
         Some(self.tokens.get(name)?.entry.lease(&ask, PATIENCE).await)
     }
 
-    /// The credentials that `permit` is for. `None` if the permit is not for credentials held here.
-    pub async fn credentials(&self, permit: &Permit) -> Option<Result<Served<AwsCredentials>, Unserved>> {
+    /// The credentials that `permit` is for, of the user of `subject` if given. `None` if the permit is not for credentials held
+    /// here.
+    pub async fn credentials(
+        &self,
+        permit: &Permit,
+        subject: Option<Arc<Subject>>,
+    ) -> Option<Result<Served<AwsCredentials>, Unserved>> {
         let Grant::Credentials(name) = permit.grant() else { return None };
-        let ask = Ask { caller: Some(permit.caller().to_owned()), scopes: None };
-        Some(self.credentials.get(name)?.lease(&ask, PATIENCE).await)
+        let ask = Ask { caller: Some(permit.caller().to_owned()), scopes: None, subject };
+        Some(self.credentials.get(name)?.entry.lease(&ask, PATIENCE).await)
     }
 
     /// The scopes that `tokens.NAME` may be narrowed to; `None` if there is no such token.
@@ -76,9 +102,9 @@ impl Store {
         self.tokens.get(name).map(|token| token.scopes.as_slice())
     }
 
-    /// Is there a `credentials.NAME`?
-    pub fn has_credentials(&self, name: &str) -> bool {
-        self.credentials.contains_key(name)
+    /// Whose `credentials.NAME` are; `None` if there are no such credentials.
+    pub fn bearer_of(&self, name: &str) -> Option<&Bearer> {
+        self.credentials.get(name).map(|credentials| &credentials.bearer)
     }
 
     /// The `keep = "always"` entries with every variation of them that is kept: where the caller matters, one for each of
@@ -88,7 +114,9 @@ impl Store {
             match (entry.is_always_kept(), entry.inputs().caller) {
                 (false, _) => Vec::new(),
                 (true, false) => vec![Ask::default()],
-                (true, true) => callers.into_iter().map(|caller| Ask { caller: Some(caller), scopes: None }).collect(),
+                (true, true) => {
+                    callers.into_iter().map(|caller| Ask { caller: Some(caller), ..Ask::default() }).collect()
+                }
             }
         }
         let mut all = Vec::new();
@@ -96,9 +124,9 @@ impl Store {
             let grant = Grant::Token(name.clone());
             all.extend(variations(&token.entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
         }
-        for (name, entry) in &self.credentials {
+        for (name, credentials) in &self.credentials {
             let grant = Grant::Credentials(name.clone());
-            all.extend(variations(entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
+            all.extend(variations(&credentials.entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
         }
         all
     }
@@ -108,7 +136,9 @@ impl Store {
     pub fn prefetch(&self, grant: &Grant, ask: &Ask) {
         match grant {
             Grant::Token(name) => self.tokens.get(name).into_iter().for_each(|token| token.entry.prefetch(ask)),
-            Grant::Credentials(name) => self.credentials.get(name).into_iter().for_each(|entry| entry.prefetch(ask)),
+            Grant::Credentials(name) => {
+                self.credentials.get(name).into_iter().for_each(|held| held.entry.prefetch(ask));
+            }
             Grant::Issuer(_) => {}
         }
     }
@@ -117,7 +147,7 @@ impl Store {
     pub fn is_usable(&self, grant: &Grant, ask: &Ask) -> bool {
         match grant {
             Grant::Token(name) => self.tokens.get(name).is_some_and(|token| token.entry.is_usable(ask)),
-            Grant::Credentials(name) => self.credentials.get(name).is_some_and(|entry| entry.is_usable(ask)),
+            Grant::Credentials(name) => self.credentials.get(name).is_some_and(|held| held.entry.is_usable(ask)),
             Grant::Issuer(_) => false,
         }
     }
@@ -129,7 +159,7 @@ impl Store {
 
     /// What the credentials look like from outside.
     pub fn credentials_reports(&self) -> Vec<Report> {
-        self.credentials.values().map(|entry| entry.report()).collect()
+        self.credentials.values().map(|held| held.entry.report()).collect()
     }
 
     /// What the broker's own identity looks like from outside.

@@ -155,6 +155,31 @@ impl<T: Send + Sync + 'static> Slot<T> {
         }
     }
 
+    /// A lease that was issued after `than`: the one held if it is, else the source is asked early. `None` if there is none to be
+    /// had within `patience`, or the source was asked moments ago.
+    pub async fn newer(&self, clock: &Clock, than: Moment, patience: Duration) -> Option<Arc<Lease<T>>> {
+        let mut changes = self.shared.changes.subscribe();
+        let deadline = clock.now().plus(patience);
+        loop {
+            let now = clock.now();
+            let under_way = {
+                let mut cell = self.shared.cell();
+                if let Some(lease) = cell.lease(now).filter(|lease| lease.issued_at > than) {
+                    return Some(lease);
+                }
+                cell.hurry(now)
+            };
+            if !under_way {
+                return None;
+            }
+            self.shared.poke.notify_one();
+            tokio::select! {
+                changed = changes.changed() => changed.ok()?,
+                () = clock.sleep_until(deadline) => return None,
+            }
+        }
+    }
+
     /// Asks, and wakes the task if that is news to it.
     fn ask(&self, now: Moment) -> Answer<T> {
         let mut cell = self.shared.cell();
@@ -179,6 +204,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
         let for_sdks = !freshness.life_left.is_zero();
         for_sdks
             && allows_more
+            && lease.is_due(now)
             && lease.remaining(now) < ENOUGH_FOR_SDKS
             && self.inspect(|cell| cell.trouble().is_none())
     }

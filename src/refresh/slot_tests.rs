@@ -36,7 +36,7 @@ impl Source<usize> for Upstream {
         match reaction {
             Reaction::Issue { takes, lifetime } => {
                 tokio::time::sleep(Duration::from_secs(takes)).await;
-                Ok(Issued { value, sent_at, expiry: sent_at.plus(Duration::from_secs(lifetime)) })
+                Ok(Issued::new(value, sent_at, sent_at.plus(Duration::from_secs(lifetime))))
             }
             Reaction::Refuse(kind) => Err(Failure::new(kind, "as told")),
             Reaction::Panic => panic!("as told"),
@@ -65,7 +65,7 @@ fn world(keep: Keep, reactions: &[Reaction], then: Reaction) -> World {
         "tokens.t",
         "a test".into(),
         source,
-        Inputs { caller: true, scopes: true },
+        Inputs { caller: true, scopes: true, subject: None },
         freshness,
         clock.clone(),
     );
@@ -205,11 +205,11 @@ fn kind_of(outcome: Result<Served<usize>, Unserved>) -> FailureKind {
 }
 
 fn by(caller: usize) -> Ask {
-    Ask { caller: Some(caller.to_string()), scopes: None }
+    Ask { caller: Some(caller.to_string()), ..Ask::default() }
 }
 
 fn narrowed(scope: usize) -> Ask {
-    Ask { caller: None, scopes: Some(vec![scope.to_string()]) }
+    Ask { scopes: Some(vec![scope.to_string()]), ..Ask::default() }
 }
 
 const A_SECOND: Duration = Duration::from_secs(1);

@@ -48,7 +48,7 @@ impl Source<AwsCredentials> for Ambient {
             account_id: found.account_id().map(|account| account.as_str().to_owned()),
             role_arn: None,
         };
-        Ok(Issued { value, sent_at, expiry })
+        Ok(Issued::new(value, sent_at, expiry))
     }
 }
 

@@ -185,7 +185,7 @@ pub fn issued(
         account_id,
         role_arn,
     };
-    Ok(Issued { value, sent_at, expiry: clock.moment_of(expiration).min(sent_at.plus(longest)) })
+    Ok(Issued::new(value, sent_at, clock.moment_of(expiration).min(sent_at.plus(longest))))
 }
 
 /// An SDK timestamp as a wall-clock instant.
@@ -223,6 +223,7 @@ fn answered(upstream: &str, code: Option<&str>, response: &HttpResponse) -> Fail
     let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
     let mut failure = Failure::new(kind, format!("{upstream} answered {said}: {remedy}"));
     failure.retry_after = retry_after(response);
+    failure.secret_refused = code == Some("NotAuthorizedException");
     failure
 }
 

@@ -59,7 +59,7 @@ pub fn issued(
     let by_seconds = sent_at.plus(Duration::from_secs(grant.expires_in.min(LONGEST_LIFETIME)));
     let expiry = claims.expiry().map_or(by_seconds, |exp| clock.moment_of(exp).min(by_seconds));
     let scope = grant.scope.or(claims.scope).or_else(|| (!asked.is_empty()).then(|| asked.join(" ")));
-    Ok(Issued { value: BearerToken { token: grant.access_token, scope }, sent_at, expiry })
+    Ok(Issued::new(BearerToken { token: grant.access_token, scope }, sent_at, expiry))
 }
 
 #[cfg(test)]

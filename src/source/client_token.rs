@@ -10,11 +10,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Sdk};
 use super::bearer::{self, Grant};
+use super::keyring::{Keyring, Keys, Place};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
-use crate::environment::Environment;
 use crate::lease::Issued;
-use crate::secret::Secret;
 
 const WHAT: &str = "Amazon Cognito user pools";
 
@@ -25,8 +24,8 @@ pub struct Config {
     pub region: String,
     /// The app client's id.
     pub client_id: String,
-    /// Where its secret is.
-    pub client_secret: Secret,
+    /// Where its secret is, or its two.
+    pub client_secret: Vec<Place>,
     /// What is asked for, unless a request narrows it.
     pub scopes: Vec<String>,
     /// `ClientMetadata`, for the pool's triggers.
@@ -38,22 +37,19 @@ pub struct ClientToken {
     config: Config,
     sdk: Arc<Sdk>,
     clock: Clock,
-    environment: Arc<Environment>,
+    keys: Keys,
 }
 
 impl ClientToken {
     /// Asks with `config`.
-    pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, environment: Arc<Environment>) -> Self {
-        Self { config, sdk, clock, environment }
+    pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
+        let keys = Keys::new(config.client_secret.clone(), keyring);
+        Self { config, sdk, clock, keys }
     }
-}
 
-#[async_trait]
-impl Source<BearerToken> for ClientToken {
     #[expect(clippy::disallowed_methods, reason = "the secret is a parameter of the operation")]
-    async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
+    async fn ask(&self, ask: &Ask, secret: SecretString) -> Result<Issued<BearerToken>, Failure> {
         let config = &self.config;
-        let secret = config.client_secret.obtain(&self.environment).await?;
         let settings = self.sdk.unsigned(&config.region).await;
         let client = aws_sdk_cognitoidentityprovider::Client::from_conf(
             aws_sdk_cognitoidentityprovider::config::Builder::from(&settings).allow_no_auth().build(),
@@ -84,5 +80,12 @@ impl Source<BearerToken> for ClientToken {
             scope: None,
         };
         bearer::issued(WHAT, grant, &scopes, sent_at, &self.clock)
+    }
+}
+
+#[async_trait]
+impl Source<BearerToken> for ClientToken {
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
+        self.keys.attempt(|secret| self.ask(ask, secret)).await
     }
 }

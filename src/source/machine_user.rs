@@ -14,11 +14,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Sdk};
 use super::bearer::{self, Grant};
+use super::keyring::{Keyring, Place};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
-use crate::environment::Environment;
 use crate::lease::Issued;
-use crate::secret::Secret;
 
 const WHAT: &str = "Amazon Cognito user pools";
 
@@ -29,12 +28,12 @@ pub struct Config {
     pub region: String,
     /// The app client's id.
     pub client_id: String,
-    /// Its secret, where it has one.
-    pub client_secret: Option<Secret>,
+    /// Its secret, where it has one, or its two.
+    pub client_secret: Vec<Place>,
     /// The user's name.
     pub username: String,
     /// The user's password.
-    pub password: Secret,
+    pub password: Place,
     /// Which of the tokens is handed out.
     pub hand_out: Which,
 }
@@ -53,13 +52,13 @@ pub struct MachineUser {
     config: Config,
     sdk: Arc<Sdk>,
     clock: Clock,
-    environment: Arc<Environment>,
+    keyring: Keyring,
 }
 
 impl MachineUser {
     /// Signs in with `config`.
-    pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, environment: Arc<Environment>) -> Self {
-        Self { config, sdk, clock, environment }
+    pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
+        Self { config, sdk, clock, keyring }
     }
 }
 
@@ -74,9 +73,9 @@ impl Source<BearerToken> for MachineUser {
     #[expect(clippy::disallowed_methods, reason = "the password is a parameter of the operation")]
     async fn fetch(&self, _: &Ask) -> Result<Issued<BearerToken>, Failure> {
         let config = &self.config;
-        let password = config.password.obtain(&self.environment).await?;
-        let client_secret = match &config.client_secret {
-            Some(secret) => Some(secret.obtain(&self.environment).await?),
+        let password = self.keyring.obtain(&config.password).await?;
+        let client_secret = match config.client_secret.first() {
+            Some(secret) => Some(self.keyring.obtain(secret).await?),
             None => None,
         };
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.sdk.unsigned(&config.region).await);

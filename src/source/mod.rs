@@ -8,9 +8,13 @@ pub mod assume_role;
 pub mod aws;
 pub mod bearer;
 pub mod client_token;
+pub mod discovery;
 pub mod identity_pool;
 pub mod jwt;
+pub mod keyring;
 pub mod machine_user;
+pub mod remote_secret;
+pub mod subject;
 pub mod template;
 pub mod token_endpoint;
 pub mod upstream;
@@ -23,6 +27,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::lease::{Issued, Lease};
+pub use subject::Subject;
 
 /// Obtains one kind of value from one upstream.
 #[async_trait]
@@ -42,6 +47,10 @@ pub trait Stage<T>: Send + Sync {
     /// # Errors
     /// The [`Failure`] of that stage, marked with its name.
     async fn held(&self, ask: &Ask) -> Result<Arc<Lease<T>>, Failure>;
+
+    /// A lease issued after `than`, for whoever was refused with it: the source is asked early, though not more often than
+    /// every ten seconds. `None` if there is none to be had.
+    async fn newer(&self, ask: &Ask, than: &Lease<T>) -> Option<Arc<Lease<T>>>;
 }
 
 /// What of a request changes what a source is asked for. It is part of the cache key, so an entry keeps only the inputs
@@ -52,16 +61,18 @@ pub struct Ask {
     pub caller: Option<String>,
     /// Fewer scopes than configured, sorted.
     pub scopes: Option<Vec<String>>,
+    /// The subject token, where the source is asked for its user.
+    pub subject: Option<Arc<Subject>>,
 }
 
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.caller, &self.scopes) {
-            (None, None) => f.write_str("all"),
-            (Some(caller), None) => write!(f, "caller {caller}"),
-            (None, Some(scopes)) => write!(f, "scope {}", scopes.join(" ")),
-            (Some(caller), Some(scopes)) => write!(f, "caller {caller}, scope {}", scopes.join(" ")),
-        }
+        let caller = self.caller.as_ref().map(|caller| format!("caller {caller}"));
+        let scopes = self.scopes.as_ref().map(|scopes| format!("scope {}", scopes.join(" ")));
+        let subject = self.subject.as_ref().map(|subject| format!("subject {}", subject.fingerprint()));
+        let parts: Vec<String> = [caller, scopes, subject].into_iter().flatten().collect();
+        f.write_str(if parts.is_empty() { "all" } else { "" })?;
+        f.write_str(&parts.join(", "))
     }
 }
 
@@ -140,12 +151,14 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// Did the upstream not answer in time?
     pub timed_out: bool,
+    /// Is it the secret that was refused, so that another one may do?
+    pub secret_refused: bool,
 }
 
 impl Failure {
     /// A failure with a message that names the thing and the remedy.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, timed_out: false }
+        Self { kind, message: message.into(), retry_after: None, timed_out: false, secret_refused: false }
     }
 
     /// The upstream `what` did not answer within `limit`.
@@ -157,6 +170,7 @@ impl Failure {
     /// The same failure, seen from a stage further on: `name` could not be had because of it.
     pub fn of_stage(mut self, name: &str) -> Self {
         self.message = format!("{name} is needed first: {}", self.message);
+        self.secret_refused = false;
         self
     }
 }

@@ -95,7 +95,7 @@ mod tests {
         let template = Template::parse("{caller}@{host} v1").unwrap();
         assert_eq!(template.to_string(), "{caller}@{host} v1");
         assert!(template.names_caller());
-        let ask = Ask { caller: Some("orders".into()), scopes: None };
+        let ask = Ask { caller: Some("orders".into()), ..Ask::default() };
         assert_eq!(template.render(&ask, "web 1"), "orders@web 1 v1");
         assert_eq!(template.session_name(&ask, "web 1"), "orders@web-1-v1");
         assert_eq!(Template::parse("{host}").unwrap().session_name(&ask, &"h".repeat(80)).len(), 64);

@@ -7,7 +7,6 @@
 //! a 400 or 403 that says so in words. Whatever else is not JSON may come from a web application firewall.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -18,12 +17,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::bearer::{self, Grant};
+use super::keyring::{Keyring, Keys, Place};
 use super::upstream::{Reply, Upstream};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
 use crate::clock::Clock;
-use crate::environment::Environment;
 use crate::lease::Issued;
-use crate::secret::Secret;
 
 /// One app client of one user pool.
 #[derive(Clone, Debug)]
@@ -32,8 +30,8 @@ pub struct Config {
     pub endpoint: Url,
     /// The app client's id.
     pub client_id: String,
-    /// Where its secret is.
-    pub client_secret: Secret,
+    /// Where its secret is, or its two.
+    pub client_secret: Vec<Place>,
     /// What is asked for, unless a request narrows it.
     pub scopes: Vec<String>,
     /// `aws_client_metadata`, for the pool's pre-token-generation trigger.
@@ -45,13 +43,14 @@ pub struct TokenEndpoint {
     config: Config,
     upstream: Upstream,
     clock: Clock,
-    environment: Arc<Environment>,
+    keys: Keys,
 }
 
 impl TokenEndpoint {
     /// Asks with `config` through `upstream`.
-    pub fn new(config: Config, upstream: Upstream, clock: Clock, environment: Arc<Environment>) -> Self {
-        Self { config, upstream, clock, environment }
+    pub fn new(config: Config, upstream: Upstream, clock: Clock, keyring: Keyring) -> Self {
+        let keys = Keys::new(config.client_secret.clone(), keyring);
+        Self { config, upstream, clock, keys }
     }
 
     fn what(&self) -> String {
@@ -86,7 +85,12 @@ fn basic(client_id: &str, secret: &SecretString) -> Zeroizing<String> {
 #[async_trait]
 impl Source<BearerToken> for TokenEndpoint {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
-        let secret = self.config.client_secret.obtain(&self.environment).await?;
+        self.keys.attempt(|secret| self.ask(ask, secret)).await
+    }
+}
+
+impl TokenEndpoint {
+    async fn ask(&self, ask: &Ask, secret: SecretString) -> Result<Issued<BearerToken>, Failure> {
         let authorization = basic(&self.config.client_id, &secret);
         let sent_at = self.clock.now();
         let reply = self
@@ -153,7 +157,8 @@ fn refused(what: &str, config: &Config, reply: &Reply) -> Failure {
         ),
         _ => by_status(what, reply),
     };
-    Failure { retry_after: reply.retry_after, ..Failure::new(kind, message) }
+    let secret_refused = code.as_deref() == Some("invalid_client");
+    Failure { retry_after: reply.retry_after, secret_refused, ..Failure::new(kind, message) }
 }
 
 fn by_status(what: &str, reply: &Reply) -> (FailureKind, String) {

@@ -4,7 +4,7 @@ fn config() -> Config {
     Config {
         endpoint: "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token".parse().unwrap(),
         client_id: "client".into(),
-        client_secret: Secret::Env("S".into()),
+        client_secret: vec![Place::Local(crate::secret::Secret::Env("S".into()))],
         scopes: vec!["billing/read".into(), "billing/write".into()],
         metadata: BTreeMap::from([("team".into(), "a".into())]),
     }
@@ -69,9 +69,9 @@ fn only_a_whole_grant_is_read() {
 fn the_request_is_what_rfc_6749_asks_for() {
     let source = TokenEndpoint::new(
         config(),
-        Upstream::new(&Environment::default()).unwrap(),
+        Upstream::new(&crate::environment::Environment::default()).unwrap(),
         Clock::system(),
-        Arc::new(Environment::default()),
+        Keyring::default(),
     );
     let whole = source.form(&Ask::default());
     assert_eq!(

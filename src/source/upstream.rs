@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::{Failure, FailureKind};
@@ -27,6 +28,8 @@ pub const LARGEST_ANSWER: usize = 64 * 1024;
 const CONNECT: Duration = Duration::from_secs(3);
 /// One exchange, from the first byte sent to the last one read, takes at most this.
 pub const EXCHANGE: Duration = Duration::from_secs(10);
+
+const USER_AGENT: &str = concat!("credbroker/", env!("CARGO_PKG_VERSION"));
 
 /// The way to every upstream. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -93,10 +96,28 @@ impl Upstream {
         let headers = request.headers_mut();
         headers.insert("content-type", "application/x-www-form-urlencoded");
         headers.insert("accept", "application/json");
-        headers.insert("user-agent", concat!("credbroker/", env!("CARGO_PKG_VERSION")));
+        headers.insert("user-agent", USER_AGENT);
         if let Some(authorization) = authorization {
             headers.try_insert("authorization", authorization.to_owned()).map_err(invalid)?;
         }
+        self.within_limit(what, request).await
+    }
+
+    /// Gets a document. `what` names the upstream in failures.
+    ///
+    /// # Errors
+    /// As [`Self::post_form`].
+    pub async fn get(&self, what: &str, url: &str) -> Result<Reply, Failure> {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request
+            .set_uri(url)
+            .map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
+        request.headers_mut().insert("accept", "application/json");
+        request.headers_mut().insert("user-agent", USER_AGENT);
+        self.within_limit(what, request).await
+    }
+
+    async fn within_limit(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {
         tokio::time::timeout(EXCHANGE, self.exchange(what, request))
             .await
             .unwrap_or_else(|_| Err(Failure::timed_out(what, EXCHANGE)))
@@ -157,6 +178,21 @@ fn read_bundle(path: &str) -> Result<Vec<u8>, BadBundle> {
         return Err(bad("holds no certificate".to_owned()));
     }
     Ok(pem)
+}
+
+/// Is it a name or address of the loopback interface?
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// https anywhere, plain http on loopback only.
+pub fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
 /// Builds the connector at the first request, so that reading the system's certificates does not delay the start.

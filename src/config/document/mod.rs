@@ -197,7 +197,7 @@ pub enum User {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-secret" = true, "x-one-of" = ["file", "env", "credential", "cognito", "secrets_manager"]))]
-#[schemars(extend("dependentRequired" = { "key": ["secrets_manager"] }))]
+#[schemars(extend("dependentRequired" = { "key": ["secrets_manager"], "stage": ["secrets_manager"] }))]
 pub struct SecretPlace {
     /// In a file; one trailing newline is dropped.
     #[schemars(length(min = 1))]
@@ -209,14 +209,16 @@ pub struct SecretPlace {
     #[schemars(length(min = 1))]
     pub credential: Option<String>,
     /// At Cognito: DescribeUserPoolClient with the broker's own identity.
-    #[schemars(extend("x-unbuilt" = "secrets read from Cognito"))]
     pub cognito: Option<bool>,
     /// In AWS Secrets Manager, by name or ARN.
-    #[schemars(length(min = 1), extend("x-unbuilt" = "secrets read from Secrets Manager"))]
+    #[schemars(length(min = 1, max = 2048))]
     pub secrets_manager: Option<String>,
     /// With secrets_manager: the key inside its JSON.
     #[schemars(length(min = 1))]
     pub key: Option<String>,
+    /// With secrets_manager: the stage of the version to read, AWSCURRENT if none is given.
+    #[schemars(length(min = 1, max = 256))]
+    pub stage: Option<String>,
 }
 
 /// One place of a secret, or a list of two during a rotation.
@@ -227,5 +229,5 @@ pub enum SecretPlaces {
     /// One.
     One(SecretPlace),
     /// The first is tried, then the second.
-    Two(#[schemars(length(min = 2, max = 2), extend("x-unbuilt" = "a list of two secrets"))] Vec<SecretPlace>),
+    Two(#[schemars(length(min = 2, max = 2))] Vec<SecretPlace>),
 }

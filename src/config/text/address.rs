@@ -2,24 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Text;
 use crate::http::listen::Listen;
+use crate::source::upstream::is_loopback;
 
 /// An upstream address: https anywhere, plain http on loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamUrl(pub Url);
-
-/// Is it a name or address of the loopback interface?
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
 
 impl Text for UpstreamUrl {
     const FORMAT: &'static str = "upstream-url";

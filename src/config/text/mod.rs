@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-pub use address::{Domain, LoopbackAddress, UpstreamUrl, is_loopback};
+pub use address::{Domain, LoopbackAddress, UpstreamUrl};
 pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, UserPoolId};
 
 use crate::http::listen::Listen;
