@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{CannotStart, Outside};
-use crate::config::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
+use crate::config::{Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
@@ -15,8 +15,8 @@ use crate::source::keyring::{Keyring, Place, Remote};
 use crate::source::upstream::Upstream;
 use crate::source::{
     AwsCredentials, BearerToken, Source, Stage, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken,
-    identity_pool, identity_pool::IdentityPool, machine_user::MachineUser, remote_secret::RemoteSecret,
-    token_endpoint::TokenEndpoint,
+    identity_pool, identity_pool::IdentityPool, identity_token::IdentityToken, machine_user::MachineUser,
+    remote_secret::RemoteSecret, token_endpoint::TokenEndpoint, web_identity, web_identity::WebIdentity,
 };
 
 /// Makes the entries of `config`. Nothing is fetched yet.
@@ -87,6 +87,9 @@ impl<'a> Assembly<'a> {
             }
             TokenSource::ClientToken(config) => Arc::new(ClientToken::new(config, sdk, clock, keyring)),
             TokenSource::MachineUser(config) => Arc::new(MachineUser::new(config, sdk, clock, keyring)),
+            TokenSource::IdentityToken { token, identity } => {
+                Arc::new(IdentityToken::new(token, sdk, self.identity(identity.as_deref())?, clock))
+            }
         })
     }
 
@@ -118,6 +121,14 @@ impl<'a> Assembly<'a> {
                 let identity = self.identity(identity.as_deref())?;
                 Arc::new(AssumeRole::new(role, sdk, identity, host, clock))
             }
+            CredentialsSource::WebIdentity { role, token } => {
+                let token = match token {
+                    WebToken::Held(name) => web_identity::Token::Held(self.token(&name)?),
+                    WebToken::File(path) => web_identity::Token::File(path),
+                    WebToken::Subject => web_identity::Token::Subject,
+                };
+                Arc::new(WebIdentity::new(role, token, sdk, host, clock))
+            }
             CredentialsSource::IdentityPool { pool, login } => {
                 let login = self.login(login)?;
                 Arc::new(IdentityPool::new(pool, login, sdk, host, clock))
@@ -136,9 +147,8 @@ impl<'a> Assembly<'a> {
     fn login(&mut self, login: Login) -> Result<identity_pool::Login, CannotStart> {
         Ok(match login {
             Login::Guest => identity_pool::Login::Guest,
-            Login::Developer { provider, user } => {
-                identity_pool::Login::Developer { provider, user, identity: self.identity(None)? }
-            }
+            Login::Subject { provider } => identity_pool::Login::Subject { provider },
+            Login::Developer(user) => identity_pool::Login::Developer { user, identity: self.identity(None)? },
             Login::Token { name, provider } => identity_pool::Login::Token { provider, token: self.token(&name)? },
         })
     }

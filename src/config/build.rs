@@ -1,24 +1,25 @@
 //! The way from the document to the [`Config`], part by part. A part that holds a mistake is left out.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::document::{self, CredentialsSource as From, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
+use super::document::{self, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
 use super::problem::Findings;
-use super::rules::{login_provider, name_of};
-use super::text::{Read, Text as _, UserPoolId};
+use super::rules::name_of;
+use super::text::{Text as _, UserPoolId};
 use super::tree::Node;
-use super::{Config, Credentials, CredentialsSource, Login, Server, Token, TokenSource};
+use super::{Config, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
+use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
-use crate::refresh::{Bearer, Inputs};
 use crate::secret::Secret;
 use crate::source::keyring::{Place, Remote};
 use crate::source::machine_user::Which;
-use crate::source::template::Template;
-use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, token_endpoint};
+use crate::source::{aws, client_token, identity_token, machine_user, token_endpoint};
 
 /// AWS SDKs come back long before expiry; what is handed to them lives at least this much longer where the lifetime allows.
 const LIFE_LEFT_FOR_SDKS: Duration = Duration::from_secs(30 * 60);
@@ -38,9 +39,10 @@ impl Build<'_> {
         let server: document::Server = self.table("server");
         let aws: document::Aws = self.table("aws");
         let refresh: document::Refresh = self.table("refresh");
-        let tokens = self.entries("tokens", |_, _, table| token(table, &refresh));
-        let mut credentials = self.entries("credentials", |tree, _, table| build_credentials(tree, table, &refresh));
-        inherit_inputs(&mut credentials);
+        let mut tokens = self.entries("tokens", |_, _, table| token(table, &refresh));
+        let mut credentials =
+            self.entries("credentials", |tree, _, table| credentials::credentials(tree, table, &refresh));
+        credentials::inherit_inputs(&mut tokens, &mut credentials);
         let callers = self.entries("callers", |_, name, table| Some(caller(name, table)));
         Config {
             server: Server {
@@ -109,7 +111,8 @@ fn token(table: document::TokenTable, refresh: &document::Refresh) -> Option<Tok
             (cognito(table, scopes.clone())?, scopes)
         }
         FromToken::CognitoUser(user) => (machine_user(user)?, Vec::new()),
-        FromToken::Oauth2(_) | FromToken::Sts(_) => return None,
+        FromToken::Sts(sts) => (identity_token(sts), Vec::new()),
+        FromToken::Oauth2(_) => return None,
     };
     let inputs = Inputs { scopes: scopes.len() > 1, ..Inputs::default() };
     Some(Token { source, freshness, scopes, inputs })
@@ -130,65 +133,6 @@ fn cognito(table: document::CognitoToken, scopes: Vec<String>) -> Option<TokenSo
             metadata,
         }),
     })
-}
-
-fn build_credentials(
-    tree: &Node,
-    table: document::CredentialsTable,
-    refresh: &document::Refresh,
-) -> Option<Credentials> {
-    let freshness = freshness(refresh, &table.refresh, LIFE_LEFT_FOR_SDKS);
-    let (source, caller) = match table.source {
-        From::Ambient(_) => (CredentialsSource::Ambient, false),
-        From::AssumeRole(role) => assume_role(*role),
-        From::IdentityPool(pool) => identity_pool(tree, pool)?,
-        From::WebIdentity(_) => return None,
-    };
-    let inputs = Inputs { caller, ..Inputs::default() };
-    Some(Credentials { source, freshness, inputs, bearer: Bearer::Fixed })
-}
-
-/// The source, and whether its session names the caller.
-fn assume_role(table: document::AssumeRole) -> (CredentialsSource, bool) {
-    let identity = table.identity.as_deref().and_then(name_of).map(ToOwned::to_owned);
-    let policy = table
-        .policy
-        .and_then(|policy| policy.file.map(assume_role::Policy::File).or(policy.json.map(assume_role::Policy::Json)));
-    let role = assume_role::Config {
-        role_arn: table.role_arn.0.0,
-        session_name: table.session_name.map_or_else(|| Template::fixed("credbroker"), |read| read.0),
-        duration: table.duration.map(|read| read.0),
-        external_id: table.external_id,
-        source_identity: table.source_identity.map(|read| read.0),
-        policy,
-        policy_arns: table.policy_arns.into_iter().map(|arn| arn.0.0).collect(),
-        tags: table.tags.into_iter().map(|(key, value)| (key, value.0)).collect(),
-        transitive_tags: table.transitive_tags,
-    };
-    let caller = role.names_caller();
-    (CredentialsSource::AssumeRole { role, identity }, caller)
-}
-
-fn identity_pool(tree: &Node, table: document::IdentityPool) -> Option<(CredentialsSource, bool)> {
-    let (login, caller) = match table.login {
-        None => (Login::Guest, false),
-        Some(document::Login::Developer(login)) => {
-            let Read(user) = login.user;
-            let caller = user.names_caller();
-            (Login::Developer { provider: login.provider, user }, caller)
-        }
-        Some(document::Login::Named(named)) => {
-            let name = name_of(&named)?.to_owned();
-            let provider = login_provider(tree, &name)?;
-            (Login::Token { name, provider }, false)
-        }
-    };
-    let pool = identity_pool::Config {
-        identity_pool: table.identity_pool.0.id,
-        region: table.identity_pool.0.region,
-        role_arn: table.role_arn.map(|arn| arn.0.0),
-    };
-    Some((CredentialsSource::IdentityPool { pool, login }, caller))
 }
 
 fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
@@ -220,6 +164,19 @@ fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {
             HandOut::Access => Which::Access,
         },
     }))
+}
+
+fn identity_token(table: document::StsToken) -> TokenSource {
+    let token = identity_token::Config {
+        audience: table.audience,
+        lifetime: table.lifetime.map_or(identity_token::DEFAULT_LIFETIME, |read| read.0),
+        algorithm: match table.algorithm {
+            document::StsAlgorithm::ES384 => "ES384",
+            document::StsAlgorithm::RS256 => "RS256",
+        },
+    };
+    let identity = table.identity.as_deref().and_then(name_of).map(ToOwned::to_owned);
+    TokenSource::IdentityToken { token, identity }
 }
 
 /// The places of an app client's secret.
@@ -254,26 +211,5 @@ fn freshness(defaults: &document::Refresh, own: &document::Override, life_left: 
         },
         outage_cover: own.outage_cover.as_ref().or(defaults.outage_cover.as_ref()).map(|read| read.0),
         life_left,
-    }
-}
-
-/// What an earlier stage of a chain depends on, the later ones depend on too.
-fn inherit_inputs(credentials: &mut BTreeMap<String, Credentials>) {
-    let needs: Vec<(String, String)> = credentials
-        .iter()
-        .filter_map(|(name, entry)| match &entry.source {
-            CredentialsSource::AssumeRole { identity: Some(identity), .. } => Some((name.clone(), identity.clone())),
-            _ => None,
-        })
-        .collect();
-    let mut changed = true;
-    while std::mem::take(&mut changed) {
-        for (name, identity) in &needs {
-            let inherited = credentials.get(identity).is_some_and(|stage| stage.inputs.caller);
-            if let Some(entry) = credentials.get_mut(name).filter(|entry| inherited && !entry.inputs.caller) {
-                entry.inputs.caller = true;
-                changed = true;
-            }
-        }
     }
 }

@@ -14,7 +14,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use crate::source::upstream::is_loopback;
@@ -28,7 +28,9 @@ use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
 use crate::refresh::{Bearer, Inputs};
 use crate::source::keyring::Place;
-use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, template, token_endpoint};
+use crate::source::{
+    assume_role, aws, client_token, identity_pool, identity_token, machine_user, token_endpoint, web_identity,
+};
 
 /// Where the configuration is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/credbroker/credbroker.toml";
@@ -88,6 +90,13 @@ pub enum TokenSource {
     ClientToken(client_token::Config),
     /// InitiateAuth.
     MachineUser(machine_user::Config),
+    /// GetWebIdentityToken.
+    IdentityToken {
+        /// Which token.
+        token: identity_token::Config,
+        /// The `credentials.NAME` it speaks for, else the broker's own identity.
+        identity: Option<String>,
+    },
 }
 
 impl TokenSource {
@@ -97,6 +106,7 @@ impl TokenSource {
             Self::TokenEndpoint(config) => config.client_secret.iter().collect(),
             Self::ClientToken(config) => config.client_secret.iter().collect(),
             Self::MachineUser(config) => config.client_secret.iter().chain([&config.password]).collect(),
+            Self::IdentityToken { .. } => Vec::new(),
         }
     }
 }
@@ -126,13 +136,31 @@ pub enum CredentialsSource {
         /// The `credentials.NAME` that assume it, else the broker's own.
         identity: Option<String>,
     },
-    /// GetId and GetCredentialsForIdentity.
+    /// AssumeRoleWithWebIdentity.
+    WebIdentity {
+        /// The role.
+        role: web_identity::Assumption,
+        /// The token exchanged for it.
+        token: WebToken,
+    },
+    /// An identity pool, by its enhanced or its basic flow.
     IdentityPool {
         /// The pool.
         pool: identity_pool::Config,
         /// Whose credentials.
         login: Login,
     },
+}
+
+/// Which token is exchanged for a role.
+#[derive(Debug)]
+pub enum WebToken {
+    /// That of `tokens.NAME`.
+    Held(String),
+    /// One in a file.
+    File(PathBuf),
+    /// The caller's subject token.
+    Subject,
 }
 
 /// Whose credentials an identity pool gives.
@@ -147,13 +175,13 @@ pub enum Login {
         /// The provider in `Logins`.
         provider: String,
     },
-    /// Those of a user we vouch for.
-    Developer {
-        /// The developer provider.
+    /// Those of the user of a subject token.
+    Subject {
+        /// The provider in `Logins`.
         provider: String,
-        /// Our name for the user.
-        user: template::Template,
     },
+    /// Those of a user we vouch for.
+    Developer(identity_pool::DeveloperUser),
 }
 
 impl Config {

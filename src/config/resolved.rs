@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource};
+use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
+use crate::source::identity_pool::Flow;
 use crate::source::keyring::Place;
 
 impl fmt::Display for Config {
@@ -59,6 +60,11 @@ impl fmt::Display for Token {
                     places(&config.client_secret)
                 )?;
             }
+            TokenSource::IdentityToken { token, identity } => {
+                let own = "the broker's own identity".to_owned();
+                let identity = identity.as_ref().map_or(own, |name| format!("credentials.{name}"));
+                write!(f, "sts, {} for {} as {identity}", token.algorithm, token.audience.join(" "))?;
+            }
             TokenSource::MachineUser(config) => {
                 let kind = format!("{:?}", config.hand_out).to_lowercase();
                 write!(
@@ -85,12 +91,24 @@ impl fmt::Display for Credentials {
                 write!(f, "assume-role {} as {identity}, session {}", role.role_arn, role.session_name)?;
                 role.duration.map_or(Ok(()), |duration| write!(f, ", for {}", period(duration)))
             }
+            CredentialsSource::WebIdentity { role, token } => {
+                write!(f, "web-identity {}, ", role.role_arn)?;
+                match token {
+                    WebToken::Held(name) => write!(f, "token tokens.{name}"),
+                    WebToken::File(path) => write!(f, "token in file {}", path.display()),
+                    WebToken::Subject => f.write_str("token of the subject"),
+                }
+            }
             CredentialsSource::IdentityPool { pool, login } => {
                 write!(f, "identity-pool {}, ", pool.identity_pool)?;
+                if let Flow::Basic(role) = &pool.flow {
+                    write!(f, "basic flow to {}, ", role.role_arn)?;
+                }
                 match login {
                     Login::Guest => f.write_str("as a guest"),
                     Login::Token { name, .. } => write!(f, "login tokens.{name}"),
-                    Login::Developer { provider, user } => write!(f, "developer identity {user} of {provider}"),
+                    Login::Subject { provider } => write!(f, "login of the subject token's user at {provider}"),
+                    Login::Developer(user) => write!(f, "developer identity {} of {}", user.name, user.provider),
                 }
             }
         }

@@ -15,10 +15,16 @@ const LONGEST_CHAINED: Duration = Duration::from_secs(60 * 60);
 /// What STS grants (AssumeRole, `DurationSeconds`).
 const SESSION: std::ops::RangeInclusive<Duration> = Duration::from_secs(900)..=Duration::from_secs(43_200);
 
+/// What STS grants (GetWebIdentityToken, `DurationSeconds`).
+const IDENTITY_TOKEN: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3_600);
+
 /// Applies the rules to `tree` and adds to `found`.
 pub fn check(tree: &Node, found: &mut Findings) {
     let mut rules = Rules { tree, found };
     rules.listeners();
+    for entry in rules.entries("tokens") {
+        rules.identity_token(&entry.key);
+    }
     for entry in rules.entries("credentials") {
         rules.credentials(&entry.key);
     }
@@ -29,9 +35,9 @@ pub fn check(tree: &Node, found: &mut Findings) {
     rules.cycles();
 }
 
-/// The NAME of `tokens.NAME` or `credentials.NAME`.
+/// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.
 pub fn name_of(reference: &str) -> Option<&str> {
-    reference.strip_prefix("tokens.").or_else(|| reference.strip_prefix("credentials."))
+    ["tokens.", "credentials.", "issuers."].iter().find_map(|kind| reference.strip_prefix(kind))
 }
 
 struct Rules<'a> {
@@ -72,6 +78,8 @@ impl<'a> Rules<'a> {
         self.session_policy(name);
         self.transitive_tags(name);
         self.login(name);
+        self.subject(name);
+        self.pool_flow(name);
     }
 
     fn session(&mut self, name: &str) {
@@ -115,15 +123,86 @@ impl<'a> Rules<'a> {
     fn login(&mut self, name: &str) {
         let path = ["credentials", name, "login"];
         let login = self.text(&path);
-        if login == Some("caller") {
-            self.report(&path, "login = \"caller\": not built yet in this version of credbroker");
-        }
         if let Some(named) = login.filter(|named| *named != "caller") {
             self.login_token(&path, named);
         }
-        let issuer = ["credentials", name, "issuer"];
-        if self.sound(&issuer).is_some() && login != Some("caller") && !self.found.any_in(&path) {
-            self.report(&issuer, "an issuer verifies subject tokens; it goes with login = \"caller\" only");
+    }
+
+    /// Credentials for the user of a subject token: what they need, and what cannot be.
+    fn subject(&mut self, name: &str) {
+        let at = |key| ["credentials", name, key];
+        let key = if self.text(&at("from")) == Some("identity-pool") { "login" } else { "token" };
+        if self.found.any_in(&at(key)) {
+            return;
+        }
+        if self.text(&at(key)) != Some("caller") {
+            for only in ["issuer", "max_subjects"] {
+                if self.sound(&at(only)).is_some() {
+                    self.report(
+                        &at(only),
+                        &format!("this is for subject tokens; it goes with {key} = \"caller\" only"),
+                    );
+                }
+            }
+        } else if key == "login" && self.sound(&at("issuer")).is_none() && !self.found.any_in(&at("issuer")) {
+            self.report(&at(key), "login = \"caller\" needs `issuer`, which verifies the subject token first");
+        }
+    }
+
+    /// Nobody brings a subject token to what is fetched ahead, nor to a token.
+    fn without_subject(&mut self, edges: &BTreeMap<String, &'a str>) {
+        for table in ["tokens", "credentials"] {
+            for entry in self.entries(table) {
+                let Some(by) = self.subject_stage(edges, &format!("{table}.{}", entry.key)) else { continue };
+                if table == "tokens" {
+                    let message = format!("{by} is for the user of a subject token, and nobody brings one to a token");
+                    self.report(&[table, &entry.key], &message);
+                } else if self.text(&[table, &entry.key, "keep"]) == Some("always") {
+                    let message = "what is for the user of a subject token is fetched when one is brought; it cannot be kept always";
+                    self.report(&[table, &entry.key, "keep"], message);
+                }
+            }
+        }
+    }
+
+    /// The stage of `start`'s chain that takes a subject token.
+    fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
+        let mut at = start.to_owned();
+        for _ in 0..=edges.len() {
+            let (table, name) = at.split_once('.')?;
+            let takes = |key| self.text(&[table, name, key]) == Some("caller");
+            if takes("login") || takes("token") {
+                return Some(at);
+            }
+            at = (*edges.get(&at)?).to_owned();
+        }
+        None
+    }
+
+    fn pool_flow(&mut self, name: &str) {
+        let at = |key| ["credentials", name, key];
+        if self.text(&at("from")) != Some("identity-pool") || self.found.any_in(&at("flow")) {
+            return;
+        }
+        let basic = self.text(&at("flow")) == Some("basic");
+        if basic && self.sound(&at("role_arn")).is_none() && !self.found.any_in(&at("role_arn")) {
+            self.report(&at("flow"), "the basic flow needs `role_arn`, the role that is assumed");
+        }
+        for only in ["session_name", "duration"] {
+            if !basic && self.sound(&at(only)).is_some() {
+                self.report(
+                    &at(only),
+                    "this goes with flow = \"basic\" only; credentials of the enhanced flow live one hour",
+                );
+            }
+        }
+    }
+
+    fn identity_token(&mut self, name: &str) {
+        let path = ["tokens", name, "lifetime"];
+        let lifetime = self.text(&path).and_then(|text| Duration::read(text).ok());
+        if lifetime.is_some_and(|lifetime| !IDENTITY_TOKEN.contains(&lifetime)) {
+            self.report(&path, "an identity token of STS lives from 60s to 1h");
         }
     }
 
@@ -188,6 +267,7 @@ impl<'a> Rules<'a> {
     /// No entry may need itself. An entry needs one other at most, so each cycle is walked into once.
     fn cycles(&mut self) {
         let edges = self.edges();
+        self.without_subject(&edges);
         let mut walks: BTreeMap<&str, &str> = BTreeMap::new();
         for start in edges.keys() {
             let mut at = start.as_str();
@@ -234,6 +314,19 @@ impl<'a> Rules<'a> {
 /// The provider under which an identity pool knows the user pool of the token called `name`.
 pub fn login_provider(tree: &Node, name: &str) -> Option<String> {
     let token = &tree.member("tokens")?.node.member(name)?.node;
-    let pool = UserPoolId::read(token.member("user_pool")?.node.text()?).ok()?;
-    Some(format!("cognito-idp.{}.amazonaws.com/{}", pool.region, pool.id))
+    UserPoolId::read(token.member("user_pool")?.node.text()?).ok().map(|pool| provider_of(&pool))
+}
+
+/// The provider under which an identity pool knows the issuer called `name`: a user pool's host and id, else the issuer without
+/// its scheme.
+pub fn issuer_provider(tree: &Node, name: &str) -> Option<String> {
+    let issuer = &tree.member("issuers")?.node.member(name)?.node;
+    match issuer.member("user_pool") {
+        Some(pool) => UserPoolId::read(pool.node.text()?).ok().map(|pool| provider_of(&pool)),
+        None => issuer.member("issuer")?.node.text()?.split_once("://").map(|(_, rest)| rest.to_owned()),
+    }
+}
+
+fn provider_of(pool: &UserPoolId) -> String {
+    format!("cognito-idp.{}.amazonaws.com/{}", pool.region, pool.id)
 }

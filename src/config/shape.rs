@@ -44,6 +44,9 @@ impl<'a> Walk<'a> {
         if let Some(thing) = schema["x-unbuilt"].as_str() {
             self.report(path, key_span, &format!("{thing}: not built yet in this version of credbroker; take it out"));
         }
+        if let Some(reason) = schema["x-refused"].as_str() {
+            return self.report(path, key_span, reason);
+        }
         if node.damaged {
             self.found.is_broken(path);
             if !matches!(node.kind, Kind::Table(_)) {

@@ -163,8 +163,37 @@ fn each_rule_has_its_words() {
             "{calller}",
         ),
         (
-            "[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"tokens.robot\"\n",
-            "the source web-identity: not built yet",
+            "[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = { file = \"/t\" }\nmax_subjects = 7\n",
+            "goes with token = \"caller\" only",
+        ),
+        (
+            "[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"caller\"\nkeep = \"always\"\n",
+            "cannot be kept always",
+        ),
+        (
+            "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"caller\"\n",
+            "needs `issuer`",
+        ),
+        (
+            "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nflow = \"basic\"\n",
+            "needs `role_arn`",
+        ),
+        (
+            "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nduration = \"2h\"\n",
+            "flow = \"basic\" only",
+        ),
+        (
+            "[credentials.g]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\nmfa_serial = \"arn:aws:iam::111122223333:mfa/x\"\n",
+            "needs a person",
+        ),
+        (
+            "[tokens.i]\nfrom = \"sts\"\naudience = [\"https://x.example\"]\nalgorithm = \"ES384\"\nlifetime = \"2h\"\n",
+            "from 60s to 1h",
+        ),
+        (
+            "[tokens.i]\nfrom = \"sts\"\naudience = [\"https://x.example\"]\nalgorithm = \"ES384\"\nas = \"credentials.s\"\n\
+             [credentials.s]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"caller\"\n",
+            "nobody brings one to a token",
         ),
         ("[credentials.g]\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\n", "`from` is missing"),
         ("[credentials.g]\nfrom = \"assume-role\"\n", "`role_arn` is missing"),

@@ -1,4 +1,6 @@
 //! `GET /v1/credentials/{name}`: temporary AWS credentials, as `AWS_CONTAINER_CREDENTIALS_FULL_URI` expects them.
+//! `POST /v1/credentials/{name}`: the same for the user of a subject token, which the form field or JSON key `subject_token`
+//! brings; for entries that are configured so, and for no others.
 //!
 //! Answer: `{"AccessKeyId","SecretAccessKey","Token","Expiration","AccountId"?,"RoleArn"?}`. `Expiration` ends in a literal
 //! `Z` without a fraction, the one form that every SDK reads. SDKs send the caller's token as it is, without a scheme; their
@@ -7,45 +9,75 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use secrecy::ExposeSecret as _;
+use http::{HeaderMap, Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use warp::Filter as _;
 
+use super::body::Body;
 use super::reply::{self, Response, Style, Trouble};
+use super::subject;
 use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::rfc3339;
 use crate::policy::Grant;
-use crate::refresh::Served;
+use crate::refresh::{Bearer, Served};
 use crate::source::AwsCredentials;
 
-const METHODS: &[&str] = &["GET", "HEAD"];
+const OF_ONE: &[&str] = &["GET", "HEAD"];
+const OF_A_SUBJECT: &[&str] = &["POST"];
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
     warp::path!("v1" / "credentials" / String)
         .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Body>())
         .and(warp::ext::get::<Asker>())
         .and(with(surface))
-        .then(async |name: String, method: Method, asker: Asker, surface: Arc<Surface>| {
-            answer(&surface, &asker, &name, &method)
-                .await
-                .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::Aws))
-        })
+        .then(
+            async |name: String,
+                   method: Method,
+                   headers: HeaderMap,
+                   body: Body,
+                   asker: Asker,
+                   surface: Arc<Surface>| {
+                let token = || body.fields(&headers)?.one("subject_token").map(Option::<&SecretString>::cloned);
+                answer(&surface, &asker, &name, &method, token)
+                    .await
+                    .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::Aws))
+            },
+        )
         .boxed()
 }
 
-async fn answer(surface: &Surface, asker: &Asker, name: &str, method: &Method) -> Result<Response, Trouble> {
-    allowed(method, METHODS)?;
+async fn answer(
+    surface: &Surface,
+    asker: &Asker,
+    name: &str,
+    method: &Method,
+    subject_token: impl FnOnce() -> Result<Option<SecretString>, Trouble>,
+) -> Result<Response, Trouble> {
     let full = format!("credentials.{name}");
-    if surface.store.bearer_of(name).is_none() {
+    let Some(bearer) = surface.store.bearer_of(name) else {
+        allowed(method, &["GET", "HEAD", "POST"])?;
         return Err(Trouble::NoSuchName(full));
-    }
+    };
     let permit =
         asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let outcome = surface.store.credentials(&permit, None).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let subject = match bearer {
+        Bearer::Fixed => {
+            allowed(method, OF_ONE)?;
+            None
+        }
+        Bearer::Subject(issuer) => {
+            allowed(method, OF_A_SUBJECT)?;
+            let token = subject_token()?.ok_or(Trouble::BadRequest("the body has no subject_token"))?;
+            Some(subject::verified(surface, issuer.as_deref(), token).await?)
+        }
+    };
+    let outcome = surface.store.credentials(&permit, subject).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
     Ok(with_cache(render(surface, &served), served.cache))
 }

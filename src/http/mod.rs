@@ -4,6 +4,7 @@
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
 
+pub mod body;
 pub mod credentials;
 pub mod health;
 pub mod intake;
@@ -12,13 +13,15 @@ pub mod reply;
 pub mod serve;
 mod stall;
 pub mod status;
+pub mod subject;
 pub mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::Request;
-use hyper::body::Incoming;
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
 use tower_service::Service as _;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
@@ -27,6 +30,7 @@ use crate::clock::Clock;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
+use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
 
@@ -171,7 +175,7 @@ impl Door {
     async fn admit(&self, mut request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
-            return route(&self.open, request).await;
+            return route(&self.open, request.map(|_| Empty::new())).await;
         }
         let presented = intake::presented(request.headers(), peer)?;
         let callers = self.surface.callers.current();
@@ -180,11 +184,13 @@ impl Door {
             return Err(Trouble::NotDeliberate);
         }
         request.extensions_mut().insert(Asker(Arc::clone(caller)));
-        route(&self.guarded, request).await
+        let (mut head, incoming) = request.into_parts();
+        head.extensions.insert(Body::read(incoming).await?);
+        route(&self.guarded, Request::from_parts(head, Empty::new())).await
     }
 }
 
-async fn route(routes: &Routes, request: Request<Incoming>) -> Result<Response, Trouble> {
+async fn route(routes: &Routes, request: Request<Empty<Bytes>>) -> Result<Response, Trouble> {
     // The error type of a warp service has no values.
     let Ok(response) = warp::service(routes.clone()).call(request).await;
     Ok(response)

@@ -24,6 +24,8 @@ pub enum Trouble {
     BadRequest(&'static str),
     /// The scope is not one that is configured.
     BadScope,
+    /// The subject token is refused, with why.
+    BadSubject(String),
     /// It came from elsewhere, or by way of somebody else.
     Foreign(&'static str),
     /// Nobody we know.
@@ -86,7 +88,7 @@ impl Trouble {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BadScope => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BadScope | Self::BadSubject(_) => StatusCode::BAD_REQUEST,
             Self::UnknownCaller => StatusCode::UNAUTHORIZED,
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
@@ -107,7 +109,7 @@ impl Trouble {
     /// The code that OAuth clients see.
     fn error(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::TooLarge => "invalid_request",
+            Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
             Self::BadScope => "invalid_scope",
             Self::UnknownCaller => "invalid_client",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
@@ -127,6 +129,7 @@ impl Trouble {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(_) | Self::BadScope => "InvalidRequest",
+            Self::BadSubject(_) => "InvalidSubjectToken",
             Self::TooLarge => "RequestTooLarge",
             Self::UnknownCaller => "UnknownCaller",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
@@ -162,6 +165,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::BadRequest(what) | Self::Foreign(what) => f.write_str(what),
             Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
+            Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
             Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),
             Self::NotDeliberate => {
                 f.write_str("a caller without a token sends the header Credbroker-Request: true, so that no browser can ask in its place")

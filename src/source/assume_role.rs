@@ -3,20 +3,18 @@
 //! A role assumed with temporary credentials (a chain) lives an hour at most; STS refuses more.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sts::types::{Credentials, PolicyDescriptorType, Tag};
-use secrecy::ExposeSecret as _;
 
 use super::aws::{self, Identity, Parts, Sdk};
+use super::session_policy::{self, Policy};
 use super::template::Template;
 use super::{Ask, AwsCredentials, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::lease::Issued;
-use crate::secret::Secret;
 
 const WHAT: &str = "AWS STS";
 /// What STS grants when no `DurationSeconds` is asked for.
@@ -45,15 +43,6 @@ pub struct Config {
     pub transitive_tags: Vec<String>,
 }
 
-/// An inline session policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Read from a file at each use.
-    File(PathBuf),
-    /// As it stands.
-    Json(String),
-}
-
 impl Config {
     /// Does what is asked for depend on who asks?
     pub fn names_caller(&self) -> bool {
@@ -76,18 +65,6 @@ impl AssumeRole {
     /// Assumes the role of `config` as `identity`, on the machine called `host`.
     pub fn new(config: Config, sdk: Arc<Sdk>, identity: Identity, host: Arc<str>, clock: Clock) -> Self {
         Self { config, sdk, identity, host, clock }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a session policy is no secret; it is only read as carefully as one")]
-    async fn policy(&self) -> Result<Option<String>, Failure> {
-        match &self.config.policy {
-            None => Ok(None),
-            Some(Policy::Json(json)) => Ok(Some(json.clone())),
-            Some(Policy::File(path)) => {
-                let text = Secret::File(path.clone()).obtain(&Arc::default()).await?;
-                Ok(Some(text.expose_secret().to_owned()))
-            }
-        }
     }
 
     fn tags(&self, ask: &Ask) -> Result<Option<Vec<Tag>>, Failure> {
@@ -119,7 +96,7 @@ impl Source<AwsCredentials> for AssumeRole {
             .set_duration_seconds(config.duration.map(|d| i32::try_from(d.as_secs()).unwrap_or(i32::MAX)))
             .set_external_id(config.external_id.clone())
             .set_source_identity(config.source_identity.as_ref().map(|id| id.session_name(ask, &self.host)))
-            .set_policy(self.policy().await?)
+            .set_policy(session_policy::text_of(config.policy.as_ref()).await?)
             .set_policy_arns(some(arns))
             .set_tags(self.tags(ask)?)
             .set_transitive_tag_keys(some(config.transitive_tags.clone()));

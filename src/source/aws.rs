@@ -76,6 +76,14 @@ impl Sdk {
         Ok(signed(self.own().await?.unsigned.clone(), credentials))
     }
 
+    /// Settings for a client in the broker's own region that signs nothing.
+    ///
+    /// # Errors
+    /// As [`Self::signing_at_home`].
+    pub async fn unsigned_at_home(&self) -> Result<SdkConfig, Failure> {
+        Ok(self.own().await?.unsigned.clone())
+    }
+
     /// The broker's own identity by the SDK's chain.
     ///
     /// # Errors

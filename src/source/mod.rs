@@ -10,14 +10,17 @@ pub mod bearer;
 pub mod client_token;
 pub mod discovery;
 pub mod identity_pool;
+pub mod identity_token;
 pub mod jwt;
 pub mod keyring;
 pub mod machine_user;
 pub mod remote_secret;
+pub mod session_policy;
 pub mod subject;
 pub mod template;
 pub mod token_endpoint;
 pub mod upstream;
+pub mod web_identity;
 
 use std::fmt;
 use std::sync::Arc;

@@ -29,7 +29,6 @@ pub enum CredentialsSource {
     /// STS AssumeRole.
     AssumeRole(Box<AssumeRole>),
     /// STS AssumeRoleWithWebIdentity.
-    #[schemars(extend("x-unbuilt" = "the source web-identity"))]
     WebIdentity(WebIdentity),
     /// A Cognito identity pool.
     IdentityPool(IdentityPool),
@@ -71,7 +70,17 @@ pub struct AssumeRole {
     /// Tags that stay with the session through chains.
     #[serde(default)]
     pub transitive_tags: Vec<String>,
+    /// Not for a daemon: a code of multi-factor authentication comes from a person.
+    #[schemars(extend("x-refused" = NO_PERSON))]
+    pub mfa_serial: Option<String>,
+    /// Not for a daemon, as mfa_serial.
+    #[schemars(extend("x-refused" = NO_PERSON))]
+    pub token_code: Option<String>,
 }
+
+/// Why multi-factor authentication is refused.
+const NO_PERSON: &str = "multi-factor authentication needs a person, and nobody is here when the role is assumed; \
+     let the role's trust policy name the broker's identity without it";
 
 /// A session policy: exactly one of the two.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,10 +101,23 @@ pub struct WebIdentity {
     pub role_arn: Read<RoleArn>,
     /// The token: "tokens.NAME", { file = … }, or "caller" for a subject token.
     pub token: WebIdentityToken,
-    /// What CloudTrail shows as the session.
+    /// With token = "caller": who verifies the subject token first. STS verifies it in any case.
+    #[schemars(extend("x-ref" = ["issuers"]))]
+    pub issuer: Option<String>,
+    /// With token = "caller": so many subject tokens are held at a time, 1000 if nothing is said; the least recently used one
+    /// makes room.
+    #[schemars(range(min = 1, max = 100000))]
+    pub max_subjects: Option<u32>,
+    /// What CloudTrail shows as the session; {caller} and {host} may stand in it.
     pub session_name: Option<Read<Template>>,
-    /// How long the session lives.
+    /// How long the session lives, 15 min to 12 h.
     pub duration: Option<Read<Duration>>,
+    /// A session policy that narrows the role.
+    pub policy: Option<PolicyPlace>,
+    /// Managed policies that narrow the role.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub policy_arns: Vec<Read<PolicyArn>>,
 }
 
 /// Where a web identity token comes from.
@@ -131,8 +153,16 @@ pub struct IdentityPool {
     /// Which flow.
     #[serde(default)]
     pub flow: PoolFlow,
+    /// With login = "caller": so many subject tokens are held at a time, 1000 if nothing is said; the least recently used one
+    /// makes room.
+    #[schemars(range(min = 1, max = 100000))]
+    pub max_subjects: Option<u32>,
     /// Enhanced flow: CustomRoleArn. Basic flow: the role.
     pub role_arn: Option<Read<RoleArn>>,
+    /// Basic flow: what CloudTrail shows as the session; {caller} and {host} may stand in it.
+    pub session_name: Option<Read<Template>>,
+    /// Basic flow: how long the session lives, 15 min to 12 h.
+    pub duration: Option<Read<Duration>>,
 }
 
 /// Who an identity pool's credentials are for.
@@ -154,6 +184,9 @@ pub struct DeveloperLogin {
     pub provider: String,
     /// Our name for the user; {caller} and {host} may stand in it.
     pub user: Read<Template>,
+    /// PrincipalTags of the session; {caller} and {host} may stand in their values.
+    #[serde(default)]
+    pub tags: BTreeMap<String, Read<Template>>,
 }
 
 /// The flows of an identity pool.
@@ -164,6 +197,5 @@ pub enum PoolFlow {
     #[default]
     Enhanced,
     /// GetId, GetOpenIdToken and AssumeRoleWithWebIdentity.
-    #[schemars(extend("x-unbuilt" = "the basic flow"))]
     Basic,
 }

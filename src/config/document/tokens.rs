@@ -32,7 +32,6 @@ pub enum TokenSource {
     #[schemars(extend("x-unbuilt" = "the source oauth2"))]
     Oauth2(Box<Oauth2Token>),
     /// STS GetWebIdentityToken: a JWT that proves this AWS principal.
-    #[schemars(extend("x-unbuilt" = "the source sts"))]
     Sts(StsToken),
 }
 
@@ -152,7 +151,8 @@ pub enum ClientAuth {
 /// STS GetWebIdentityToken.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct StsToken {
-    /// Who the JWT is for.
+    /// Who the JWT is for: one to ten, each of at most 1000 characters.
+    #[schemars(length(min = 1, max = 10))]
     pub audience: Vec<String>,
     /// How long it lives, 60 s to 1 h.
     pub lifetime: Option<Read<Duration>>,

@@ -1,0 +1,216 @@
+//! `[credentials.*]`, and what the stages of a chain hand on to each other.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use super::{LIFE_LEFT_FOR_SDKS, freshness};
+use crate::config::document::{
+    self, CredentialsSource as From, Login as FromLogin, PolicyPlace, PoolFlow, WebIdentityToken,
+};
+use crate::config::rules::{issuer_provider, login_provider, name_of};
+use crate::config::text::{Read, RoleArn};
+use crate::config::tree::Node;
+use crate::config::{Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
+use crate::refresh::{Bearer, Inputs};
+use crate::source::identity_pool::{self, DeveloperUser, Flow};
+use crate::source::session_policy::Policy;
+use crate::source::template::Template;
+use crate::source::{assume_role, web_identity::Assumption};
+
+/// As many subject tokens are held at a time if nothing is said.
+const MOST_SUBJECTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// A source with what it says of its inputs.
+type Made = (CredentialsSource, Inputs, Bearer);
+
+pub fn credentials(tree: &Node, table: document::CredentialsTable, refresh: &document::Refresh) -> Option<Credentials> {
+    let freshness = freshness(refresh, &table.refresh, LIFE_LEFT_FOR_SDKS);
+    let (source, inputs, bearer) = match table.source {
+        From::Ambient(_) => (CredentialsSource::Ambient, Inputs::default(), Bearer::Fixed),
+        From::AssumeRole(role) => assume_role(*role),
+        From::IdentityPool(pool) => identity_pool(tree, pool)?,
+        From::WebIdentity(table) => web_identity(table)?,
+    };
+    Some(Credentials { source, freshness, inputs, bearer })
+}
+
+fn assume_role(table: document::AssumeRole) -> Made {
+    let identity = table.identity.as_deref().and_then(name_of).map(ToOwned::to_owned);
+    let role = assume_role::Config {
+        role_arn: table.role_arn.0.0,
+        session_name: session_name(table.session_name),
+        duration: table.duration.map(|read| read.0),
+        external_id: table.external_id,
+        source_identity: table.source_identity.map(|read| read.0),
+        policy: table.policy.and_then(policy),
+        policy_arns: table.policy_arns.into_iter().map(|arn| arn.0.0).collect(),
+        tags: templates(table.tags),
+        transitive_tags: table.transitive_tags,
+    };
+    let inputs = Inputs { caller: role.names_caller(), ..Inputs::default() };
+    (CredentialsSource::AssumeRole { role, identity }, inputs, Bearer::Fixed)
+}
+
+fn web_identity(table: document::WebIdentity) -> Option<Made> {
+    let role = Assumption {
+        role_arn: table.role_arn.0.0,
+        session_name: session_name(table.session_name),
+        duration: table.duration.map(|read| read.0),
+        policy: table.policy.and_then(policy),
+        policy_arns: table.policy_arns.into_iter().map(|arn| arn.0.0).collect(),
+    };
+    let caller = role.names_caller();
+    let (token, subject, bearer) = match table.token {
+        WebIdentityToken::File(place) => (WebToken::File(place.file), None, Bearer::Fixed),
+        WebIdentityToken::Named(named) if named == "caller" => {
+            let issuer = table.issuer.as_deref().and_then(name_of).map(ToOwned::to_owned);
+            (WebToken::Subject, Some(most(table.max_subjects)), Bearer::Subject(issuer))
+        }
+        WebIdentityToken::Named(named) => (WebToken::Held(name_of(&named)?.to_owned()), None, Bearer::Fixed),
+    };
+    let inputs = Inputs { caller, scopes: false, subject };
+    Some((CredentialsSource::WebIdentity { role, token }, inputs, bearer))
+}
+
+fn identity_pool(tree: &Node, table: document::IdentityPool) -> Option<Made> {
+    let (login, subject, bearer) = match table.login {
+        None => (Login::Guest, None, Bearer::Fixed),
+        Some(FromLogin::Developer(login)) => (Login::Developer(developer(login)), None, Bearer::Fixed),
+        Some(FromLogin::Named(named)) if named == "caller" => {
+            let issuer = table.issuer.as_deref().and_then(name_of)?.to_owned();
+            let provider = issuer_provider(tree, &issuer)?;
+            (Login::Subject { provider }, Some(most(table.max_subjects)), Bearer::Subject(Some(issuer)))
+        }
+        Some(FromLogin::Named(named)) => {
+            let name = name_of(&named)?.to_owned();
+            let provider = login_provider(tree, &name)?;
+            (Login::Token { name, provider }, None, Bearer::Fixed)
+        }
+    };
+    let flow = match table.flow {
+        PoolFlow::Enhanced => Flow::Enhanced(table.role_arn.map(|arn| arn.0.0)),
+        PoolFlow::Basic => {
+            let duration = table.duration.map(|read| read.0);
+            Flow::Basic(assumption(table.role_arn?, table.session_name, duration))
+        }
+    };
+    let by_flow = matches!(&flow, Flow::Basic(role) if role.names_caller());
+    let by_login = matches!(&login, Login::Developer(user) if user.names_caller());
+    let pool =
+        identity_pool::Config { identity_pool: table.identity_pool.0.id, region: table.identity_pool.0.region, flow };
+    let inputs = Inputs { caller: by_flow || by_login, scopes: false, subject };
+    Some((CredentialsSource::IdentityPool { pool, login }, inputs, bearer))
+}
+
+fn assumption(
+    role_arn: Read<RoleArn>,
+    name: Option<Read<Template>>,
+    duration: Option<std::time::Duration>,
+) -> Assumption {
+    Assumption {
+        role_arn: role_arn.0.0,
+        session_name: session_name(name),
+        duration,
+        policy: None,
+        policy_arns: Vec::new(),
+    }
+}
+
+fn developer(login: document::DeveloperLogin) -> DeveloperUser {
+    DeveloperUser { provider: login.provider, name: login.user.0, tags: templates(login.tags) }
+}
+
+fn session_name(name: Option<Read<Template>>) -> Template {
+    name.map_or_else(|| Template::fixed("credbroker"), |read| read.0)
+}
+
+fn policy(place: PolicyPlace) -> Option<Policy> {
+    place.file.map(Policy::File).or(place.json.map(Policy::Json))
+}
+
+fn templates(table: BTreeMap<String, Read<Template>>) -> BTreeMap<String, Template> {
+    table.into_iter().map(|(key, value)| (key, value.0)).collect()
+}
+
+fn most(subjects: Option<u32>) -> NonZeroUsize {
+    subjects.and_then(|most| NonZeroUsize::new(most as usize)).unwrap_or(MOST_SUBJECTS)
+}
+
+/// What an earlier stage of a chain depends on, the later ones depend on too.
+pub fn inherit_inputs(tokens: &mut BTreeMap<String, Token>, credentials: &mut BTreeMap<String, Credentials>) {
+    let mut changed = true;
+    while std::mem::take(&mut changed) {
+        for token in tokens.values_mut() {
+            let stages = token.source.credentials_needed().into_iter().filter_map(|name| credentials.get(name));
+            let caller = stages.fold(token.inputs.caller, |caller, stage| caller || stage.inputs.caller);
+            changed |= std::mem::replace(&mut token.inputs.caller, caller) != caller;
+        }
+        changed |= inherit_from_tokens(tokens);
+        let names: Vec<String> = credentials.keys().cloned().collect();
+        for name in names {
+            changed |= inherit_one(&name, tokens, credentials);
+        }
+    }
+}
+
+fn inherit_from_tokens(tokens: &mut BTreeMap<String, Token>) -> bool {
+    let of_caller: Vec<String> =
+        tokens.iter().filter(|(_, token)| token.inputs.caller).map(|(name, _)| name.clone()).collect();
+    let mut changed = false;
+    for token in tokens.values_mut().filter(|token| !token.inputs.caller) {
+        let needed = token.source.token_needed();
+        if needed.is_some_and(|needed| of_caller.iter().any(|name| name == needed)) {
+            token.inputs.caller = true;
+            changed = true;
+        }
+    }
+    changed
+}
+
+fn inherit_one(name: &str, tokens: &BTreeMap<String, Token>, all: &mut BTreeMap<String, Credentials>) -> bool {
+    let Some(source) = all.get(name).map(|entry| &entry.source) else { return false };
+    let by_token = source.token_needed().and_then(|name| tokens.get(name)).is_some_and(|token| token.inputs.caller);
+    let stage = source.credentials_needed().and_then(|name| all.get(name));
+    let (inputs, bearer) =
+        stage.map_or((Inputs::default(), Bearer::Fixed), |stage| (stage.inputs, stage.bearer.clone()));
+    let Some(entry) = all.get_mut(name) else { return false };
+    let before = (entry.inputs, entry.bearer.clone());
+    entry.inputs.caller |= by_token || inputs.caller;
+    if entry.inputs.subject.is_none() && inputs.subject.is_some() {
+        entry.inputs.subject = inputs.subject;
+        entry.bearer = bearer;
+    }
+    before != (entry.inputs, entry.bearer.clone())
+}
+
+impl TokenSource {
+    /// The `credentials.NAME` it is signed with, if it names any.
+    fn credentials_needed(&self) -> Option<&str> {
+        match self {
+            Self::IdentityToken { identity, .. } => identity.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The `tokens.NAME` it is asked with, if any.
+    fn token_needed(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl CredentialsSource {
+    fn credentials_needed(&self) -> Option<&str> {
+        match self {
+            Self::AssumeRole { identity, .. } => identity.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn token_needed(&self) -> Option<&str> {
+        match self {
+            Self::IdentityPool { login: Login::Token { name, .. }, .. }
+            | Self::WebIdentity { token: WebToken::Held(name), .. } => Some(name),
+            _ => None,
+        }
+    }
+}

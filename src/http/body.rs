@@ -1,0 +1,128 @@
+//! Bodies of requests: read whole, never further than the intake's limit, and wiped afterwards, for they hold tokens. Forms
+//! (`application/x-www-form-urlencoded`) and JSON objects of texts are read into the same [`Fields`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::intake::LARGEST_BODY;
+use super::reply::Trouble;
+
+/// A body is complete within this: a caller is on this machine.
+const BODY_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The whole body of a request.
+#[derive(Clone, Default)]
+pub struct Body(Arc<Zeroizing<Vec<u8>>>);
+
+/// The members of a form or of a JSON object, in their order.
+pub struct Fields(Vec<(String, SecretString)>);
+
+impl Body {
+    /// Reads what comes in.
+    ///
+    /// # Errors
+    /// If it is too large, breaks off, or takes too long.
+    pub async fn read(incoming: Incoming) -> Result<Self, Trouble> {
+        if incoming.is_end_stream() {
+            return Ok(Self::default());
+        }
+        let limit = usize::try_from(LARGEST_BODY).unwrap_or(usize::MAX);
+        #[expect(clippy::disallowed_methods, reason = "it is limited right here")]
+        let whole = Limited::new(incoming, limit).collect();
+        match tokio::time::timeout(BODY_DEADLINE, whole).await {
+            Ok(Ok(whole)) => Ok(Self(Arc::new(Zeroizing::new(whole.to_bytes().to_vec())))),
+            Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(Trouble::TooLarge),
+            Ok(Err(_)) => Err(Trouble::BadRequest("the body breaks off or is not well formed")),
+            Err(_) => Err(Trouble::BadRequest("the body did not arrive in time")),
+        }
+    }
+
+    /// Its members.
+    ///
+    /// # Errors
+    /// If it is neither a form nor a JSON object of texts.
+    pub fn fields(&self, headers: &HeaderMap) -> Result<Fields, Trouble> {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        match kind.split(';').next().map(|kind| kind.trim().to_ascii_lowercase()).as_deref() {
+            Some("application/x-www-form-urlencoded") => Ok(self.form()),
+            Some("application/json") => self.json(),
+            _ => Err(Trouble::BadRequest("the Content-Type is application/x-www-form-urlencoded or application/json")),
+        }
+    }
+
+    fn form(&self) -> Fields {
+        let pairs = url::form_urlencoded::parse(&self.0);
+        Fields(pairs.map(|(key, value)| (key.into_owned(), SecretString::from(value.into_owned()))).collect())
+    }
+
+    fn json(&self) -> Result<Fields, Trouble> {
+        let bad = Trouble::BadRequest("the body is a JSON object whose members are texts");
+        // The parser's own words may quote the body.
+        let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&self.0) else { return Err(bad) };
+        let mut fields = Vec::new();
+        for (key, value) in object {
+            let Value::String(text) = value else { return Err(bad) };
+            fields.push((key, SecretString::from(text)));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+impl Fields {
+    /// The member called `key`.
+    ///
+    /// # Errors
+    /// If it stands there twice (RFC 6749 section 3.2).
+    pub fn one(&self, key: &str) -> Result<Option<&SecretString>, Trouble> {
+        let mut all = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+        match (all.next(), all.next()) {
+            (_, Some(_)) => Err(Trouble::BadRequest("a parameter stands in the body twice")),
+            (first, None) => Ok(first),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at what they sent")]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn one(kind: &str, body: &str) -> Result<Option<String>, u16> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]);
+        let body = Body(Arc::new(Zeroizing::new(body.as_bytes().to_vec())));
+        let fields = body.fields(&headers).map_err(|trouble| trouble.status().as_u16())?;
+        let value = fields.one("subject_token").map_err(|trouble| trouble.status().as_u16())?;
+        Ok(value.map(|value| value.expose_secret().to_owned()))
+    }
+
+    #[test]
+    fn forms_and_json_are_read_alike() {
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        assert_eq!(one(form, "a=1&subject_token=x%2By"), Ok(Some("x+y".to_owned())));
+        assert_eq!(one("Application/JSON", r#"{"subject_token":"x+y"}"#), Ok(Some("x+y".to_owned())));
+        assert_eq!(one(form, "other=1"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_ambiguous_or_something_else_is_refused() {
+        assert_eq!(one("application/x-www-form-urlencoded", "subject_token=a&subject_token=b"), Err(400));
+        for (kind, body) in [
+            ("text/plain", "subject_token=a"),
+            ("application/json", "[]"),
+            ("application/json", r#"{"subject_token":7}"#),
+            ("application/json", "{"),
+        ] {
+            assert_eq!(one(kind, body), Err(400), "{kind} {body}");
+        }
+    }
+}

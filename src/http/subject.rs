@@ -1,0 +1,43 @@
+//! Subject tokens: verified before anything is asked for with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Surface;
+use super::reply::Trouble;
+use crate::source::Subject;
+use crate::source::jwt::Claims;
+
+/// No credentials live longer (AssumeRoleWithWebIdentity), so nothing depends on a token that claims to.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The subject of `token`, verified by `issuer`. Where no issuer is named whoever issues the credentials verifies the token, and
+/// only its end of life is looked at here.
+///
+/// # Errors
+/// [`Trouble::BadSubject`] if it is refused; as the source of the issuer's keys failed else.
+pub async fn verified(surface: &Surface, issuer: Option<&str>, token: SecretString) -> Result<Arc<Subject>, Trouble> {
+    let subject = match issuer {
+        Some(_) => return Err(Trouble::BadSubject("nobody here verifies it yet".to_owned())),
+        None => unverified(surface, token)?,
+    };
+    Ok(Arc::new(subject))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the end of life of a token stands inside it")]
+fn unverified(surface: &Surface, token: SecretString) -> Result<Subject, Trouble> {
+    let text = token.expose_secret();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Trouble::BadSubject("it holds characters that no token holds".to_owned()));
+    }
+    let now = surface.clock.now();
+    let latest = now.plus(LONGEST);
+    let end = Claims::of(text).and_then(|claims| claims.expiry());
+    let expiry = end.map_or(latest, |end| surface.clock.moment_of(end).min(latest));
+    if expiry <= now {
+        return Err(Trouble::BadSubject("it has expired".to_owned()));
+    }
+    Ok(Subject::new(token, expiry, None))
+}

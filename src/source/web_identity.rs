@@ -1,0 +1,235 @@
+//! STS AssumeRoleWithWebIdentity: AWS credentials for a token of somebody else. Not signed.
+//!
+//! The token is another entry's, a file's, which is read at each use because whoever writes it replaces it, or a subject
+//! token. STS fetches the issuer's keys: when it cannot (IDPCommunicationError) the same request may do a moment later. An
+//! expired token (ExpiredTokenException) is looked for once more before it counts as a failure.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::aws::{self, Parts, Sdk};
+use super::session_policy::{self, Policy};
+use super::template::Template;
+use super::{Ask, AwsCredentials, BearerToken, Failure, FailureKind, Source, Stage};
+use crate::clock::Clock;
+use crate::lease::Issued;
+use crate::secret::Secret;
+
+const WHAT: &str = "AWS STS";
+/// What STS grants when no `DurationSeconds` is asked for.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
+/// So often STS is asked while it cannot reach the token's issuer …
+const ATTEMPTS: u32 = 3;
+/// … with a pause that doubles from here.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The role that a token is exchanged for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// The role's ARN.
+    pub role_arn: String,
+    /// What CloudTrail shows as the session.
+    pub session_name: Template,
+    /// How long the session shall live; STS grants an hour if nothing is said.
+    pub duration: Option<Duration>,
+    /// A session policy that narrows the role.
+    pub policy: Option<Policy>,
+    /// Managed policies that narrow the role.
+    pub policy_arns: Vec<String>,
+}
+
+/// Where the token comes from.
+pub enum Token {
+    /// Another entry.
+    Held(Arc<dyn Stage<BearerToken>>),
+    /// A file, read at each use.
+    File(PathBuf),
+    /// The caller.
+    Subject,
+}
+
+/// The source.
+pub struct WebIdentity {
+    assumption: Assumption,
+    token: Token,
+    sdk: Arc<Sdk>,
+    host: Arc<str>,
+    clock: Clock,
+}
+
+/// Why a token was not exchanged.
+struct Refused {
+    /// The token has expired.
+    expired: bool,
+    failure: Failure,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { expired: false, failure }
+    }
+}
+
+impl WebIdentity {
+    /// Exchanges `token` as `assumption` says, on the machine called `host`.
+    pub fn new(assumption: Assumption, token: Token, sdk: Arc<Sdk>, host: Arc<str>, clock: Clock) -> Self {
+        Self { assumption, token, sdk, host, clock }
+    }
+
+    async fn exchange(&self, ask: &Ask, token: &SecretString) -> Result<Issued<AwsCredentials>, Refused> {
+        let settings = self.sdk.unsigned_at_home().await?;
+        self.assumption.exchange(&settings, token, ask, &self.host, &self.clock).await
+    }
+
+    async fn with_held(
+        &self,
+        ask: &Ask,
+        stage: &Arc<dyn Stage<BearerToken>>,
+    ) -> Result<Issued<AwsCredentials>, Failure> {
+        let lease = stage.held(ask).await?;
+        let refused = match self.exchange(ask, &lease.value.token).await {
+            Ok(issued) => return Ok(issued),
+            Err(refused) if refused.expired => refused,
+            Err(refused) => return Err(refused.failure),
+        };
+        match stage.newer(ask, &lease).await {
+            Some(newer) => self.exchange(ask, &newer.value.token).await.map_err(|refused| refused.failure),
+            None => Err(refused.failure),
+        }
+    }
+
+    async fn with_file(&self, ask: &Ask, path: &Path) -> Result<Issued<AwsCredentials>, Failure> {
+        let token = read(path).await?;
+        let refused = match self.exchange(ask, &token).await {
+            Ok(issued) => return Ok(issued),
+            Err(refused) if refused.expired => refused,
+            Err(refused) => return Err(refused.failure),
+        };
+        let again = read(path).await?;
+        if is_same(&token, &again) {
+            let message = format!(
+                "{}; the token in {} has expired: whoever writes that file does not renew it",
+                refused.failure,
+                path.display()
+            );
+            return Err(Failure { message, ..refused.failure });
+        }
+        self.exchange(ask, &again).await.map_err(|refused| refused.failure)
+    }
+
+    async fn with_subject(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
+        let subject = ask.subject.as_ref().ok_or_else(no_subject)?;
+        let outcome = self.exchange(ask, subject.token()).await;
+        // Nobody renews it but the caller, so asking again with the same one is in vain.
+        let outcome = outcome.map_err(|refused| match refused {
+            Refused { expired: true, failure } => Failure { kind: FailureKind::Denied, ..failure },
+            Refused { failure, .. } => failure,
+        });
+        Ok(outcome?.until(subject.expiry))
+    }
+}
+
+/// A request that should have brought a subject token did not.
+pub fn no_subject() -> Failure {
+    Failure::new(
+        FailureKind::Misconfigured,
+        "these credentials are for the user of a subject token, and none was given",
+    )
+}
+
+async fn read(path: &Path) -> Result<SecretString, Failure> {
+    Ok(Secret::File(path.to_owned()).obtain(&Arc::default()).await?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "two readings of one file are compared")]
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
+}
+
+impl Assumption {
+    /// Does what is asked for depend on who asks?
+    pub fn names_caller(&self) -> bool {
+        self.session_name.names_caller()
+    }
+
+    /// Credentials of the role for `token`.
+    ///
+    /// # Errors
+    /// As STS answers.
+    pub async fn credentials(
+        &self,
+        settings: &SdkConfig,
+        token: &SecretString,
+        ask: &Ask,
+        host: &str,
+        clock: &Clock,
+    ) -> Result<Issued<AwsCredentials>, Failure> {
+        self.exchange(settings, token, ask, host, clock).await.map_err(|refused| refused.failure)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the token is a parameter of the operation")]
+    async fn exchange(
+        &self,
+        settings: &SdkConfig,
+        token: &SecretString,
+        ask: &Ask,
+        host: &str,
+        clock: &Clock,
+    ) -> Result<Issued<AwsCredentials>, Refused> {
+        let arns: Vec<_> =
+            self.policy_arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
+        let request = aws_sdk_sts::Client::new(settings)
+            .assume_role_with_web_identity()
+            .role_arn(&self.role_arn)
+            .role_session_name(self.session_name.session_name(ask, host))
+            .web_identity_token(token.expose_secret())
+            .set_duration_seconds(self.duration.map(|d| i32::try_from(d.as_secs()).unwrap_or(i32::MAX)))
+            .set_policy(session_policy::text_of(self.policy.as_ref()).await?)
+            .set_policy_arns((!arns.is_empty()).then_some(arns));
+        let mut attempt = 1;
+        let (sent_at, output) = loop {
+            let sent_at = clock.now();
+            match request.clone().send().await {
+                Ok(output) => break (sent_at, output),
+                Err(error) if error.code() == Some("IDPCommunicationError") && attempt < ATTEMPTS => {
+                    let pause = PAUSE.saturating_mul(1 << attempt).mul_f64(fastrand::f64());
+                    clock.sleep_until(clock.now().plus(pause)).await;
+                    attempt += 1;
+                }
+                Err(error) => {
+                    let expired = matches!(error.code(), Some("ExpiredTokenException" | "ExpiredToken"));
+                    let failure = aws::failure(WHAT, "AssumeRoleWithWebIdentity", &error);
+                    return Err(Refused { expired, failure });
+                }
+            }
+        };
+        let credentials = output.credentials();
+        let parts = Parts {
+            access_key_id: credentials.map(Credentials::access_key_id),
+            secret: credentials.map(Credentials::secret_access_key),
+            session_token: credentials.map(Credentials::session_token),
+            expiration: credentials.and_then(|c| aws::wall(c.expiration())),
+        };
+        let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
+        let longest = self.duration.unwrap_or(DEFAULT_DURATION);
+        Ok(aws::issued(WHAT, &parts, (account, Some(self.role_arn.clone())), longest, sent_at, clock)?)
+    }
+}
+
+#[async_trait]
+impl Source<AwsCredentials> for WebIdentity {
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
+        match &self.token {
+            Token::Held(stage) => self.with_held(ask, stage).await,
+            Token::File(path) => self.with_file(ask, path).await,
+            Token::Subject => self.with_subject(ask).await,
+        }
+    }
+}
