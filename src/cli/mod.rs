@@ -37,7 +37,7 @@ enum Command {
     /// Check the configuration: print the resolved table, or every mistake (exit code 2)
     Check(ConfigFile),
     /// Print the JSON Schema of the configuration
-    Schema,
+    Schema(schema::Arguments),
     /// Print a bearer token
     Token(token::Arguments),
     /// Print temporary AWS credentials
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Run(file) => run::run(&file.config, outside),
         Command::Check(file) => check::run(&file.config),
-        Command::Schema => schema::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, &outside),
         Command::Credentials(arguments) => credentials::run(&arguments, &outside),
         Command::Status(arguments) => status::run(&arguments, &outside),

@@ -5,6 +5,7 @@
 mod build;
 mod document;
 mod problem;
+mod reference;
 mod resolved;
 mod rules;
 mod schema;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use crate::source::upstream::is_loopback;
 use problem::Findings;
 pub use problem::Problems;
+pub use reference::reference;
 pub use schema::schema;
 
 use crate::file;

@@ -276,3 +276,14 @@ fn the_resolved_table_names_places_and_no_secret() {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }
 }
+
+#[test]
+fn the_reference_is_as_the_program_prints_it() {
+    let page = include_str!("../../docs/configuration.md");
+    let printed = reference(&schema());
+    let differs = page.lines().zip(printed.lines()).find(|(page, printed)| page != printed);
+    assert!(
+        page.trim_end() == printed.trim_end(),
+        "docs/configuration.md is not what `credbroker schema --reference` prints: {differs:?}"
+    );
+}

@@ -115,3 +115,7 @@ async fn sweep<T: Send + Sync + 'static>(held: Weak<Mutex<Held<T>>>, clock: Cloc
 fn lock<T>(held: &Mutex<Held<T>>) -> MutexGuard<'_, Held<T>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "subjects_tests.rs"]
+mod tests;

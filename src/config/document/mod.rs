@@ -1,10 +1,11 @@
 //! The configuration document as it is written: shapes, no logic. Its JSON Schema, which `credbroker schema` prints and the
 //! checker walks, is derived from here, so this file is the grammar.
 //!
-//! Which keys go with which others is `dependentRequired`. Five extensions of JSON Schema say what the checker should know
+//! Which keys go with which others is `dependentRequired`. Six extensions of JSON Schema say what the checker should know
 //! besides: `x-ref` (the text names an entry of these tables, or is one of these words), `x-secret` (a place of a secret,
 //! never a literal), `x-one-of` (exactly one of these keys is given), `x-unbuilt` (grammar of a later version: parsed,
-//! checked, then refused by name), `x-refused` (what people try and no version will have, with the reason).
+//! checked, then refused by name), `x-refused` (what people try and no version will have, with the reason), `x-expected`
+//! (what a text of this format looks like, in words).
 
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 

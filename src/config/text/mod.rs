@@ -49,7 +49,7 @@ impl<T: Text> JsonSchema for Read<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": T::FORMAT })
+        json_schema!({ "type": "string", "format": T::FORMAT, "x-expected": T::EXPECTED })
     }
 }
 
