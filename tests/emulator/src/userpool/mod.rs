@@ -1,15 +1,19 @@
 //! Cognito user pools: the `cognito-idp` API operations.
 
+mod administration;
+mod client_secrets;
 mod client_token;
 mod describe;
 pub(crate) mod machine_token;
 mod refresh_tokens;
 mod secret_hash;
+mod secret_rotation;
 mod sign_in;
 mod user_tokens;
 
 use crate::request::Operation;
 
+pub(crate) use self::client_secrets::ClientSecrets;
 pub(crate) use self::refresh_tokens::RefreshTokens;
 
 /// The operation of a name.
@@ -19,6 +23,9 @@ pub(crate) fn operation(name: &str) -> Option<Operation> {
         "InitiateAuth" => sign_in::initiate_auth,
         "DescribeUserPool" => describe::user_pool,
         "DescribeUserPoolClient" => describe::user_pool_client,
+        "AddUserPoolClientSecret" => secret_rotation::add,
+        "ListUserPoolClientSecrets" => secret_rotation::list,
+        "DeleteUserPoolClientSecret" => secret_rotation::delete,
         _ => return None,
     };
     Some(operation)

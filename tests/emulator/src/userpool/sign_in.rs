@@ -35,7 +35,7 @@ pub(super) fn initiate_auth(request: &mut Request<'_>) -> Outcome {
     match flow {
         "USER_PASSWORD_AUTH" => {
             enabled(client, "ALLOW_USER_PASSWORD_AUTH", flow)?;
-            let (username, user) = proven(request, &input, client_id, client, &pool.users)?;
+            let (username, user) = proven(request, &input, client_id, &pool.users)?;
             if let Some(challenge) = &user.challenge {
                 return Ok(challenged(challenge, &username));
             }
@@ -43,7 +43,7 @@ pub(super) fn initiate_auth(request: &mut Request<'_>) -> Outcome {
         }
         "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => {
             enabled(client, "ALLOW_REFRESH_TOKEN_AUTH", flow)?;
-            refreshed(request, &input, pool_id, client_id, client)
+            refreshed(request, &input, pool_id, client_id)
         }
         "USER_SRP_AUTH" | "USER_AUTH" | "CUSTOM_AUTH" => {
             Err(Failure::bad("InvalidParameterException", format!("the emulator does not have {flow}")))
@@ -69,12 +69,11 @@ fn proven<'a>(
     request: &Request<'_>,
     input: &Input,
     client_id: &str,
-    client: &Client,
     users: &'a BTreeMap<String, User>,
 ) -> Result<(String, &'a User), Failure> {
     let (username, password) = (parameter(input, "USERNAME")?, parameter(input, "PASSWORD")?);
     let sent = input.auth_parameters.get("SECRET_HASH").map(String::as_str);
-    secret_hash::check(&request.cloud.secrets(client_id, client), username, client_id, sent)?;
+    secret_hash::check(&request.cloud.secrets(client_id), username, client_id, sent)?;
     let user = users.get(username).filter(|user| user.password == password);
     let user = user.ok_or_else(|| Failure::bad("NotAuthorizedException", "Incorrect username or password."))?;
     Ok((username.to_owned(), user))
@@ -104,12 +103,12 @@ fn signed_in(request: &mut Request<'_>, pool_id: &str, client_id: &str, client: 
 }
 
 /// New ID and access tokens; the refresh token stays as it is.
-fn refreshed(request: &mut Request<'_>, input: &Input, pool_id: &str, client_id: &str, client: &Client) -> Outcome {
+fn refreshed(request: &mut Request<'_>, input: &Input, pool_id: &str, client_id: &str) -> Outcome {
     let sign_in = request.cloud.refresh_tokens.find(parameter(input, "REFRESH_TOKEN")?);
     let own = sign_in.filter(|sign_in| sign_in.pool == pool_id && sign_in.client_id == client_id);
     let sign_in = own.ok_or_else(|| Failure::bad("NotAuthorizedException", "Invalid Refresh Token"))?;
     let sent = input.auth_parameters.get("SECRET_HASH").map(String::as_str);
-    secret_hash::check(&request.cloud.secrets(client_id, client), &sign_in.username, client_id, sent)?;
+    secret_hash::check(&request.cloud.secrets(client_id), &sign_in.username, client_id, sent)?;
     if sign_in.expires <= request.now {
         return Err(Failure::bad("NotAuthorizedException", "Refresh Token has expired"));
     }

@@ -3,6 +3,7 @@
 mod control;
 mod faults;
 mod identity_pool;
+mod secret_rotation;
 mod signer;
 mod sts;
 mod token_endpoint;
