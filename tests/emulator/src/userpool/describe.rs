@@ -58,6 +58,10 @@ pub(super) fn user_pool_client(request: &mut Request<'_>) -> Outcome {
         "EnableTokenRevocation": true,
         "PreventUserExistenceErrors": "ENABLED",
     });
+    if client.refresh_token_rotation {
+        let grace = client.retry_grace_period;
+        described["RefreshTokenRotation"] = json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": grace });
+    }
     if let Some(secret) = request.cloud.secrets(client_id).last() {
         described["ClientSecret"] = Value::from(secret.clone());
     }

@@ -1,10 +1,13 @@
 //! Cognito user pools: the `cognito-idp` API operations.
 
 mod administration;
+mod app_client;
 mod client_secrets;
 mod client_token;
 mod describe;
 pub(crate) mod machine_token;
+mod parameters;
+mod refresh;
 mod refresh_tokens;
 mod secret_hash;
 mod secret_rotation;
@@ -21,6 +24,9 @@ pub(crate) fn operation(name: &str) -> Option<Operation> {
     let operation: Operation = match name {
         "GetClientToken" => client_token::get_client_token,
         "InitiateAuth" => sign_in::initiate_auth,
+        "AdminInitiateAuth" => sign_in::admin_initiate_auth,
+        "GetTokensFromRefreshToken" => refresh::get_tokens,
+        "RevokeToken" => refresh::revoke_token,
         "DescribeUserPool" => describe::user_pool,
         "DescribeUserPoolClient" => describe::user_pool_client,
         "AddUserPoolClientSecret" => secret_rotation::add,
