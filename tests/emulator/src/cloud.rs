@@ -9,7 +9,7 @@ use crate::identitypool::Identities;
 use crate::journal::Journal;
 use crate::keys::{Algorithm, PoolKeys, SigningKey};
 use crate::sessions::Sessions;
-use crate::userpool::{ClientSecrets, RefreshTokens};
+use crate::userpool::{ClientSecrets, RefreshTokens, SrpChallenges};
 use crate::world::World;
 
 pub(crate) struct Cloud {
@@ -23,6 +23,7 @@ pub(crate) struct Cloud {
     pub(crate) identities: Identities,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) client_secrets: ClientSecrets,
+    pub(crate) srp_challenges: SrpChallenges,
     /// Signs the identity service's OpenID tokens.
     pub(crate) identity_key: SigningKey,
     pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
@@ -45,6 +46,7 @@ impl Cloud {
             identities: Identities::default(),
             refresh_tokens: RefreshTokens::default(),
             client_secrets,
+            srp_challenges: SrpChallenges::default(),
             identity_key: SigningKey::generate(Algorithm::Rs512),
             pool_keys: Mutex::new(pool_keys),
             lifetimes: Mutex::default(),

@@ -10,7 +10,7 @@ use super::administration::permitted_pool;
 use super::app_client::AppClient;
 use super::parameters::Parameters;
 use super::refresh_tokens::SignIn;
-use super::{refresh, user_tokens};
+use super::{refresh, srp_sign_in, user_tokens};
 use crate::failure::Failure;
 use crate::json_api::{invalid, text, word_or_plus};
 use crate::protocol::Outcome;
@@ -39,6 +39,7 @@ pub(super) fn initiate_auth(request: &mut Request<'_>) -> Outcome {
             by_password(request, &client, parameters)
         }
         "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => refresh::by_flow(request, &client, parameters),
+        "USER_SRP_AUTH" => srp_sign_in::begin(request, &client, parameters),
         "ADMIN_USER_PASSWORD_AUTH" | "ADMIN_NO_SRP_AUTH" => Err(wrong_door()),
         _ => Err(no_flow(flow)),
     }

@@ -7,6 +7,7 @@ mod refreshing;
 mod secret_rotation;
 mod signer;
 mod signing_in;
+mod srp;
 mod sts;
 mod token_endpoint;
 mod user_pool;
