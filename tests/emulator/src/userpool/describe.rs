@@ -35,6 +35,9 @@ pub(super) fn user_pool(request: &mut Request<'_>) -> Outcome {
     if let Some(domain) = &pool.domain {
         described["Domain"] = Value::from(domain.clone());
     }
+    if let Some(domain) = &pool.custom_domain {
+        described["CustomDomain"] = Value::from(domain.clone());
+    }
     Ok(json!({ "UserPool": described }))
 }
 

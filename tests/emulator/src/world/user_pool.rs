@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Pool {
     /// `domain`: prefix of the hosted domain `PREFIX.auth.REGION.amazoncognito.com`.
     pub domain: Option<String>,
+    /// `custom_domain`: a host name under which the pool's token endpoint is served, too.
+    pub custom_domain: Option<String>,
     /// `issuer`: `original` (default) or `updated`, the form of the `iss` claim.
     #[serde(default)]
     pub issuer: Issuer,
@@ -67,6 +69,13 @@ pub struct Client {
     /// `retry_grace_period`: seconds, 0 to 60, that a replaced refresh token still works.
     #[serde(default)]
     pub retry_grace_period: u64,
+    /// `drop_scopes`: allowed scopes that are silently not granted to machines, as those are that were deleted from
+    /// their resource server.
+    #[serde(default)]
+    pub drop_scopes: Vec<String>,
+    /// `add_audience`: whether a trigger (version 3) gives machines' tokens the client id as `aud`.
+    #[serde(default)]
+    pub add_audience: bool,
 }
 
 impl Client {
