@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::users::{ALIAS, PLAIN, ROBOT, ROTATING, SUB, idp, refused};
-use crate::wire::{Fixture, claims, names};
+use crate::wire::{Fixture, POOL, claims, names};
 
 const DENIED: &str = "NotAuthorizedException";
 const INVALID: &str = "InvalidParameterException";
@@ -59,7 +59,11 @@ async fn the_operation_wants_the_secret_itself() {
 
 #[tokio::test]
 async fn rotation_replaces_the_token_and_forgives_for_a_while() {
-    let emulator = Fixture::start().await;
+    let emulator = Fixture::with(|world| {
+        let client = world.pools.get_mut(POOL).unwrap().clients.get_mut(ROTATING.id).unwrap();
+        client.explicit_auth_flows.push("ALLOW_REFRESH_TOKEN_AUTH".into());
+    })
+    .await;
     let first = ROTATING.sign_in(&emulator).await["RefreshToken"].clone();
     let flow = json!({ "REFRESH_TOKEN": first, "SECRET_HASH": ROTATING.hash(ROBOT) });
     refused(&ROTATING.initiate(&emulator, "REFRESH_TOKEN_AUTH", flow).await, INVALID);
