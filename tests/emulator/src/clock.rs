@@ -47,6 +47,40 @@ pub(crate) fn from_basic(text: &str) -> Option<i64> {
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
+/// Reads `Sat Nov 21 10:00:00 UTC 2026`, Java's `EEE MMM d HH:mm:ss z yyyy`: English, the day without a leading zero.
+pub(crate) fn from_java(text: &str) -> Option<i64> {
+    const FORM: &str = "%a %b %-d %H:%M:%S UTC %Y";
+    let civil = DateTime::strptime(FORM, text).ok()?;
+    // The parser takes more than the form says, so only what comes out the same went in right.
+    let exact = civil.strftime(FORM).to_string() == text;
+    exact.then_some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
 fn instant(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_java;
+
+    #[test]
+    fn java_dates_to_the_letter() {
+        assert_eq!(from_java("Sat Nov 7 09:05:00 UTC 2026"), Some(1_794_042_300));
+        assert_eq!(from_java("Sat Nov 21 23:05:09 UTC 2026"), Some(1_795_302_309));
+        for wrong in [
+            "Sat Nov 07 09:05:00 UTC 2026",
+            "Sat Nov  7 09:05:00 UTC 2026",
+            "Sun Nov 7 09:05:00 UTC 2026",
+            "sat nov 7 09:05:00 UTC 2026",
+            "Saturday Nov 7 09:05:00 UTC 2026",
+            "Sat Nov 7 9:05:00 UTC 2026",
+            "Sat Nov 7 09:05:00 GMT 2026",
+            "2026-11-07T09:05:00Z",
+            " Sat Nov 7 09:05:00 UTC 2026",
+            "",
+        ] {
+            assert_eq!(from_java(wrong), None, "{wrong}");
+        }
+    }
 }

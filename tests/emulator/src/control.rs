@@ -40,6 +40,7 @@ impl Control {
 
     /// Lets `operation` issue things that live `seconds`, even less than the service's minimum.
     /// For `AssumeRole` and `AssumeRoleWithWebIdentity` it is an upper limit.
+    /// `InitiateAuth` stands for every operation that gives users tokens, unless that one has a lifetime of its own.
     pub fn set_lifetime(&self, operation: &str, seconds: u64) {
         self.cloud.set_lifetime(operation, seconds);
     }

@@ -29,6 +29,23 @@ pub(crate) fn opaque() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random)
 }
 
+/// A client secret as Cognito generates them: lower-case letters and digits.
+pub(crate) fn client_secret() -> String {
+    let random: [u8; 52] = bytes();
+    base32(&random).to_ascii_lowercase()
+}
+
+/// A secret exponent for a key exchange.
+pub(crate) fn exponent() -> [u8; 32] {
+    bytes()
+}
+
+/// The opaque value of a password challenge: base64, and long, as real ones are.
+pub(crate) fn secret_block() -> String {
+    let random: [u8; 1000] = bytes();
+    STANDARD.encode(random)
+}
+
 /// A version 4 UUID.
 pub(crate) fn uuid() -> String {
     let mut random: [u8; 16] = bytes();

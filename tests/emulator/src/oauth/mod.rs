@@ -5,6 +5,7 @@
 //! `resource` (RFC 8707) is refused; HTTP Basic or body credentials, not both.
 
 mod client_auth;
+mod domain;
 mod form;
 
 use serde_json::{Value, json};
@@ -27,8 +28,8 @@ pub(crate) fn token(request: &mut Request<'_>) -> Outcome {
         return Err(Failure::bad("unsupported_grant_type", ""));
     }
     client_metadata(request, &form)?;
-    let pool = pool_of_host(request)?;
-    let (pool_id, client) = client_auth::proven(request.cloud, &credentials, pool.as_deref())?;
+    let pool = domain::pool(&request.cloud.world, request.call)?;
+    let (pool_id, client) = client_auth::proven(request.cloud, &credentials, pool)?;
     if !client.has_grant("client_credentials") {
         return Err(Failure::bad("unauthorized_client", ""));
     }
@@ -69,18 +70,4 @@ fn client_metadata(request: &mut Request<'_>, form: &Form) -> Result<(), Failure
         }
         _ => Err(Failure::bad("invalid_request", "aws_client_metadata is not a JSON object of strings")),
     }
-}
-
-/// The pool a hosted domain belongs to; `None` when the request came to any other host.
-fn pool_of_host(request: &Request<'_>) -> Result<Option<String>, Failure> {
-    let host = request.call.header("host").unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
-    if !host.ends_with(".amazoncognito.com") {
-        return Ok(None);
-    }
-    let world = &request.cloud.world;
-    let prefix = host.strip_suffix(&format!(".auth.{}.amazoncognito.com", world.region)).unwrap_or_default();
-    let pool = world.pool_by_domain(prefix);
-    let pool = pool.ok_or_else(|| Failure::new(404, "not_found", "no user pool has this domain"))?;
-    Ok(Some(pool.to_owned()))
 }

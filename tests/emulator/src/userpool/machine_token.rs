@@ -1,6 +1,6 @@
-//! Access tokens for machines. They carry no `aud`, no `username` and no `origin_jti`.
+//! Access tokens for machines. They carry no `username`, no `origin_jti`, and no `aud` unless a trigger adds it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jwt;
 use crate::random;
@@ -8,12 +8,13 @@ use crate::request::Request;
 use crate::world::Client;
 
 /// The scopes granted for those asked: all the client has when none are; `None` when one is not the client's.
+/// Dropped ones are left out without a word.
 pub(crate) fn granted(client: &Client, asked: &[&str]) -> Option<Vec<String>> {
-    if asked.is_empty() {
-        return Some(client.scopes.clone());
-    }
+    let all = || client.scopes.iter().map(String::as_str).collect();
+    let asked = if asked.is_empty() { all() } else { asked.to_vec() };
     let known = asked.iter().all(|scope| client.scopes.iter().any(|own| own == scope));
-    known.then(|| asked.iter().map(|scope| (*scope).to_owned()).collect())
+    let kept = asked.into_iter().filter(|scope| !client.drop_scopes.iter().any(|dropped| dropped == scope));
+    known.then(|| kept.map(str::to_owned).collect())
 }
 
 /// An access token of `lifetime` seconds for a client. The same from both doors.
@@ -27,7 +28,7 @@ pub(crate) fn mint(
     request.asked.note("granted_scopes", scopes.to_vec());
     request.asked.note("granted_seconds", lifetime);
     let world = &request.cloud.world;
-    let claims = json!({
+    let mut claims = json!({
         "sub": client_id,
         "token_use": "access",
         "scope": scopes.join(" "),
@@ -39,5 +40,8 @@ pub(crate) fn mint(
         "jti": random::uuid(),
         "client_id": client_id,
     });
+    if world.client(client_id).is_some_and(|(_, _, client)| client.add_audience) {
+        claims["aud"] = Value::from(client_id);
+    }
     request.cloud.with_keys(pool_id, |keys| jwt::mint(keys.access(), &claims)).unwrap_or_default()
 }

@@ -80,6 +80,12 @@ impl World {
         self.pools.iter().find(|(_, pool)| pool.domain.as_deref() == Some(domain)).map(|(id, _)| id.as_str())
     }
 
+    /// The pool that owns a custom domain.
+    pub(crate) fn pool_by_custom_domain(&self, domain: &str) -> Option<&str> {
+        let owns = |(_, pool): &(&String, &Pool)| pool.custom_domain.as_deref() == Some(domain);
+        self.pools.iter().find(owns).map(|(id, _)| id.as_str())
+    }
+
     /// The role an ARN names, when it is in this account and exists.
     pub(crate) fn role(&self, arn: &str) -> Option<(&str, &Role)> {
         let name = arn.strip_prefix(&format!("arn:aws:iam::{}:role/", self.account))?;

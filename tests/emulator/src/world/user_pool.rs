@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Pool {
     /// `domain`: prefix of the hosted domain `PREFIX.auth.REGION.amazoncognito.com`.
     pub domain: Option<String>,
+    /// `custom_domain`: a host name under which the pool's token endpoint is served, too.
+    pub custom_domain: Option<String>,
     /// `issuer`: `original` (default) or `updated`, the form of the `iss` claim.
     #[serde(default)]
     pub issuer: Issuer,
@@ -60,6 +62,20 @@ pub struct Client {
     /// `refresh_token_validity`: seconds, 3600 to 315360000, default 30 days.
     #[serde(default = "thirty_days")]
     pub refresh_token_validity: u64,
+    /// `refresh_token_rotation`: whether each use of a refresh token gives the next one. Then only
+    /// `GetTokensFromRefreshToken` renews.
+    #[serde(default)]
+    pub refresh_token_rotation: bool,
+    /// `retry_grace_period`: seconds, 0 to 60, that a replaced refresh token still works.
+    #[serde(default)]
+    pub retry_grace_period: u64,
+    /// `drop_scopes`: allowed scopes that are silently not granted to machines, as those are that were deleted from
+    /// their resource server.
+    #[serde(default)]
+    pub drop_scopes: Vec<String>,
+    /// `add_audience`: whether a trigger (version 3) gives machines' tokens the client id as `aud`.
+    #[serde(default)]
+    pub add_audience: bool,
 }
 
 impl Client {
@@ -72,12 +88,22 @@ impl Client {
     }
 }
 
+impl Pool {
+    /// The user of this name or alias, with the real name.
+    pub(crate) fn user(&self, name: &str) -> Option<(&str, &User)> {
+        let meant = |(real, user): &(&String, &User)| *real == name || user.alias.as_deref() == Some(name);
+        self.users.iter().find(meant).map(|(real, user)| (real.as_str(), user))
+    }
+}
+
 /// `[pools.….users.NAME]`: a user.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// `password`: what `USER_PASSWORD_AUTH` must send.
     pub password: String,
+    /// `alias`: another name to sign in with, such as an e-mail address.
+    pub alias: Option<String>,
     /// `sub`: the user's immutable id.
     pub sub: String,
     /// `groups`: becomes `cognito:groups` when not empty.

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::wire::{Fixture, M2M, M2M_SECRET, ROBOT_CLIENT, claims, names};
+use crate::signer::broker;
+use crate::wire::{Fixture, M2M, M2M_SECRET, POOL, ROBOT_CLIENT, claims, names};
 
 fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
@@ -124,4 +125,70 @@ async fn a_hosted_domain_is_its_pool_only() {
     assert_eq!(to("acme.auth.eu-west-1.amazoncognito.com").await, 200);
     assert_eq!(to("acme.auth.us-east-1.amazoncognito.com").await, 404);
     assert_eq!(to("other.auth.eu-west-1.amazoncognito.com").await, 404);
+}
+
+#[tokio::test]
+async fn a_custom_domain_is_its_pool_only() {
+    let emulator = Fixture::with(|world| {
+        let pool = world.pools.get_mut(POOL).unwrap();
+        pool.custom_domain = Some("auth.acme.example".into());
+        let mut other = pool.clone();
+        other.domain = None;
+        other.custom_domain = Some("auth.other.example".into());
+        other.clients.clear();
+        world.pools.insert("eu-west-1_Other".into(), other);
+        world.identity_pools.clear();
+    })
+    .await;
+    let body = format!("grant_type=client_credentials&client_id={M2M}&client_secret={M2M_SECRET}");
+    let to = async |host: &str| emulator.form("/oauth2/token", &[("host", host)], &body).await;
+    for host in ["auth.acme.example", "AUTH.acme.example:8443", "acme.auth.eu-west-1.amazoncognito.com"] {
+        assert_eq!(to(host).await.status, 200, "{host}");
+    }
+    assert_eq!(to("auth.other.example").await.json()["error"], "invalid_client");
+    assert_eq!(to("acme.auth-fips.eu-west-1.amazoncognito.com").await.status, 404);
+    let target = "AWSCognitoIdentityProviderService.DescribeUserPool";
+    let body = serde_json::json!({ "UserPoolId": POOL });
+    let described = broker().json(&emulator, "cognito-idp", target, &body).await.json();
+    assert_eq!(described["UserPool"]["CustomDomain"], "auth.acme.example");
+    assert_eq!(described["UserPool"]["Domain"], "acme");
+}
+
+#[tokio::test]
+async fn govcloud_has_the_fips_host_only() {
+    let text = include_str!("../../world.toml").replace("eu-west-1", "us-gov-west-1");
+    let world = credbroker_emulator::World::from_toml(&text).unwrap();
+    let emulator = Fixture::with(|demo| *demo = world).await;
+    let body = format!("grant_type=client_credentials&client_id={M2M}&client_secret={M2M_SECRET}");
+    let to = async |host: &str| emulator.form("/oauth2/token", &[("host", host)], &body).await.status;
+    assert_eq!(to("acme.auth-fips.us-gov-west-1.amazoncognito.com").await, 200);
+    assert_eq!(to("acme.auth.us-gov-west-1.amazoncognito.com").await, 404);
+}
+
+#[tokio::test]
+async fn dropped_scopes_and_an_added_audience_through_both_doors() {
+    let emulator = Fixture::with(|world| {
+        let client = world.pools.get_mut(POOL).unwrap().clients.get_mut(M2M).unwrap();
+        client.drop_scopes = vec!["billing/write".into()];
+        client.add_audience = true;
+    })
+    .await;
+    let form = format!("grant_type=client_credentials&client_id={M2M}&client_secret={M2M_SECRET}");
+    let api = serde_json::json!({ "ClientId": M2M, "Secret": M2M_SECRET });
+    let target = "AWSCognitoIdentityProviderService.GetClientToken";
+    for asked in [vec![], vec!["billing/read", "billing/write"]] {
+        let (mut form, mut api) = (form.clone(), api.clone());
+        if !asked.is_empty() {
+            form.push_str(&format!("&scope={}", asked.join("+").replace('/', "%2F")));
+            api["Scopes"] = serde_json::json!(asked);
+        }
+        let endpoint = emulator.form("/oauth2/token", &[], &form).await.json();
+        let operation = emulator.call(target, &api).await.json();
+        for token in [&endpoint["access_token"], &operation["ClientAuthenticationResult"]["AccessToken"]] {
+            let claims = claims(token.as_str().unwrap());
+            assert_eq!((&claims["scope"], &claims["aud"]), (&"billing/read".into(), &M2M.into()));
+        }
+    }
+    let unknown = emulator.form("/oauth2/token", &[], &format!("{form}&scope=billing%2Fdelete")).await;
+    assert_eq!(unknown.json()["error"], "invalid_scope");
 }

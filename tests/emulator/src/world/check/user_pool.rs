@@ -1,6 +1,7 @@
 //! Checks of user pools and their clients.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 
 use super::super::{Client, Pool, World};
 use super::{Mistakes, is_word};
@@ -31,15 +32,32 @@ pub(super) fn pools(world: &World, found: &mut Mistakes) {
             });
             found.unless(domains.insert(domain), || format!("{at}.domain is used twice"));
         }
+        if let Some(domain) = &pool.custom_domain {
+            found.unless(is_host(domain) && !domain.ends_with(".amazoncognito.com"), || {
+                format!("{at}.custom_domain must be a host name of your own, in lower case and without a port")
+            });
+            found.unless(!world.region.starts_with("us-gov-"), || {
+                format!("{at}.custom_domain: GovCloud has no custom domains")
+            });
+            found.unless(domains.insert(domain), || format!("{at}.custom_domain is used twice"));
+        }
         for (client_id, client) in &pool.clients {
             found.unless(clients.insert(client_id), || format!("{at}.clients.{client_id} exists in two pools"));
             one_client(&format!("{at}.clients.{client_id}"), client_id, client, pool, found);
         }
-        for (name, user) in &pool.users {
-            found.unless(!user.sub.is_empty(), || format!("{at}.users.{name}.sub is empty"));
-            let known = user.challenge.as_deref().is_none_or(|c| CHALLENGES.contains(&c));
-            found.unless(known, || format!("{at}.users.{name}.challenge must be one of {}", CHALLENGES.join(", ")));
-        }
+        users(&at, pool, found);
+    }
+}
+
+fn users(at: &str, pool: &Pool, found: &mut Mistakes) {
+    let mut names: HashSet<&String> = pool.users.keys().collect();
+    for (name, user) in &pool.users {
+        let at = format!("{at}.users.{name}");
+        found.unless(!user.sub.is_empty(), || format!("{at}.sub is empty"));
+        let known = user.challenge.as_deref().is_none_or(|c| CHALLENGES.contains(&c));
+        found.unless(known, || format!("{at}.challenge must be one of {}", CHALLENGES.join(", ")));
+        let own = user.alias.as_ref().is_none_or(|alias| !alias.is_empty() && names.insert(alias));
+        found.unless(own, || format!("{at}.alias is empty, or another user goes by it"));
     }
 }
 
@@ -60,6 +78,10 @@ fn one_client(at: &str, id: &str, client: &Client, pool: &Pool, found: &mut Mist
         });
         found.unless(known, || format!("{at}.scopes names {scope}, which no resource server of the pool defines"));
     }
+    for scope in &client.drop_scopes {
+        let allowed = client.scopes.contains(scope);
+        found.unless(allowed, || format!("{at}.drop_scopes names {scope}, which is not in scopes"));
+    }
     let minutes_to_a_day = 300..=86_400;
     found.unless(minutes_to_a_day.contains(&client.access_token_validity), || {
         format!("{at}.access_token_validity must be 300 to 86400 seconds")
@@ -69,6 +91,10 @@ fn one_client(at: &str, id: &str, client: &Client, pool: &Pool, found: &mut Mist
     });
     found.unless((3600..=315_360_000).contains(&client.refresh_token_validity), || {
         format!("{at}.refresh_token_validity must be 3600 to 315360000 seconds")
+    });
+    found.unless(client.retry_grace_period <= 60, || format!("{at}.retry_grace_period must be 0 to 60 seconds"));
+    found.unless(client.refresh_token_rotation || client.retry_grace_period == 0, || {
+        format!("{at}.retry_grace_period needs refresh_token_rotation = true")
     });
 }
 
@@ -92,6 +118,14 @@ fn flows(at: &str, client: &Client, found: &mut Mistakes) {
 
 fn is_domain_prefix(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// At least two labels, so that no loopback name is one.
+fn is_host(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(is_domain_prefix)
+        && text.parse::<Ipv4Addr>().is_err()
 }
 
 fn is_word_or_plus(byte: u8) -> bool {
