@@ -9,8 +9,8 @@ use crate::identitypool::Identities;
 use crate::journal::Journal;
 use crate::keys::{Algorithm, PoolKeys, SigningKey};
 use crate::sessions::Sessions;
-use crate::userpool::RefreshTokens;
-use crate::world::{Client, World};
+use crate::userpool::{ClientSecrets, RefreshTokens};
+use crate::world::World;
 
 pub(crate) struct Cloud {
     pub(crate) world: World,
@@ -22,30 +22,32 @@ pub(crate) struct Cloud {
     pub(crate) sessions: Sessions,
     pub(crate) identities: Identities,
     pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) client_secrets: ClientSecrets,
     /// Signs the identity service's OpenID tokens.
     pub(crate) identity_key: SigningKey,
     pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
     lifetimes: Mutex<HashMap<String, u64>>,
-    secrets: Mutex<HashMap<String, Vec<String>>>,
 }
 
 impl Cloud {
     /// Generates all keys; takes a moment of computing.
     pub(crate) fn new(world: World, url: String) -> Cloud {
         let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
+        let clock = Clock::default();
+        let client_secrets = ClientSecrets::new(&world, clock.now());
         Cloud {
             world,
             url,
-            clock: Clock::default(),
+            clock,
             journal: Journal::default(),
             faults: FaultPlan::default(),
             sessions: Sessions::default(),
             identities: Identities::default(),
             refresh_tokens: RefreshTokens::default(),
+            client_secrets,
             identity_key: SigningKey::generate(Algorithm::Rs512),
             pool_keys: Mutex::new(pool_keys),
             lifetimes: Mutex::default(),
-            secrets: Mutex::default(),
         }
     }
 
@@ -76,18 +78,14 @@ impl Cloud {
         lock(&self.lifetimes).insert(operation.to_owned(), seconds);
     }
 
-    /// The secrets of a client that work now.
-    pub(crate) fn secrets(&self, client_id: &str, client: &Client) -> Vec<String> {
-        lock(&self.secrets).get(client_id).cloned().unwrap_or_else(|| client.secrets.clone())
+    /// The secrets of a client that work now, the newest last.
+    pub(crate) fn secrets(&self, client_id: &str) -> Vec<String> {
+        self.client_secrets.values(client_id)
     }
 
     /// Makes `secret` the client's only one; whether the client exists.
     pub(crate) fn set_secret(&self, client_id: &str, secret: &str) -> bool {
-        if self.world.client(client_id).is_none() {
-            return false;
-        }
-        lock(&self.secrets).insert(client_id.to_owned(), vec![secret.to_owned()]);
-        true
+        self.client_secrets.replace(client_id, secret, self.clock.now())
     }
 }
 

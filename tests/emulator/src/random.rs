@@ -29,6 +29,12 @@ pub(crate) fn opaque() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random)
 }
 
+/// A client secret as Cognito generates them: lower-case letters and digits.
+pub(crate) fn client_secret() -> String {
+    let random: [u8; 52] = bytes();
+    base32(&random).to_ascii_lowercase()
+}
+
 /// A version 4 UUID.
 pub(crate) fn uuid() -> String {
     let mut random: [u8; 16] = bytes();

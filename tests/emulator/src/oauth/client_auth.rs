@@ -68,7 +68,7 @@ pub(super) fn proven<'a>(
 fn find<'a>(cloud: &'a Cloud, id: &str, secret: &str, pool: Option<&str>) -> Option<(&'a str, &'a Client)> {
     let (pool_id, _, client) = cloud.world.client(id)?;
     let in_pool = pool.is_none_or(|wanted| wanted == pool_id);
-    let secrets = cloud.secrets(id, client);
+    let secrets = cloud.secrets(id);
     let proven = if secrets.is_empty() { secret.is_empty() } else { secrets.iter().any(|own| own == secret) };
     (in_pool && proven).then_some((pool_id, client))
 }

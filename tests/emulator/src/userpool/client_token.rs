@@ -34,7 +34,7 @@ pub(super) fn get_client_token(request: &mut Request<'_>) -> Outcome {
     patterns(&input.scopes)?;
     let refused = || Failure::bad("NotAuthorizedException", "Unable to authenticate the client.");
     let (pool_id, _, client) = request.cloud.world.client(client_id).ok_or_else(refused)?;
-    let secrets = request.cloud.secrets(client_id, client);
+    let secrets = request.cloud.secrets(client_id);
     if !client.has_flow("ALLOW_CLIENT_TOKEN_AUTH") || !secrets.iter().any(|own| own == secret) {
         return Err(refused());
     }

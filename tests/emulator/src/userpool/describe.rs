@@ -3,11 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
-use crate::json_api::{text, word_or_plus};
+use super::administration::{arn, client_of, permitted_pool};
 use crate::protocol::Outcome;
 use crate::request::Request;
-use crate::world::{Issuer, Pool};
+use crate::world::Issuer;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,7 +17,7 @@ struct Input {
 
 pub(super) fn user_pool(request: &mut Request<'_>) -> Outcome {
     let input: Input = request.input()?;
-    let (id, pool) = permitted_pool(request, &input, "cognito-idp:DescribeUserPool")?;
+    let (id, pool) = permitted_pool(request, input.user_pool_id.as_ref(), "cognito-idp:DescribeUserPool")?;
     let kind = match pool.issuer {
         Issuer::Original => "ORIGINAL",
         Issuer::Updated => "UPDATED",
@@ -41,11 +40,9 @@ pub(super) fn user_pool(request: &mut Request<'_>) -> Outcome {
 
 pub(super) fn user_pool_client(request: &mut Request<'_>) -> Outcome {
     let input: Input = request.input()?;
-    let (pool_id, pool) = permitted_pool(request, &input, "cognito-idp:DescribeUserPoolClient")?;
-    let client_id = text("clientId", input.client_id.as_ref(), (1, 128), word_or_plus)?;
-    request.asked.note("described_client", client_id);
-    let missing = || Failure::bad("ResourceNotFoundException", format!("User pool client {client_id} does not exist."));
-    let client = pool.clients.get(client_id).ok_or_else(missing)?;
+    let (pool_id, pool) = permitted_pool(request, input.user_pool_id.as_ref(), "cognito-idp:DescribeUserPoolClient")?;
+    request.asked.note("described_client", input.client_id.clone());
+    let (client_id, client) = client_of(pool, input.client_id.as_ref())?;
     let mut described = json!({
         "UserPoolId": pool_id,
         "ClientName": client_id,
@@ -61,28 +58,12 @@ pub(super) fn user_pool_client(request: &mut Request<'_>) -> Outcome {
         "EnableTokenRevocation": true,
         "PreventUserExistenceErrors": "ENABLED",
     });
-    if let Some(secret) = request.cloud.secrets(client_id, client).first() {
+    if client.refresh_token_rotation {
+        let grace = client.retry_grace_period;
+        described["RefreshTokenRotation"] = json!({ "Feature": "ENABLED", "RetryGracePeriodSeconds": grace });
+    }
+    if let Some(secret) = request.cloud.secrets(client_id).last() {
         described["ClientSecret"] = Value::from(secret.clone());
     }
     Ok(json!({ "UserPoolClient": described }))
-}
-
-/// Permission first, existence second: a stranger does not learn which pools there are.
-fn permitted_pool<'a, 'i>(
-    request: &mut Request<'a>,
-    input: &'i Input,
-    action: &str,
-) -> Result<(&'i str, &'a Pool), Failure> {
-    let pattern = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    let id = text("userPoolId", input.user_pool_id.as_ref(), (1, 55), pattern)?;
-    request.asked.note("pool", id);
-    request.permitted(action, &arn(request, id))?;
-    let pool = request.cloud.world.pools.get(id);
-    let missing = || Failure::bad("ResourceNotFoundException", format!("User pool {id} does not exist."));
-    Ok((id, pool.ok_or_else(missing)?))
-}
-
-fn arn(request: &Request<'_>, pool_id: &str) -> String {
-    let world = &request.cloud.world;
-    format!("arn:aws:cognito-idp:{}:{}:userpool/{pool_id}", world.region, world.account)
 }

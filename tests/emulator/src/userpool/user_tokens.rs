@@ -28,7 +28,8 @@ pub(super) fn authentication_result(request: &mut Request<'_>, sign_in: &SignIn)
 }
 
 fn lifetimes(request: &Request<'_>, client: &Client) -> (u64, u64) {
-    match request.cloud.lifetime("InitiateAuth") {
+    let cloud = request.cloud;
+    match cloud.lifetime(&request.asked.operation).or_else(|| cloud.lifetime("InitiateAuth")) {
         Some(seconds) => (seconds, seconds),
         None => (client.access_token_validity, client.id_token_validity),
     }

@@ -60,6 +60,13 @@ pub struct Client {
     /// `refresh_token_validity`: seconds, 3600 to 315360000, default 30 days.
     #[serde(default = "thirty_days")]
     pub refresh_token_validity: u64,
+    /// `refresh_token_rotation`: whether each use of a refresh token gives the next one. Then only
+    /// `GetTokensFromRefreshToken` renews.
+    #[serde(default)]
+    pub refresh_token_rotation: bool,
+    /// `retry_grace_period`: seconds, 0 to 60, that a replaced refresh token still works.
+    #[serde(default)]
+    pub retry_grace_period: u64,
 }
 
 impl Client {
@@ -72,12 +79,22 @@ impl Client {
     }
 }
 
+impl Pool {
+    /// The user of this name or alias, with the real name.
+    pub(crate) fn user(&self, name: &str) -> Option<(&str, &User)> {
+        let meant = |(real, user): &(&String, &User)| *real == name || user.alias.as_deref() == Some(name);
+        self.users.iter().find(meant).map(|(real, user)| (real.as_str(), user))
+    }
+}
+
 /// `[pools.….users.NAME]`: a user.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// `password`: what `USER_PASSWORD_AUTH` must send.
     pub password: String,
+    /// `alias`: another name to sign in with, such as an e-mail address.
+    pub alias: Option<String>,
     /// `sub`: the user's immutable id.
     pub sub: String,
     /// `groups`: becomes `cognito:groups` when not empty.

@@ -30,6 +30,9 @@ fn one_mistake_each() {
         ("max_session_duration = 43200", "max_session_duration = 43201", "max_session_duration"),
         ("amr = \"authenticated\" }", "external_id = \"x\" }", "external_id"),
         ("allow_classic_flow = false", "unauthenticated_role = \"arn:aws:iam::1:role/x\"", "allow_unauthenticated"),
+        ("retry_grace_period = 30", "retry_grace_period = 61", "retry_grace_period"),
+        ("refresh_token_rotation = true", "", "refresh_token_rotation"),
+        ("alias = \"robot@example.com\"", "alias = \"robot\"", "alias"),
         ("groups = []", "challenge = \"RIDDLE\"", "challenge"),
     ] {
         assert!(GOOD.contains(from), "{from}");

@@ -35,11 +35,19 @@ pub(super) fn pools(world: &World, found: &mut Mistakes) {
             found.unless(clients.insert(client_id), || format!("{at}.clients.{client_id} exists in two pools"));
             one_client(&format!("{at}.clients.{client_id}"), client_id, client, pool, found);
         }
-        for (name, user) in &pool.users {
-            found.unless(!user.sub.is_empty(), || format!("{at}.users.{name}.sub is empty"));
-            let known = user.challenge.as_deref().is_none_or(|c| CHALLENGES.contains(&c));
-            found.unless(known, || format!("{at}.users.{name}.challenge must be one of {}", CHALLENGES.join(", ")));
-        }
+        users(&at, pool, found);
+    }
+}
+
+fn users(at: &str, pool: &Pool, found: &mut Mistakes) {
+    let mut names: HashSet<&String> = pool.users.keys().collect();
+    for (name, user) in &pool.users {
+        let at = format!("{at}.users.{name}");
+        found.unless(!user.sub.is_empty(), || format!("{at}.sub is empty"));
+        let known = user.challenge.as_deref().is_none_or(|c| CHALLENGES.contains(&c));
+        found.unless(known, || format!("{at}.challenge must be one of {}", CHALLENGES.join(", ")));
+        let own = user.alias.as_ref().is_none_or(|alias| !alias.is_empty() && names.insert(alias));
+        found.unless(own, || format!("{at}.alias is empty, or another user goes by it"));
     }
 }
 
@@ -69,6 +77,10 @@ fn one_client(at: &str, id: &str, client: &Client, pool: &Pool, found: &mut Mist
     });
     found.unless((3600..=315_360_000).contains(&client.refresh_token_validity), || {
         format!("{at}.refresh_token_validity must be 3600 to 315360000 seconds")
+    });
+    found.unless(client.retry_grace_period <= 60, || format!("{at}.retry_grace_period must be 0 to 60 seconds"));
+    found.unless(client.refresh_token_rotation || client.retry_grace_period == 0, || {
+        format!("{at}.retry_grace_period needs refresh_token_rotation = true")
     });
 }
 
