@@ -34,7 +34,7 @@ pub struct Files {
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// What the system said.
-    #[error("{path}: {cause}; run it as a user who may write there, root as a rule")]
+    #[error("{path}: {cause}; check the path, and run it as a user who may write there, root as a rule")]
     System {
         /// Which file.
         path: PathBuf,

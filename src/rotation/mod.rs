@@ -11,9 +11,9 @@
 //!
 //! The new secret is written before Cognito knows it, so that none is ever accepted there whose value is lost; and it is proved before
 //! it is put in place rather than after, so that an interrupted rotation never leaves one in the file that has not been seen to
-//! work. [`next`] decides from what Cognito lists and what the files hold, and nothing is remembered between runs but the note: a
-//! run that finds one goes on where the last one stopped. Nothing is deleted by a run that has not itself got a token with the new
-//! secret. If that token is refused for good, the new secret is taken back and the file was never touched.
+//! work. The module `next` decides from what Cognito lists and what the files hold, and nothing is remembered between runs but the note: a
+//! run that finds one goes on where the last one stopped. The old secret is deleted only by a run that has itself got a token with the
+//! new one. If that token is refused for good, the new secret is taken back and the file was never touched.
 
 pub mod app_client;
 pub mod files;
