@@ -10,7 +10,9 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
-//!                      └──► source ─────► upstream ──► Cognito, STS, identity pools
+//!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools
+//!                      │      ▲ a token with it
+//!                      └─ rotation         a new client secret, step by step
 //! ```
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
@@ -28,5 +30,6 @@ pub mod lease;
 pub mod ops;
 pub mod policy;
 pub mod refresh;
+pub mod rotation;
 pub mod secret;
 pub mod source;

@@ -36,12 +36,12 @@ pub fn store(config: Config, upstream: &Upstream, outside: &Outside) -> Result<S
 }
 
 /// Entries that are made, and those that wait to be. An entry is made after the earlier stages it is built on.
-struct Assembly<'a> {
+pub(super) struct Assembly<'a> {
     waiting_tokens: BTreeMap<String, Token>,
     waiting_credentials: BTreeMap<String, Credentials>,
     tokens: BTreeMap<String, refresh::Token>,
     credentials: BTreeMap<String, refresh::Credentials>,
-    own: Arc<Entry<AwsCredentials>>,
+    pub(super) own: Arc<Entry<AwsCredentials>>,
     keyring: Keyring,
     sdk: Arc<Sdk>,
     upstream: Upstream,
@@ -49,7 +49,7 @@ struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    fn new(
+    pub(super) fn new(
         waiting_tokens: BTreeMap<String, Token>,
         mut waiting_credentials: BTreeMap<String, Credentials>,
         sdk: Arc<Sdk>,
@@ -79,7 +79,7 @@ impl<'a> Assembly<'a> {
         Ok(entry)
     }
 
-    fn token_source(&mut self, source: TokenSource) -> Result<Arc<dyn Source<BearerToken>>, CannotStart> {
+    pub(super) fn token_source(&mut self, source: TokenSource) -> Result<Arc<dyn Source<BearerToken>>, CannotStart> {
         let (sdk, keyring, clock) = (Arc::clone(&self.sdk), self.keyring.clone(), self.outside.clock.clone());
         Ok(match source {
             TokenSource::TokenEndpoint(config) => {

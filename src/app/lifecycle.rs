@@ -151,7 +151,7 @@ impl Signals {
 }
 
 /// Secrets go to AWS or to this machine, never over plain http to another.
-fn endpoints_are_safe(environment: &Environment) -> Result<(), CannotStart> {
+pub(super) fn endpoints_are_safe(environment: &Environment) -> Result<(), CannotStart> {
     for variable in ENDPOINTS {
         let Some(value) = environment.var(variable) else { continue };
         let fault = match Url::parse(value) {

@@ -1,12 +1,14 @@
 //! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration;
-//! [`lifecycle`] opens the listeners, serves and drains.
+//! [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the daemon.
 
 mod assemble;
 mod lifecycle;
+mod rotation;
 
 use std::sync::Arc;
 
 pub use lifecycle::run;
+pub use rotation::{CannotRotate, rotate};
 
 use crate::clock::Clock;
 use crate::environment::Environment;

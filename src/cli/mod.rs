@@ -7,6 +7,7 @@ mod client;
 mod credentials;
 mod health;
 mod output;
+mod rotate;
 mod run;
 mod schema;
 mod status;
@@ -46,6 +47,8 @@ enum Command {
     Status(status::Arguments),
     /// Is the daemon alive? Exit code 0 or 1: a container's health check
     Health(client::Where),
+    /// Replace the client secret of a Cognito app client, without a gap; run it again if it was interrupted
+    Rotate(rotate::Arguments),
     /// Wait until entries, or all that are always kept, are usable
     Wait(wait::Arguments),
 }
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Credentials(arguments) => credentials::run(&arguments, &outside),
         Command::Status(arguments) => status::run(&arguments, &outside),
         Command::Health(place) => health::run(&place, &outside),
+        Command::Rotate(arguments) => rotate::run(&arguments, &outside),
         Command::Wait(arguments) => wait::run(&arguments, &outside),
     };
     exit.into()

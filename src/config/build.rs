@@ -16,6 +16,7 @@ use super::{Config, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
+use crate::rotation::app_client;
 use crate::secret::Secret;
 use crate::source::keyring::{Place, Remote};
 use crate::source::machine_user::Which;
@@ -105,6 +106,7 @@ impl Build<'_> {
 
 fn token(table: document::TokenTable, refresh: &document::Refresh) -> Option<Token> {
     let freshness = freshness(refresh, &table.refresh, Duration::ZERO);
+    let app_client = app_client(&table.source);
     let (source, scopes) = match table.source {
         FromToken::Cognito(table) => {
             let scopes: Vec<String> = table.scopes.iter().map(|scope| scope.0.0.clone()).collect();
@@ -115,7 +117,17 @@ fn token(table: document::TokenTable, refresh: &document::Refresh) -> Option<Tok
         FromToken::Oauth2(_) => return None,
     };
     let inputs = Inputs { scopes: scopes.len() > 1, ..Inputs::default() };
-    Some(Token { source, freshness, scopes, inputs })
+    Some(Token { source, freshness, scopes, inputs, app_client })
+}
+
+fn app_client(source: &FromToken) -> Option<app_client::Config> {
+    let (user_pool, client_id) = match source {
+        FromToken::Cognito(table) => (&table.user_pool.0, &table.client_id),
+        FromToken::CognitoUser(table) => (&table.user_pool.0, &table.client_id),
+        FromToken::Oauth2(_) | FromToken::Sts(_) => return None,
+    };
+    let (user_pool, region) = (user_pool.id.clone(), user_pool.region.clone());
+    Some(app_client::Config { user_pool, region, client_id: client_id.clone() })
 }
 
 fn cognito(table: document::CognitoToken, scopes: Vec<String>) -> Option<TokenSource> {

@@ -29,6 +29,7 @@ use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
 use crate::refresh::{Bearer, Inputs};
+use crate::rotation::app_client;
 use crate::source::keyring::Place;
 use crate::source::{
     assume_role, aws, client_token, identity_pool, identity_token, machine_user, token_endpoint, web_identity,
@@ -81,10 +82,12 @@ pub struct Token {
     pub scopes: Vec<String>,
     /// Which inputs of a request change it, at this stage or an earlier one.
     pub inputs: Inputs,
+    /// The Cognito app client it is got with.
+    pub app_client: Option<app_client::Config>,
 }
 
 /// Where a token comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TokenSource {
     /// The hosted token endpoint.
     TokenEndpoint(token_endpoint::Config),
@@ -102,6 +105,16 @@ pub enum TokenSource {
 }
 
 impl TokenSource {
+    /// Where its client secret is, or its two; `None` if it is asked for without one.
+    pub fn client_secret(&mut self) -> Option<&mut Vec<Place>> {
+        match self {
+            Self::TokenEndpoint(config) => Some(&mut config.client_secret),
+            Self::ClientToken(config) => Some(&mut config.client_secret),
+            Self::MachineUser(config) => Some(&mut config.client_secret),
+            Self::IdentityToken { .. } => None,
+        }
+    }
+
     /// Every secret it is asked with.
     pub fn secrets(&self) -> Vec<&Place> {
         match self {

@@ -56,4 +56,6 @@ mod config;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod rotate;
+#[cfg(test)]
 mod starting;

@@ -1,0 +1,90 @@
+//! From the configuration to the rotation of one token's client secret.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::assemble::Assembly;
+use super::lifecycle::endpoints_are_safe;
+use super::{CannotStart, Outside};
+use crate::config::{Config, TokenSource};
+use crate::rotation::app_client::{self, AppClient};
+use crate::rotation::files::{Files, Trouble};
+use crate::rotation::{Rotation, Stopped};
+use crate::secret::Secret;
+use crate::source::aws::{Identity, Sdk};
+use crate::source::keyring::Place;
+use crate::source::upstream::Upstream;
+
+/// Why a secret was not rotated.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotRotate {
+    /// It is not one that can be, as it is configured.
+    #[error("{0}")]
+    Configuration(String),
+    /// Something outside is not as it must be.
+    #[error(transparent)]
+    Start(#[from] CannotStart),
+    /// Its file cannot be worked with; nothing was touched.
+    #[error("{0}; nothing was touched")]
+    Files(#[from] Trouble),
+    /// A step failed.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Rotates the client secret of `tokens.NAME`, or goes on with a rotation that was interrupted. Each step that is done is told.
+///
+/// # Errors
+/// [`CannotRotate`]. A working secret is in the token's file whatever happens.
+pub async fn rotate(
+    mut config: Config,
+    name: &str,
+    outside: &Outside,
+    say: impl FnMut(&str),
+) -> Result<(), CannotRotate> {
+    let (app_client, file) = rotatable(&mut config, name).map_err(CannotRotate::Configuration)?;
+    endpoints_are_safe(&outside.environment)?;
+    let upstream = Upstream::new(&outside.environment).map_err(CannotStart::from)?;
+    let files = Files::hold(&file)?;
+
+    let unmade = || CannotStart::Unmade(format!("tokens.{name}"));
+    let source = config.tokens.get(name).ok_or_else(unmade)?.source.clone();
+    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
+    let mut assembly = Assembly::new(config.tokens, config.credentials, Arc::clone(&sdk), upstream, outside);
+    let with_next = assembly.token_source(with_secret(source.clone(), &files.next))?;
+    let with_file = assembly.token_source(with_secret(source, &files.file))?;
+    let identity = Arc::clone(&assembly.own) as Identity;
+    let app_client = AppClient::new(app_client, sdk, identity);
+    let token = format!("tokens.{name}");
+    let rotation = Rotation { token, files, app_client, with_next, with_file, clock: outside.clock.clone() };
+    Ok(rotation.run(say).await?)
+}
+
+/// The app client and the file of its secret, or what to do so that there is one.
+fn rotatable(config: &mut Config, name: &str) -> Result<(app_client::Config, PathBuf), String> {
+    let Some(token) = config.tokens.get_mut(name) else {
+        let names: Vec<String> = config.tokens.keys().map(|name| format!("tokens.{name}")).collect();
+        return Err(format!("tokens.{name} is not configured; there is {}", names.join(", ")));
+    };
+    let app_client = token.app_client.clone().ok_or_else(|| {
+        format!(
+            "tokens.{name}: only secrets of Cognito app clients can be rotated (from = \"cognito\" or \"cognito-user\")"
+        )
+    })?;
+    match token.source.client_secret().and_then(|places| places.first()) {
+        Some(Place::Local(Secret::File(file))) => Ok((app_client, file.clone())),
+        Some(place) => Err(format!(
+            "tokens.{name}: its client secret is in {place}, where it cannot be written; keep it in a file, \
+             client_secret = {{ file = \"…\" }}, or rotate it where it is"
+        )),
+        None => Err(format!("tokens.{name}: app client {} has no client_secret to rotate", app_client.client_id)),
+    }
+}
+
+/// The same source, asking with what `file` holds and nothing else.
+fn with_secret(mut source: TokenSource, file: &std::path::Path) -> TokenSource {
+    if let Some(places) = source.client_secret() {
+        *places = vec![Place::Local(Secret::File(file.to_owned()))];
+    }
+    source
+}

@@ -1,0 +1,155 @@
+//! SIGKILL after each step in turn: a working secret is in the file, and the next run finishes the job.
+
+use std::time::Duration;
+
+use credbroker_emulator::{Fault, FaultKind};
+
+use super::Scene;
+use super::gate::Gate;
+use crate::documents::M2M_SECRET;
+use crate::process::Running;
+use crate::waiting::limited;
+
+impl Scene {
+    /// Kills a rotation while its request for `operation` is held before Cognito sees it.
+    async fn killed_before(&self, operation: &'static str) {
+        let gate = Gate::before(&self.site.emulator.url(), operation).await;
+        let running = Running::spawn(self.command(&gate.url));
+        gate.holds().await;
+        kill(running).await;
+    }
+
+    /// Kills a rotation that waits for the answer of `operation`, which has taken effect.
+    async fn killed_after(&self, operation: &str) {
+        self.site.control().fault(Fault::once(operation, FaultKind::Hang {}));
+        let running = Running::spawn(self.command(&self.site.emulator.url()));
+        self.site.asked_times(operation, self.site.asked(operation).len() + 1).await;
+        kill(running).await;
+        self.site.control().clear_faults();
+    }
+
+    /// The file holds a secret that works, and running it again finishes.
+    async fn recovers(&self, holds_old: bool, listed: usize) {
+        assert!(self.works(&self.secret()).await, "a working secret is in the file");
+        assert_eq!((self.secret() == M2M_SECRET, self.listed().await.len()), (holds_old, listed));
+        self.rotated().await;
+        self.is_finished().await;
+    }
+}
+
+async fn kill(mut running: Running) {
+    running.signal("KILL").await;
+    assert_eq!(running.wait(Duration::from_secs(5)).await, -1);
+}
+
+#[tokio::test]
+async fn killed_before_anything_happened() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("ListUserPoolClientSecrets").await;
+        scene.is_untouched().await;
+        scene.recovers(true, 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_the_new_secret_is_written_and_not_added() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("AddUserPoolClientSecret").await;
+        let waiting = std::fs::read_to_string(scene.beside("next")).unwrap();
+        scene.recovers(true, 1).await;
+        assert_eq!(scene.secret(), waiting.trim_end(), "the secret that was written is the one that is used");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_while_the_new_secret_is_written() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("AddUserPoolClientSecret").await;
+        // As a kill leaves it that comes a moment earlier.
+        let waiting = std::fs::read_to_string(scene.beside("next")).unwrap();
+        std::fs::write(scene.beside("next"), &waiting[..20]).unwrap();
+        std::fs::write(scene.beside("rotation.new"), "{").unwrap();
+        scene.recovers(true, 1).await;
+
+        let scene = Scene::open().await;
+        scene.killed_before("AddUserPoolClientSecret").await;
+        std::fs::remove_file(scene.beside("next")).unwrap();
+        scene.recovers(true, 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_it_is_added_and_the_answer_is_lost() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_after("AddUserPoolClientSecret").await;
+        scene.recovers(true, 2).await;
+        assert_eq!(scene.site.asked("AddUserPoolClientSecret").len(), 1, "it is not added twice");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_it_is_added_and_not_proved() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("POST /oauth2/token").await;
+        scene.recovers(true, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_it_is_proved_and_the_answer_is_lost() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_after("token").await;
+        scene.recovers(true, 2).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_it_is_in_place_and_the_old_one_not_deleted() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        assert!(!scene.beside("next").exists());
+        scene.recovers(false, 2).await;
+        assert_eq!(scene.site.asked("token").len(), 2, "it is proved again before anything is deleted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_the_old_one_is_deleted_and_the_answer_is_lost() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_after("DeleteUserPoolClientSecret").await;
+        assert!(scene.beside("rotation").exists());
+        let new = scene.secret();
+        scene.recovers(false, 1).await;
+        assert_eq!(scene.secret(), new, "the job is finished, not begun again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_at_step_after_step_it_still_comes_to_its_end() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.killed_before("AddUserPoolClientSecret").await;
+        scene.killed_after("AddUserPoolClientSecret").await;
+        scene.killed_before("POST /oauth2/token").await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        scene.killed_after("DeleteUserPoolClientSecret").await;
+        scene.recovers(false, 1).await;
+    })
+    .await;
+}

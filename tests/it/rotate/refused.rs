@@ -1,0 +1,106 @@
+//! Rotations that cannot be made: the file keeps a working secret, and people are told why and what to do.
+
+use credbroker_emulator::{Fault, FaultKind};
+
+use super::{POOL, Scene};
+use crate::documents::{BILLING, LEDGER, M2M_CLIENT, M2M_SECRET, ROBOT};
+use crate::process::Ended;
+use crate::waiting::limited;
+
+fn failed(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+}
+
+fn status(status: u16, body: &str) -> FaultKind {
+    FaultKind::Status { status, body: body.to_owned(), headers: [].into() }
+}
+
+#[tokio::test]
+async fn a_second_secret_of_somebody_else_is_left_alone() {
+    limited(async {
+        let scene = Scene::open().await;
+        let add = scene.cognito.add_user_pool_client_secret().user_pool_id(POOL).client_id(M2M_CLIENT);
+        let other = add.send().await.unwrap();
+        let other = other.client_secret_descriptor().unwrap().client_secret_value().unwrap().to_owned();
+        let ids = scene.listed().await;
+        let ended = scene.rotate().await;
+        failed(&ended, &[&ids[0], &ids[1], "created 20", "--client-secret-id"]);
+        assert_eq!((scene.secret().as_str(), scene.listed().await), (M2M_SECRET, ids));
+        assert!(scene.works(&other).await && scene.works(M2M_SECRET).await);
+        scene.nothing_is_left();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_proved_is_taken_back() {
+    limited(async {
+        let scene = Scene::open().await;
+        scene.site.control().fault(Fault::once("token", status(400, r#"{"error":"unauthorized_client"}"#)));
+        failed(&scene.rotate().await, &["getting a token with the new secret", "taken back", "never touched"]);
+        scene.is_untouched().await;
+        scene.rotated().await;
+        scene.is_finished().await;
+    })
+    .await;
+}
+
+/// As a service would answer that makes a secret of its own instead, which here then does not work.
+#[tokio::test]
+async fn a_value_that_cognito_chose_is_the_one_that_must_work() {
+    limited(async {
+        let scene = Scene::open().await;
+        let chosen = "chosenbythecloud0123456789abcdefgh";
+        let answer = serde_json::json!({ "ClientSecretDescriptor": { "ClientSecretValue": chosen } });
+        let answer = FaultKind::Replace(answer.as_object().unwrap().clone());
+        scene.site.control().fault(Fault::once("AddUserPoolClientSecret", answer));
+        let ended = scene.rotate().await;
+        failed(&ended, &["invalid_client", "taken back"]);
+        assert!(!ended.stderr.contains(chosen) && !ended.stdout.contains(chosen));
+        scene.is_untouched().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outage_at_each_step_is_passed_by_running_it_again() {
+    limited(async {
+        for (operation, step) in [
+            ("ListUserPoolClientSecrets", "listing the secrets"),
+            ("AddUserPoolClientSecret", "adding the new secret"),
+            ("DeleteUserPoolClientSecret", "deleting the old secret"),
+        ] {
+            let scene = Scene::open().await;
+            scene.site.control().fault(Fault::always(operation, status(503, "")));
+            failed(&scene.rotate().await, &[step, "run it again"]);
+            scene.site.control().clear_faults();
+            assert!(scene.works(&scene.secret()).await);
+            scene.rotated().await;
+            scene.is_finished().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_secret_of_ours_to_rotate_is_a_mistake_of_usage() {
+    limited(async {
+        let env = BILLING.replace("file = \"DIR/billing.secret\"", "env = \"SECRET\"");
+        for (document, token, word) in [
+            (format!("{BILLING}{LEDGER}"), "tokens.biling", "tokens.ledger"),
+            (env, "tokens.billing", "variable SECRET"),
+            (ROBOT.to_owned(), "tokens.robot", "no client_secret"),
+            ("[tokens.billing]\n".to_owned(), "tokens.billing", "from"),
+        ] {
+            let scene = Scene { document, token, ..Scene::open().await };
+            let ended = scene.rotate().await;
+            assert_eq!((ended.code, &*ended.stdout), (Some(2), ""), "{}", ended.stderr);
+            assert!(ended.stderr.contains(word), "{}", ended.stderr);
+            assert_eq!(scene.site.operations(), [""; 0], "nothing is asked");
+        }
+    })
+    .await;
+}
