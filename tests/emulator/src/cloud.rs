@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::authserver::{self, Replays};
 use crate::clock::Clock;
 use crate::fault::FaultPlan;
 use crate::identitypool::Identities;
 use crate::journal::Journal;
+use crate::key_rings::KeyRings;
 use crate::keys::{Algorithm, PoolKeys, SigningKey};
 use crate::sessions::Sessions;
 use crate::userpool::RefreshTokens;
-use crate::world::{Client, World};
+use crate::world::{Client, OAuthClient, World};
 
 pub(crate) struct Cloud {
     pub(crate) world: World,
@@ -22,6 +24,10 @@ pub(crate) struct Cloud {
     pub(crate) sessions: Sessions,
     pub(crate) identities: Identities,
     pub(crate) refresh_tokens: RefreshTokens,
+    /// The keys of STS and of the authorization servers.
+    pub(crate) key_rings: KeyRings,
+    /// The client assertions that were used.
+    pub(crate) replays: Replays,
     /// Signs the identity service's OpenID tokens.
     pub(crate) identity_key: SigningKey,
     pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
@@ -42,6 +48,8 @@ impl Cloud {
             sessions: Sessions::default(),
             identities: Identities::default(),
             refresh_tokens: RefreshTokens::default(),
+            key_rings: KeyRings::default(),
+            replays: Replays::default(),
             identity_key: SigningKey::generate(Algorithm::Rs512),
             pool_keys: Mutex::new(pool_keys),
             lifetimes: Mutex::default(),
@@ -54,8 +62,12 @@ impl Cloud {
         lock(&self.pool_keys).get(pool).map(work)
     }
 
-    /// Puts new keys in a pool; whether the pool exists.
+    /// Puts new keys in a pool or an authorization server; whether there is one of this name.
     pub(crate) fn rotate_keys(&self, pool: &str) -> bool {
+        if let Some(server) = self.world.authorization_servers.get(pool) {
+            self.key_rings.rotate(&authserver::ring(pool), authserver::algorithm(server));
+            return true;
+        }
         if !self.world.pools.contains_key(pool) {
             return false;
         }
@@ -81,9 +93,16 @@ impl Cloud {
         lock(&self.secrets).get(client_id).cloned().unwrap_or_else(|| client.secrets.clone())
     }
 
+    /// The same for a client of an authorization server.
+    pub(crate) fn oauth_secrets(&self, client_id: &str, client: &OAuthClient) -> Vec<String> {
+        lock(&self.secrets).get(client_id).cloned().unwrap_or_else(|| client.secrets.clone())
+    }
+
     /// Makes `secret` the client's only one; whether the client exists.
     pub(crate) fn set_secret(&self, client_id: &str, secret: &str) -> bool {
-        if self.world.client(client_id).is_none() {
+        let elsewhere =
+            || self.world.authorization_servers.values().any(|server| server.clients.contains_key(client_id));
+        if self.world.client(client_id).is_none() && !elsewhere() {
             return false;
         }
         lock(&self.secrets).insert(client_id.to_owned(), vec![secret.to_owned()]);

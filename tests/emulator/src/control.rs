@@ -44,7 +44,7 @@ impl Control {
         self.cloud.set_lifetime(operation, seconds);
     }
 
-    /// Puts new signing keys in a user pool; the previous ones stay published once more.
+    /// Puts new signing keys in a user pool or an authorization server; the previous ones stay published once more.
     pub fn rotate_keys(&self, pool: &str) {
         self.rotate(pool);
     }
@@ -54,7 +54,7 @@ impl Control {
         self.cloud.clock.set_offset(seconds);
     }
 
-    /// Makes `secret` the only secret of an app client.
+    /// Makes `secret` the only secret of an app client, or of an authorization server's client.
     pub fn set_client_secret(&self, client_id: &str, secret: &str) {
         self.replace_secret(client_id, secret);
     }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::SERVICE;
 use crate::discovery::IDENTITY_ISSUER;
 use crate::failure::Failure;
@@ -19,6 +21,8 @@ pub(super) struct Login {
     pub(super) amr: Vec<String>,
     /// `cognito:roles` of the token.
     pub(super) roles: Vec<String>,
+    /// Session tags the token brings.
+    pub(super) tags: Map<String, Value>,
 }
 
 pub(super) enum Kind {
@@ -77,6 +81,7 @@ fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, tok
         kind: Kind::Provider(format!("{key}:{subject}")),
         amr: vec!["authenticated".into(), key.into(), format!("{key}:CognitoSignIn:{subject}")],
         roles: token.list("cognito:roles"),
+        tags: Map::new(),
     })
 }
 
@@ -94,7 +99,14 @@ fn own(request: &Request<'_>, pool_id: &str, token: &str) -> Result<Login, Failu
         return Err(wrong("Incorrect token audience."));
     }
     let identity = token.text("sub").unwrap_or_default().to_owned();
-    Ok(Login { kind: Kind::Own(identity), amr: token.list("amr"), roles: Vec::new() })
+    Ok(Login { kind: Kind::Own(identity), amr: token.list("amr"), roles: Vec::new(), tags: tags_of(&token) })
+}
+
+/// The principal tags in a token: each a list of one text.
+pub(crate) fn tags_of(token: &Unverified) -> Map<String, Value> {
+    let tags = token.claim("https://aws.amazon.com/tags")["principal_tags"].as_object();
+    let tags = tags.into_iter().flatten();
+    tags.filter_map(|(name, values)| Some((name.clone(), values.get(0)?.clone()))).collect()
 }
 
 fn unexpired(token: &Unverified, now: i64) -> Result<(), Failure> {

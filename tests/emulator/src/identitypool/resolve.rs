@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::identities::Identity;
 use super::logins::{self, Kind, Login, refused};
 use crate::failure::Failure;
@@ -17,6 +19,8 @@ pub(super) struct Resolved<'a> {
     pub(super) authenticated: bool,
     pub(super) amr: Vec<String>,
     pub(super) roles: Vec<String>,
+    /// Session tags the logins bring.
+    pub(super) tags: Map<String, Value>,
 }
 
 pub(super) fn resolve<'a>(
@@ -47,6 +51,7 @@ pub(super) fn resolve<'a>(
         pool,
         authenticated: !logins.is_empty(),
         amr,
+        tags: proven.iter().flat_map(|login| login.tags.clone()).collect(),
         roles: proven.into_iter().flat_map(|login| login.roles).collect(),
     })
 }

@@ -1,11 +1,15 @@
 //! The emulator over real sockets, as its clients see it.
 
+mod assertions;
+mod authorization_server;
 mod control;
 mod faults;
 mod identity_pool;
+mod outbound;
 mod signer;
 mod sts;
 mod token_endpoint;
 mod user_pool;
+mod web_identity;
 mod wire;
 mod world_file;
