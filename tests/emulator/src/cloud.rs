@@ -10,6 +10,7 @@ use crate::identitypool::Identities;
 use crate::journal::Journal;
 use crate::key_rings::KeyRings;
 use crate::keys::{Algorithm, PoolKeys, SigningKey};
+use crate::secretsmanager::Secrets;
 use crate::sessions::Sessions;
 use crate::userpool::RefreshTokens;
 use crate::world::{Client, OAuthClient, World};
@@ -26,6 +27,7 @@ pub(crate) struct Cloud {
     pub(crate) refresh_tokens: RefreshTokens,
     /// The keys of STS and of the authorization servers.
     pub(crate) key_rings: KeyRings,
+    pub(crate) secrets_manager: Secrets,
     /// The client assertions that were used.
     pub(crate) replays: Replays,
     /// Signs the identity service's OpenID tokens.
@@ -38,11 +40,13 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Generates all keys; takes a moment of computing.
     pub(crate) fn new(world: World, url: String) -> Cloud {
+        let clock = Clock::default();
         let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
         Cloud {
+            secrets_manager: Secrets::of(&world, clock.now()),
             world,
             url,
-            clock: Clock::default(),
+            clock,
             journal: Journal::default(),
             faults: FaultPlan::default(),
             sessions: Sessions::default(),

@@ -59,6 +59,15 @@ impl Control {
         self.replace_secret(client_id, secret);
     }
 
+    /// Puts a new value into a secret of Secrets Manager; the current one becomes the previous.
+    pub fn put_secret_value(&self, name: &str, value: &str) {
+        self.put_value(name, value);
+    }
+
+    pub(crate) fn put_value(&self, name: &str, value: &str) -> bool {
+        self.cloud.secrets_manager.put(name, value, self.cloud.clock.now())
+    }
+
     pub(crate) fn rotate(&self, pool: &str) -> bool {
         self.cloud.rotate_keys(pool)
     }

@@ -43,6 +43,7 @@ mod discovery;
 mod identitypool;
 mod json_api;
 mod oauth;
+mod secretsmanager;
 mod sts;
 mod userpool;
 
@@ -66,5 +67,5 @@ pub use fault::{Fault, FaultKind};
 pub use journal::Asked;
 pub use world::{
     AuthorizationServer, Client, ClientAuth, ExpiresIn, Iam, IamUser, IdentityPool, Issuer, Jwk, Metadata, OAuthClient,
-    OidcProvider, Pool, Provider, Role, SigningAlgorithm, TokenFormat, Trust, User, World, WorldError,
+    OidcProvider, Pool, Provider, Role, Secret, SigningAlgorithm, TokenFormat, Trust, User, World, WorldError,
 };

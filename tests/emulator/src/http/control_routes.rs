@@ -41,6 +41,13 @@ struct Secret {
     secret: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretValue {
+    name: String,
+    value: String,
+}
+
 pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
     let faults = command(control, "faults", |control, fault: Fault| {
         control.fault(fault);
@@ -57,6 +64,8 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
     });
     let secret =
         command(control, "secret", |control, order: Secret| control.replace_secret(&order.client_id, &order.secret));
+    let secret_value =
+        command(control, "secret-value", |control, order: SecretValue| control.put_value(&order.name, &order.value));
     faults
         .or(lifetime)
         .unify()
@@ -65,6 +74,8 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
         .or(clock)
         .unify()
         .or(secret)
+        .unify()
+        .or(secret_value)
         .unify()
         .or(readings(control))
         .unify()

@@ -149,7 +149,8 @@ fn api(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
             async move {
                 if call.headers.contains_key("x-amz-target") {
                     let name = json_api::operation_name(&call);
-                    return carry_out(cloud, call, name, Protocol::Json, json_api::dispatch).await;
+                    let protocol = Protocol::Json { throttling: json_api::throttling_code(&call) };
+                    return carry_out(cloud, call, name, protocol, json_api::dispatch).await;
                 }
                 let name = sts::operation_name(&call);
                 carry_out(cloud, call, name.clone(), Protocol::Query(name), sts::dispatch).await

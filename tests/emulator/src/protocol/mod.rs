@@ -21,8 +21,8 @@ pub(crate) enum Protocol {
     Token { basic: bool },
     /// A public JSON document (key sets, discovery).
     Document,
-    /// JSON 1.1: `__type` and `x-amzn-errortype`.
-    Json,
+    /// JSON 1.1: `__type` and `x-amzn-errortype`; holds the service's code for throttling.
+    Json { throttling: &'static str },
     /// The query protocol with XML answers; holds the operation's name.
     Query(String),
 }
@@ -37,7 +37,7 @@ impl Protocol {
             (Protocol::OAuth, outcome) => oauth(outcome),
             (Protocol::Token { basic }, outcome) => token(*basic, outcome),
             (Protocol::Document, outcome) => document(outcome),
-            (Protocol::Json, outcome) => json_1_1(outcome),
+            (Protocol::Json { .. }, outcome) => json_1_1(outcome),
             (Protocol::Query(operation), outcome) => query(operation, outcome),
         }
     }
@@ -48,7 +48,7 @@ impl Protocol {
             Protocol::OAuth | Protocol::Token { .. } | Protocol::Document => {
                 Failure::new(429, "TooManyRequestsException", "Rate exceeded")
             }
-            Protocol::Json => Failure::bad("TooManyRequestsException", "Rate exceeded"),
+            Protocol::Json { throttling } => Failure::bad(throttling, "Rate exceeded"),
             Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
         }
     }

@@ -10,6 +10,7 @@
 //! [pools."REGION_ID"]        # see `Pool`
 //! [identity_pools."REGION:GUID"]   # see `IdentityPool`
 //! [authorization_servers.NAME]     # see `AuthorizationServer`
+//! [secrets.NAME]             # see `Secret`
 //! ```
 //!
 //! Unknown keys are refused, and every mistake the checks find is reported in one run.
@@ -19,6 +20,7 @@ mod check;
 mod error;
 mod iam;
 mod identity_pool;
+mod secret;
 mod user_pool;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub use self::authorization_server::{
 pub use self::error::WorldError;
 pub use self::iam::{Iam, IamUser, OidcProvider, Role, Trust};
 pub use self::identity_pool::{IdentityPool, Provider};
+pub use self::secret::Secret;
 pub use self::user_pool::{Client, Issuer, Pool, User};
 
 /// Everything that exists when the emulator starts.
@@ -53,6 +56,9 @@ pub struct World {
     /// `authorization_servers`: OAuth 2.0 servers that are not Cognito, by name.
     #[serde(default)]
     pub authorization_servers: BTreeMap<String, AuthorizationServer>,
+    /// `secrets`: secrets of Secrets Manager by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
     /// `outbound_federation`: whether the account may issue JWTs about itself (`GetWebIdentityToken`).
     #[serde(default = "yes")]
     pub outbound_federation: bool,

@@ -6,6 +6,7 @@ mod control;
 mod faults;
 mod identity_pool;
 mod outbound;
+mod secrets;
 mod signer;
 mod sts;
 mod token_endpoint;

@@ -1,6 +1,7 @@
 //! What the document's shape cannot say: patterns, ranges and references.
 
 mod authorization_server;
+mod secret;
 mod user_pool;
 
 use std::collections::HashSet;
@@ -35,6 +36,7 @@ pub(super) fn all(world: &World) -> Result<(), WorldError> {
         identity_pool(world, id, pool, &mut found);
     }
     authorization_server::servers(world, &mut found);
+    secret::secrets(world, &mut found);
     if found.0.is_empty() { Ok(()) } else { Err(WorldError::new(found.0)) }
 }
 
