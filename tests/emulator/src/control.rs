@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::journal::Asked;
+use crate::mint::{self, Mint};
 
 /// A handle on a running emulator; cheap to clone. The same powers exist over HTTP under `/_emulator/`.
 #[derive(Clone)]
@@ -62,6 +63,18 @@ impl Control {
     /// Puts a new value into a secret of Secrets Manager; the current one becomes the previous.
     pub fn put_secret_value(&self, name: &str, value: &str) {
         self.put_value(name, value);
+    }
+
+    /// A token of a user pool for a user the world need not have; `None` when the pool or its client does not exist.
+    #[must_use]
+    pub fn mint_token(&self, order: &Mint) -> Option<String> {
+        mint::token(&self.cloud, order)
+    }
+
+    /// Makes the identity `from` part of `into`, or of a new one: from now on answers about `from` name the other,
+    /// whose id is returned. `None` when they are not two identities of one pool.
+    pub fn merge_identities(&self, from: &str, into: Option<&str>) -> Option<String> {
+        self.cloud.identities.merge(&self.cloud.world.region, from, into)
     }
 
     pub(crate) fn put_value(&self, name: &str, value: &str) -> bool {

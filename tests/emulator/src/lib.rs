@@ -34,6 +34,7 @@ mod call;
 mod failure;
 mod fault;
 mod journal;
+mod mint;
 mod protocol;
 mod request;
 
@@ -65,6 +66,7 @@ pub use control::Control;
 pub use emulator::Emulator;
 pub use fault::{Fault, FaultKind};
 pub use journal::Asked;
+pub use mint::{Mint, TokenUse};
 pub use world::{
     AuthorizationServer, Client, ClientAuth, ExpiresIn, Iam, IamUser, IdentityPool, Issuer, Jwk, Metadata, OAuthClient,
     OidcProvider, Pool, Provider, Role, Secret, SigningAlgorithm, TokenFormat, Trust, User, World, WorldError,

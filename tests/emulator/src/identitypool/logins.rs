@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::json_api::invalid;
 use crate::jwt::Unverified;
 use crate::request::Request;
-use crate::world::{IdentityPool, Provider};
+use crate::world::{IdentityPool, Provider, World};
 
 /// A login that was proven.
 pub(super) struct Login {
@@ -56,7 +56,7 @@ fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, tok
         return own(request, pool_id, token);
     }
     let world = &request.cloud.world;
-    let providers: Vec<&Provider> = pool.providers.iter().filter(|p| world.login_key(&p.pool) == key).collect();
+    let providers: Vec<&Provider> = pool.providers.iter().filter(|p| is_key_of(world, p, key)).collect();
     let Some(provider) = providers.first() else {
         return Err(refused("Token is not from a supported provider of this identity pool."));
     };
@@ -77,12 +77,19 @@ fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, tok
         return Err(wrong("Incorrect token audience."));
     }
     let subject = token.text("sub").ok_or_else(|| wrong("Missing a required claim: sub"))?;
+    let link = format!("{}:{subject}", world.login_key(&provider.pool));
     Ok(Login {
-        kind: Kind::Provider(format!("{key}:{subject}")),
+        kind: Kind::Provider(link),
         amr: vec!["authenticated".into(), key.into(), format!("{key}:CognitoSignIn:{subject}")],
         roles: token.list("cognito:roles"),
         tags: Map::new(),
     })
+}
+
+/// A pool's own key, or where its issuer is of the updated form also that issuer's: AWS does not say which it takes.
+fn is_key_of(world: &World, provider: &Provider, key: &str) -> bool {
+    let issuer = world.pools.get(&provider.pool).map(|pool| world.issuer(&provider.pool, pool));
+    key == world.login_key(&provider.pool) || issuer.is_some_and(|issuer| issuer.strip_prefix("https://") == Some(key))
 }
 
 /// A token of `GetOpenIdToken` or `GetOpenIdTokenForDeveloperIdentity`.

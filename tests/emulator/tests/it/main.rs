@@ -4,6 +4,7 @@ mod assertions;
 mod authorization_server;
 mod control;
 mod faults;
+mod identities;
 mod identity_pool;
 mod outbound;
 mod secrets;

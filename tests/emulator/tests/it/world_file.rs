@@ -33,7 +33,7 @@ fn one_mistake_each() {
         ("groups = []", "challenge = \"RIDDLE\"", "challenge"),
     ] {
         assert!(GOOD.contains(from), "{from}");
-        let found = mistakes(|text| text.replace(from, to));
+        let found = mistakes(|text| text.replacen(from, to, 1));
         assert!(found.len() == 1 && found[0].contains(word), "{to}: {found:?}");
     }
 }
