@@ -3,20 +3,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use credbroker_emulator::{AuthorizationServer, Metadata, SigningAlgorithm};
-use serde_json::{Value, json};
+use serde_json::json;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use crate::assertions::{signed, with_header};
-use crate::signer::{Keys, broker};
 use crate::wire::{Answer, Fixture, claims, names};
 
-const TOKEN: &str = "/as/partner/token";
-const GRANT: (&str, &str) = ("grant_type", "client_credentials");
+pub(crate) const TOKEN: &str = "/as/partner/token";
+pub(crate) const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const BASIC_SECRET: &str = "basic+secret: 100% / odd & long";
 const POST: [(&str, &str); 2] = [("client_id", "partner-post"), ("client_secret", "post+secret: 100% / odd & long")];
-const ASSERTION: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+pub(crate) const ASSERTION: (&str, &str) =
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
@@ -25,7 +24,7 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
 }
 
-async fn post(emulator: &Fixture, authorization: Option<&str>, parameters: &[(&str, &str)]) -> Answer {
+pub(crate) async fn post(emulator: &Fixture, authorization: Option<&str>, parameters: &[(&str, &str)]) -> Answer {
     let body = Serializer::new(String::new()).extend_pairs(parameters).finish();
     let headers: Vec<(&str, &str)> = authorization.iter().map(|value| ("authorization", *value)).collect();
     emulator.form(TOKEN, &headers, &body).await
@@ -36,33 +35,12 @@ async fn as_basic(emulator: &Fixture, more: &[(&str, &str)]) -> Answer {
     post(emulator, Some(&basic("partner-basic", BASIC_SECRET)), &[&[GRANT], more].concat()).await
 }
 
-async fn with_assertion(emulator: &Fixture, jwt: &str, more: &[(&str, &str)]) -> Answer {
-    post(emulator, None, &[&[GRANT, ASSERTION, ("client_assertion", jwt)], more].concat()).await
-}
-
-fn refused(answer: &Answer, status: u16, code: &str) {
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, &answer.json()["error"]), (status, &json!(code)), "{}", answer.body);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let description = answer.json()["error_description"].as_str().unwrap_or_default().to_owned();
     assert!(!description.contains(['"', '\\']), "{description}");
-}
-
-/// Claims an assertion of `partner-jwt` needs.
-fn assertion(emulator: &Fixture, jti: &str) -> Value {
-    let now = jiff::Timestamp::now().as_second();
-    let audience = format!("{}{TOKEN}", emulator.url());
-    json!({ "iss": "partner-jwt", "sub": "partner-jwt", "aud": audience, "iat": now, "exp": now + 120, "jti": jti })
-}
-
-fn changed(mut claims: Value, change: Value) -> Value {
-    for (name, value) in change.as_object().unwrap().clone() {
-        match value {
-            Value::Null => drop(claims.as_object_mut().unwrap().remove(&name)),
-            value => claims[name] = value,
-        }
-    }
-    claims
 }
 
 #[tokio::test]
@@ -229,88 +207,4 @@ async fn answers_differ_as_servers_do() {
     assert_eq!(as_basic(&emulator, &[]).await.json()["expires_in"], 7);
     let journal = serde_json::to_string(&emulator.control().journal()).unwrap();
     assert!(!journal.contains("secret-0123456789") && !journal.contains(opaque["access_token"].as_str().unwrap()));
-}
-
-#[tokio::test]
-async fn a_client_signs_with_any_of_its_keys() {
-    let emulator = Fixture::start().await;
-    for (algorithm, kid) in
-        [("RS256", "partner-rsa"), ("PS256", "partner-rsa"), ("ES256", "partner-ec"), ("EdDSA", "partner-ed25519")]
-    {
-        let jwt = signed(algorithm, kid, &assertion(&emulator, algorithm));
-        let answer = with_assertion(&emulator, &jwt, &[("client_id", "partner-jwt")]).await;
-        assert_eq!(answer.status, 200, "{algorithm}: {}", answer.body);
-        refused(&with_assertion(&emulator, &jwt, &[]).await, 401, "invalid_client");
-    }
-    let issuer = changed(assertion(&emulator, "i"), json!({ "aud": [emulator.authorization_server("partner")] }));
-    let bare = with_header("ES256", &json!({ "alg": "ES256" }), &issuer);
-    assert_eq!(with_assertion(&emulator, &bare, &[]).await.status, 200);
-}
-
-#[tokio::test]
-async fn an_assertion_that_is_not_right_in_everything_is_refused() {
-    let emulator = Fixture::start().await;
-    let now = jiff::Timestamp::now().as_second();
-    let good = assertion(&emulator, "once");
-    for change in [
-        json!({ "iss": "partner-basic" }),
-        json!({ "sub": "nobody" }),
-        json!({ "iss": null }),
-        json!({ "aud": "https://elsewhere.example" }),
-        json!({ "aud": emulator.url() }),
-        json!({ "aud": [good["aud"], "https://elsewhere.example"] }),
-        json!({ "aud": null }),
-        json!({ "exp": null }),
-        json!({ "exp": now - 1 }),
-        json!({ "exp": now + 400 }),
-        json!({ "exp": "soon" }),
-        json!({ "jti": null }),
-        json!({ "jti": "" }),
-        json!({ "iat": now + 200 }),
-        json!({ "nbf": now + 200 }),
-    ] {
-        let jwt = signed("ES256", "partner-ec", &changed(good.clone(), change.clone()));
-        let answer = with_assertion(&emulator, &jwt, &[]).await;
-        assert_eq!((answer.status, &answer.json()["error"]), (401, &json!("invalid_client")), "{change}");
-    }
-    let claims = |jti: &str| assertion(&emulator, jti);
-    let unsigned = with_header("none", &json!({ "alg": "none" }), &claims("none"));
-    let other_key = signed("ES256", "partner-rsa", &claims("kid"));
-    let confused = with_header("RS256", &json!({ "alg": "PS256", "kid": "partner-rsa" }), &claims("alg"));
-    let access = with_header("ES256", &json!({ "alg": "ES256", "typ": "at+jwt" }), &claims("typ"));
-    let tampered = signed("ES256", "partner-ec", &claims("t")).replace("ey", "eY");
-    for jwt in [unsigned.as_str(), &other_key, &confused, &access, &tampered, "garbage"] {
-        refused(&with_assertion(&emulator, jwt, &[]).await, 401, "invalid_client");
-    }
-    let jwt = signed("ES256", "partner-ec", &claims("id"));
-    refused(&with_assertion(&emulator, &jwt, &[("client_id", "partner-basic")]).await, 401, "invalid_client");
-    let kind = [GRANT, ("client_assertion_type", "urn:x"), ("client_assertion", jwt.as_str())];
-    refused(&post(&emulator, None, &kind).await, 401, "invalid_client");
-    assert_eq!(with_assertion(&emulator, &jwt, &[]).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_role_of_aws_is_a_client_without_a_secret() {
-    let emulator = Fixture::start().await;
-    let hub = "Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fhub&RoleSessionName=ab";
-    let hub = Keys::of(&broker().sts(&emulator, hub).await);
-    let jwt = async |keys: &Keys, audience: &str| {
-        let body = format!("Action=GetWebIdentityToken&SigningAlgorithm=ES384&Audience.member.1={}", encoded(audience));
-        keys.sts(&emulator, &body).await.element("WebIdentityToken").to_owned()
-    };
-    let issuer = emulator.authorization_server("partner");
-    let own = [("client_id", "partner-aws")];
-    let good = jwt(&hub, &issuer).await;
-    for _ in 0..2 {
-        let answer = with_assertion(&emulator, &good, &own).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-    }
-    refused(&with_assertion(&emulator, &good, &[]).await, 401, "invalid_client");
-    refused(&with_assertion(&emulator, &good, &[("client_id", "partner-jwt")]).await, 401, "invalid_client");
-    refused(&with_assertion(&emulator, &jwt(&hub, "https://else.example").await, &own).await, 401, "invalid_client");
-    refused(&with_assertion(&emulator, &jwt(&broker(), &issuer).await, &own).await, 401, "invalid_client");
-    let claimed = changed(claims(&good), json!({ "iss": emulator.outbound_issuer() }));
-    refused(&with_assertion(&emulator, &signed("ES256", "partner-ec", &claimed), &own).await, 401, "invalid_client");
-    emulator.control().clock_offset(301);
-    refused(&with_assertion(&emulator, &good, &own).await, 401, "invalid_client");
 }

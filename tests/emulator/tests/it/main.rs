@@ -2,6 +2,7 @@
 
 mod assertions;
 mod authorization_server;
+mod client_assertions;
 mod control;
 mod faults;
 mod identities;
