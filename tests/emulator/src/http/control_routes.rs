@@ -1,6 +1,19 @@
 //! The control interface over HTTP: `/_emulator/…`, the same powers as [`Control`] has in process.
 //!
 //! Answers are JSON; a request that cannot be understood gets 400 and a sentence. Control is not journalled.
+//!
+//! | `POST` | body | answer |
+//! |---|---|---|
+//! | `faults` | see [`Fault`] | |
+//! | `lifetime` | `{"operation", "seconds"}` | |
+//! | `rotate-keys` | `{"pool"}`, a user pool or an authorization server | |
+//! | `clock` | `{"offset_seconds"}` | |
+//! | `secret` | `{"client_id", "secret"}` | |
+//! | `secret-value` | `{"name", "value"}` | |
+//! | `mint-token` | see [`Mint`] | `{"token"}` |
+//! | `merge-identities` | `{"identity_id", "into"?}` | `{"identity_id"}` |
+//!
+//! `GET journal`, `DELETE journal`, `DELETE faults` and `GET health` take nothing.
 
 use bytes::Bytes;
 use http::Response;

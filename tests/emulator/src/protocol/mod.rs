@@ -45,9 +45,8 @@ impl Protocol {
     /// The refusal a client gets when it asks too often.
     pub(crate) fn throttling(&self) -> Failure {
         match self {
-            Protocol::OAuth | Protocol::Token { .. } | Protocol::Document => {
-                Failure::new(429, "TooManyRequestsException", "Rate exceeded")
-            }
+            Protocol::Token { .. } => Failure::new(429, "temporarily_unavailable", "too many requests"),
+            Protocol::OAuth | Protocol::Document => Failure::new(429, "TooManyRequestsException", "Rate exceeded"),
             Protocol::Json { throttling } => Failure::bad(throttling, "Rate exceeded"),
             Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
         }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use credbroker_emulator::{AuthorizationServer, Metadata, SigningAlgorithm};
+use credbroker_emulator::{AuthorizationServer, Fault, FaultKind, Metadata, SigningAlgorithm};
 use serde_json::json;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
@@ -205,6 +205,10 @@ async fn answers_differ_as_servers_do() {
     assert_eq!(post(&emulator, None, &[&acme[..], &[("organization", "acme")]].concat()).await.status, 200);
     emulator.control().set_lifetime("as/partner/token", 7);
     assert_eq!(as_basic(&emulator, &[]).await.json()["expires_in"], 7);
+    emulator.control().fault(Fault::once("as/partner/token", FaultKind::Throttle { retry_after: Some(5) }));
+    let throttled = as_basic(&emulator, &[]).await;
+    refused(&throttled, 429, "temporarily_unavailable");
+    assert_eq!(throttled.header("retry-after"), Some("5"));
     let journal = serde_json::to_string(&emulator.control().journal()).unwrap();
     assert!(!journal.contains("secret-0123456789") && !journal.contains(opaque["access_token"].as_str().unwrap()));
 }
