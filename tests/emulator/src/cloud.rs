@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::authserver::{self, Replays};
 use crate::clock::Clock;
 use crate::fault::FaultPlan;
 use crate::identitypool::Identities;
 use crate::journal::Journal;
+use crate::key_rings::KeyRings;
 use crate::keys::{Algorithm, PoolKeys, SigningKey};
+use crate::secretsmanager::Secrets;
 use crate::sessions::Sessions;
 use crate::userpool::{ClientSecrets, RefreshTokens, SrpChallenges};
-use crate::world::World;
+use crate::world::{OAuthClient, World};
 
 pub(crate) struct Cloud {
     pub(crate) world: World,
@@ -24,8 +27,15 @@ pub(crate) struct Cloud {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) client_secrets: ClientSecrets,
     pub(crate) srp_challenges: SrpChallenges,
+    /// The keys of STS and of the authorization servers.
+    pub(crate) key_rings: KeyRings,
+    pub(crate) secrets_manager: Secrets,
+    /// The client assertions that were used.
+    pub(crate) replays: Replays,
     /// Signs the identity service's OpenID tokens.
     pub(crate) identity_key: SigningKey,
+    /// The secrets of the authorization servers' clients that were replaced.
+    oauth_client_secrets: Mutex<BTreeMap<String, Vec<String>>>,
     pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
     lifetimes: Mutex<HashMap<String, u64>>,
 }
@@ -33,10 +43,11 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Generates all keys; takes a moment of computing.
     pub(crate) fn new(world: World, url: String) -> Cloud {
-        let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
         let clock = Clock::default();
+        let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
         let client_secrets = ClientSecrets::new(&world, clock.now());
         Cloud {
+            secrets_manager: Secrets::of(&world, clock.now()),
             world,
             url,
             clock,
@@ -47,7 +58,10 @@ impl Cloud {
             refresh_tokens: RefreshTokens::default(),
             client_secrets,
             srp_challenges: SrpChallenges::default(),
+            key_rings: KeyRings::default(),
+            replays: Replays::default(),
             identity_key: SigningKey::generate(Algorithm::Rs512),
+            oauth_client_secrets: Mutex::default(),
             pool_keys: Mutex::new(pool_keys),
             lifetimes: Mutex::default(),
         }
@@ -58,8 +72,12 @@ impl Cloud {
         lock(&self.pool_keys).get(pool).map(work)
     }
 
-    /// Puts new keys in a pool; whether the pool exists.
+    /// Puts new keys in a pool or an authorization server; whether there is one of this name.
     pub(crate) fn rotate_keys(&self, pool: &str) -> bool {
+        if let Some(server) = self.world.authorization_servers.get(pool) {
+            self.key_rings.rotate(&authserver::ring(pool), authserver::algorithm(server));
+            return true;
+        }
         if !self.world.pools.contains_key(pool) {
             return false;
         }
@@ -85,8 +103,18 @@ impl Cloud {
         self.client_secrets.values(client_id)
     }
 
+    /// The same for a client of an authorization server.
+    pub(crate) fn oauth_secrets(&self, client_id: &str, client: &OAuthClient) -> Vec<String> {
+        lock(&self.oauth_client_secrets).get(client_id).cloned().unwrap_or_else(|| client.secrets.clone())
+    }
+
     /// Makes `secret` the client's only one; whether the client exists.
     pub(crate) fn set_secret(&self, client_id: &str, secret: &str) -> bool {
+        let mut servers = self.world.authorization_servers.values();
+        if servers.any(|server| server.clients.contains_key(client_id)) {
+            lock(&self.oauth_client_secrets).insert(client_id.to_owned(), vec![secret.to_owned()]);
+            return true;
+        }
         self.client_secrets.replace(client_id, secret, self.clock.now())
     }
 }

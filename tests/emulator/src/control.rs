@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cloud::Cloud;
 use crate::fault::Fault;
 use crate::journal::Asked;
+use crate::mint::{self, Mint};
 
 /// A handle on a running emulator; cheap to clone. The same powers exist over HTTP under `/_emulator/`.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ impl Control {
         self.cloud.set_lifetime(operation, seconds);
     }
 
-    /// Puts new signing keys in a user pool; the previous ones stay published once more.
+    /// Puts new signing keys in a user pool or an authorization server; the previous ones stay published once more.
     pub fn rotate_keys(&self, pool: &str) {
         self.rotate(pool);
     }
@@ -55,9 +56,30 @@ impl Control {
         self.cloud.clock.set_offset(seconds);
     }
 
-    /// Makes `secret` the only secret of an app client.
+    /// Makes `secret` the only secret of an app client, or of an authorization server's client.
     pub fn set_client_secret(&self, client_id: &str, secret: &str) {
         self.replace_secret(client_id, secret);
+    }
+
+    /// Puts a new value into a secret of Secrets Manager; the current one becomes the previous.
+    pub fn put_secret_value(&self, name: &str, value: &str) {
+        self.put_value(name, value);
+    }
+
+    /// A token of a user pool for a user the world need not have; `None` when the pool or its client does not exist.
+    #[must_use]
+    pub fn mint_token(&self, order: &Mint) -> Option<String> {
+        mint::token(&self.cloud, order)
+    }
+
+    /// Makes the identity `from` part of `into`, or of a new one: from now on answers about `from` name the other,
+    /// whose id is returned. `None` when they are not two identities of one pool.
+    pub fn merge_identities(&self, from: &str, into: Option<&str>) -> Option<String> {
+        self.cloud.identities.merge(&self.cloud.world.region, from, into)
+    }
+
+    pub(crate) fn put_value(&self, name: &str, value: &str) -> bool {
+        self.cloud.secrets_manager.put(name, value, self.cloud.clock.now())
     }
 
     pub(crate) fn rotate(&self, pool: &str) -> bool {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::authserver;
 use crate::cloud::Cloud;
 use crate::control::Control;
 use crate::http;
+use crate::sts::outbound;
 use crate::world::World;
 
 /// A running emulator. It stops when dropped.
@@ -41,6 +43,19 @@ impl Emulator {
     #[must_use]
     pub fn url(&self) -> String {
         self.cloud.url.clone()
+    }
+
+    /// The issuer of an authorization server of the world, `http://127.0.0.1:PORT/as/NAME`.
+    #[must_use]
+    pub fn authorization_server(&self, name: &str) -> String {
+        authserver::issuer(&self.cloud, name)
+    }
+
+    /// The issuer of what `GetWebIdentityToken` answers, `https://UUID.tokens.sts.global.api.aws`. The emulator
+    /// serves its documents under `/outbound/.well-known/`.
+    #[must_use]
+    pub fn outbound_issuer(&self) -> String {
+        outbound::issuer(&self.cloud.world)
     }
 
     /// The handle tests steer with.

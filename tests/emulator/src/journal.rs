@@ -14,7 +14,9 @@ const REMEMBERED: usize = 10_000;
 pub struct Asked {
     /// When it arrived, by the emulator's clock (RFC 3339).
     pub at: String,
-    /// `token`, `jwks`, `openid-configuration`, or the AWS operation's name.
+    /// `token`, `jwks`, `openid-configuration`, or the AWS operation's name. An authorization server's own are
+    /// `as/NAME/token`, `as/NAME/jwks`, `as/NAME/openid-configuration` and `as/NAME/oauth-authorization-server`; those
+    /// of the issuer of `GetWebIdentityToken` are `outbound/jwks` and `outbound/openid-configuration`.
     pub operation: String,
     /// The app client that asked, if it named itself.
     pub client_id: Option<String>,

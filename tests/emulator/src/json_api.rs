@@ -10,7 +10,7 @@ use crate::principal::Principal;
 use crate::protocol::Outcome;
 use crate::request::{Operation, Request};
 use crate::sigv4::Refusal;
-use crate::{identitypool, userpool};
+use crate::{identitypool, secretsmanager, userpool};
 
 /// A service that speaks JSON 1.1.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ struct Service {
     operations: fn(&str) -> Option<Operation>,
 }
 
-const SERVICES: [Service; 2] = [
+const SERVICES: [Service; 3] = [
     Service {
         prefix: "AWSCognitoIdentityProviderService.",
         signing_name: "cognito-idp",
@@ -31,12 +31,19 @@ const SERVICES: [Service; 2] = [
         signing_name: "cognito-identity",
         operations: identitypool::operation,
     },
+    Service { prefix: "secretsmanager.", signing_name: "secretsmanager", operations: secretsmanager::operation },
 ];
 
 /// The operation a call names, for the journal and for faults.
 pub(crate) fn operation_name(call: &Call) -> String {
     let target = call.header("x-amz-target").unwrap_or_default();
     target.rsplit_once('.').map_or(target, |(_, name)| name).to_owned()
+}
+
+/// The code a client gets when it asks too often.
+pub(crate) fn throttling_code(call: &Call) -> &'static str {
+    let target = call.header("x-amz-target").unwrap_or_default();
+    if target.starts_with("secretsmanager.") { "ThrottlingException" } else { "TooManyRequestsException" }
 }
 
 /// Finds the operation, checks the signature if there is one, and runs it.

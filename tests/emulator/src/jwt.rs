@@ -8,8 +8,16 @@ use crate::keys::SigningKey;
 
 /// Signs `claims`; the header holds `kid` and `alg`, as Cognito's does.
 pub(crate) fn mint(key: &SigningKey, claims: &Value) -> String {
-    let header = json!({ "kid": key.kid, "alg": key.algorithm.name() });
-    let input = format!("{}.{}", encode(&header), encode(claims));
+    signed(key, &json!({ "kid": key.kid, "alg": key.algorithm.name() }), claims)
+}
+
+/// Signs `claims` under a header that has a `typ` as well.
+pub(crate) fn mint_typed(key: &SigningKey, kind: &str, claims: &Value) -> String {
+    signed(key, &json!({ "kid": key.kid, "typ": kind, "alg": key.algorithm.name() }), claims)
+}
+
+fn signed(key: &SigningKey, header: &Value, claims: &Value) -> String {
+    let input = format!("{}.{}", encode(header), encode(claims));
     let signed = key.sign(input.as_bytes());
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signed))
 }
@@ -44,6 +52,16 @@ impl Unverified {
         self.header["kid"].as_str().unwrap_or_default()
     }
 
+    /// A member of the header, if it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.header[name].as_str()
+    }
+
+    /// What was signed, and the signature.
+    pub(crate) fn signed_parts(&self) -> (&[u8], &[u8]) {
+        (self.input.as_bytes(), &self.signed)
+    }
+
     /// Whether `key` signed this, with the algorithm the key is for.
     pub(crate) fn signed_by(&self, key: &SigningKey) -> bool {
         self.header["alg"].as_str() == Some(key.algorithm.name()) && key.verify(self.input.as_bytes(), &self.signed)
@@ -55,6 +73,18 @@ impl Unverified {
 
     pub(crate) fn seconds(&self, claim: &str) -> Option<i64> {
         self.claims[claim].as_i64()
+    }
+
+    pub(crate) fn claim(&self, name: &str) -> &Value {
+        &self.claims[name]
+    }
+
+    /// `aud`: one text, or a list of them.
+    pub(crate) fn audiences(&self) -> Vec<String> {
+        match self.text("aud") {
+            Some(one) => vec![one.to_owned()],
+            None => self.list("aud"),
+        }
     }
 
     /// A claim that is a list of strings; empty when absent.

@@ -1,7 +1,8 @@
-//! A strict emulator of Amazon Cognito user pools, Cognito identity pools and AWS STS, for tests.
+//! A strict emulator of Amazon Cognito user pools, Cognito identity pools, AWS STS, Secrets Manager and OAuth 2.0
+//! authorization servers, for tests.
 //!
-//! One loopback port speaks four protocols: the hosted OAuth 2.0 token endpoint, JSON 1.1
-//! (`cognito-idp` and `cognito-identity`), the STS query protocol, and public key documents. Signatures are
+//! One loopback port speaks five protocols: the hosted OAuth 2.0 token endpoint, RFC 6749 token endpoints, JSON 1.1
+//! (`cognito-idp`, `cognito-identity`, `secretsmanager`), the STS query protocol, and public documents. Signatures are
 //! verified, tokens are really signed, trust policies decide; what AWS would refuse is refused, with AWS's
 //! codes. A test reads the [journal](Control::journal), sets [faults](Fault), moves the clock and rotates keys.
 //!
@@ -24,6 +25,7 @@
 mod control;
 mod emulator;
 mod http;
+pub mod private_keys;
 mod world;
 
 // One request, from call to answer.
@@ -32,14 +34,17 @@ mod call;
 mod failure;
 mod fault;
 mod journal;
+mod mint;
 mod protocol;
 mod request;
 
 // The services.
+mod authserver;
 mod discovery;
 mod identitypool;
 mod json_api;
 mod oauth;
+mod secretsmanager;
 mod sts;
 mod userpool;
 
@@ -47,7 +52,9 @@ mod userpool;
 mod clock;
 mod cloud;
 mod digest;
+mod jwk;
 mod jwt;
+mod key_rings;
 mod keys;
 mod principal;
 mod random;
@@ -59,4 +66,8 @@ pub use control::Control;
 pub use emulator::Emulator;
 pub use fault::{Fault, FaultKind};
 pub use journal::Asked;
-pub use world::{Client, Iam, IamUser, IdentityPool, Issuer, Pool, Provider, Role, Trust, User, World, WorldError};
+pub use mint::{Mint, TokenUse};
+pub use world::{
+    AuthorizationServer, Client, ClientAuth, ExpiresIn, Iam, IamUser, IdentityPool, Issuer, Jwk, Metadata, OAuthClient,
+    OidcProvider, Pool, Provider, Role, Secret, SigningAlgorithm, TokenFormat, Trust, User, World, WorldError,
+};

@@ -18,8 +18,12 @@ pub(crate) struct RoleSession {
     pub(crate) role: String,
     pub(crate) name: String,
     pub(crate) source_identity: Option<String>,
+    /// The session's tags, those it inherited included.
+    pub(crate) tags: Map<String, Value>,
     /// Tags that follow the session into the next role.
     pub(crate) transitive_tags: Map<String, Value>,
+    /// Seconds since the epoch.
+    pub(crate) expires: i64,
 }
 
 impl RoleSession {
@@ -39,6 +43,14 @@ impl Principal {
         match self {
             Principal::User { name } => format!("arn:aws:iam::{account}:user/{name}"),
             Principal::Session(session) => session.arn(account),
+        }
+    }
+
+    /// The IAM principal behind it: of a session, the role.
+    pub(crate) fn iam_arn(&self, account: &str) -> String {
+        match self {
+            Principal::User { .. } => self.arn(account),
+            Principal::Session(session) => format!("arn:aws:iam::{account}:role/{}", session.role),
         }
     }
 
@@ -71,7 +83,7 @@ impl Principal {
         if arn == self.arn(account) || arn == format!("arn:aws:iam::{account}:root") {
             return true;
         }
-        self.session().is_some_and(|session| arn == format!("arn:aws:iam::{account}:role/{}", session.role))
+        arn == self.iam_arn(account)
     }
 }
 

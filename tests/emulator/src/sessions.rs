@@ -23,12 +23,12 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Issues credentials for a role session.
-    pub(crate) fn open(&self, session: RoleSession, expires: i64) -> TemporaryKey {
+    pub(crate) fn open(&self, session: RoleSession) -> TemporaryKey {
         let key = TemporaryKey {
             access_key_id: random::access_key_id(),
             secret_access_key: random::secret_access_key(),
             session_token: random::session_token(),
-            expires,
+            expires: session.expires,
             principal: Principal::Session(session),
         };
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,15 +1,21 @@
 //! Trust policies: who may become a role.
 
+use serde_json::{Map, Value};
+
 use crate::principal::Principal;
 use crate::world::{Role, Trust, World};
 
 /// What a web identity token proves, once its signature is checked.
 pub(crate) struct WebIdentity {
-    /// `cognito-identity.amazonaws.com`, or a user pool's issuer without `https://`.
+    /// `cognito-identity.amazonaws.com`, or a provider's issuer without its scheme.
     pub(crate) provider: String,
+    /// The name of the provider in the world's `iam.oidc_providers`.
+    pub(crate) label: String,
     pub(crate) audience: String,
     pub(crate) subject: String,
     pub(crate) amr: Vec<String>,
+    /// Session tags the token brings.
+    pub(crate) tags: Map<String, Value>,
 }
 
 /// Whether `role` trusts `principal`, who sent `external_id`.
@@ -21,17 +27,19 @@ pub(crate) fn aws(world: &World, role: &Role, principal: &Principal, external_id
     })
 }
 
-/// Whether `role` trusts a web identity.
+/// Whether `role` trusts a web identity, and lets it bring its tags.
 pub(crate) fn federated(world: &World, role: &Role, identity: &WebIdentity) -> bool {
     role.trust.iter().any(|trust| {
-        names_provider(world, trust, &identity.provider)
+        names_provider(world, trust, identity)
+            && (identity.tags.is_empty() || trust.tag_session)
             && trust.audience.as_deref() == Some(&identity.audience)
             && trust.amr.as_ref().is_none_or(|wanted| identity.amr.contains(wanted))
             && trust.subject.as_deref().is_none_or(|wanted| wanted == identity.subject)
     })
 }
 
-fn names_provider(world: &World, trust: &Trust, provider: &str) -> bool {
-    let arn = format!("arn:aws:iam::{}:oidc-provider/{provider}", world.account);
-    trust.federated.as_deref().is_some_and(|named| named == provider || named == arn)
+fn names_provider(world: &World, trust: &Trust, identity: &WebIdentity) -> bool {
+    let arn = format!("arn:aws:iam::{}:oidc-provider/{}", world.account, identity.provider);
+    let label = format!("oidc-provider/{}", identity.label);
+    trust.federated.as_deref().is_some_and(|named| named == identity.provider || named == arn || named == label)
 }

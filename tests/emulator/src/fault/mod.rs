@@ -88,7 +88,7 @@ pub enum FaultKind {
         content_type: String,
     },
     /// The operation's throttling answer: 429 at the token endpoint and for documents,
-    /// 400 `TooManyRequestsException` in JSON, 400 `Throttling` at STS.
+    /// 400 `TooManyRequestsException` (Secrets Manager: `ThrottlingException`) in JSON, 400 `Throttling` at STS.
     Throttle {
         /// Value of `Retry-After`, in seconds.
         #[serde(default)]

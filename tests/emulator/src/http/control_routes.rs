@@ -1,6 +1,19 @@
 //! The control interface over HTTP: `/_emulator/…`, the same powers as [`Control`] has in process.
 //!
 //! Answers are JSON; a request that cannot be understood gets 400 and a sentence. Control is not journalled.
+//!
+//! | `POST` | body | answer |
+//! |---|---|---|
+//! | `faults` | see [`Fault`] | |
+//! | `lifetime` | `{"operation", "seconds"}` | |
+//! | `rotate-keys` | `{"pool"}`, a user pool or an authorization server | |
+//! | `clock` | `{"offset_seconds"}` | |
+//! | `secret` | `{"client_id", "secret"}` | |
+//! | `secret-value` | `{"name", "value"}` | |
+//! | `mint-token` | see [`Mint`] | `{"token"}` |
+//! | `merge-identities` | `{"identity_id", "into"?}` | `{"identity_id"}` |
+//!
+//! `GET journal`, `DELETE journal`, `DELETE faults` and `GET health` take nothing.
 
 use bytes::Bytes;
 use http::Response;
@@ -12,6 +25,7 @@ use warp::filters::BoxedFilter;
 
 use crate::control::Control;
 use crate::fault::Fault;
+use crate::mint::Mint;
 
 type Reply = (Response<Bytes>,);
 
@@ -41,6 +55,20 @@ struct Secret {
     secret: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretValue {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merger {
+    identity_id: String,
+    into: Option<String>,
+}
+
 pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
     let faults = command(control, "faults", |control, fault: Fault| {
         control.fault(fault);
@@ -57,6 +85,15 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
     });
     let secret =
         command(control, "secret", |control, order: Secret| control.replace_secret(&order.client_id, &order.secret));
+    let secret_value =
+        command(control, "secret-value", |control, order: SecretValue| control.put_value(&order.name, &order.value));
+    let mint = inquiry(control, "mint-token", |control, order: Mint| {
+        control.mint_token(&order).map(|token| json!({ "token": token }))
+    });
+    let merger = inquiry(control, "merge-identities", |control, order: Merger| {
+        let id = control.merge_identities(&order.identity_id, order.into.as_deref());
+        id.map(|id| json!({ "identity_id": id }))
+    });
     faults
         .or(lifetime)
         .unify()
@@ -65,6 +102,12 @@ pub(super) fn all(control: &Control) -> BoxedFilter<Reply> {
         .or(clock)
         .unify()
         .or(secret)
+        .unify()
+        .or(secret_value)
+        .unify()
+        .or(mint)
+        .unify()
+        .or(merger)
         .unify()
         .or(readings(control))
         .unify()
@@ -93,6 +136,15 @@ fn command<T: DeserializeOwned + 'static>(
     name: &'static str,
     run: fn(&Control, T) -> bool,
 ) -> BoxedFilter<Reply> {
+    inquiry(control, name, move |control, order| run(control, order).then(|| json!({ "ok": true })))
+}
+
+/// The same, answered with what `run` finds.
+fn inquiry<T: DeserializeOwned + 'static>(
+    control: &Control,
+    name: &'static str,
+    run: impl Fn(&Control, T) -> Option<Value> + Clone + Send + Sync + 'static,
+) -> BoxedFilter<Reply> {
     let control = control.clone();
     warp::path("_emulator")
         .and(warp::path(name))
@@ -100,10 +152,10 @@ fn command<T: DeserializeOwned + 'static>(
         .and(warp::post())
         .and(warp::body::bytes())
         .map(move |body: Bytes| match serde_json::from_slice(&body) {
-            Ok(order) => {
-                let found = run(&control, order);
-                if found { done() } else { answer(404, &json!({ "message": "the world has no such thing" })) }
-            }
+            Ok(order) => match run(&control, order) {
+                Some(found) => answer(200, &found),
+                None => answer(404, &json!({ "message": "the world has no such thing" })),
+            },
             Err(error) => answer(400, &json!({ "message": error.to_string() })),
         })
         .boxed()

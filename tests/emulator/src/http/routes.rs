@@ -3,6 +3,9 @@
 //! | path | what |
 //! |---|---|
 //! | `/oauth2/token` | the hosted token endpoint |
+//! | `/as/{name}/token`, `GET /as/{name}/jwks` | an authorization server |
+//! | `GET /.well-known/oauth-authorization-server/as/{name}`, `/as/{name}/.well-known/openid-configuration` | its metadata |
+//! | `GET /outbound/.well-known/jwks.json`, `…/openid-configuration` | documents of the issuer of `GetWebIdentityToken` |
 //! | `GET /{pool}/.well-known/jwks.json`, `…/openid-configuration` | a user pool's documents |
 //! | `GET /.well-known/jwks_uri`, `…/openid-configuration` | the identity service's documents |
 //! | `POST /` | JSON 1.1 with `X-Amz-Target`, otherwise STS |
@@ -21,15 +24,20 @@ use super::control_routes;
 use crate::call::Call;
 use crate::cloud::Cloud;
 use crate::control::Control;
-use crate::protocol::Protocol;
-use crate::request::{Operation, carry_out};
-use crate::{discovery, json_api, oauth, sts};
+use crate::protocol::{Outcome, Protocol};
+use crate::request::{Operation, Request, carry_out};
+use crate::sts::outbound;
+use crate::{authserver, discovery, json_api, oauth, sts};
 
 type Reply = (Response<Bytes>,);
 
 /// All routes; whatever none of them takes is answered here too, so no rejection gets out.
 pub(crate) fn all(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
     token(cloud)
+        .or(authorization_servers(cloud))
+        .unify()
+        .or(outbound_documents(cloud))
+        .unify()
         .or(pool_documents(cloud))
         .unify()
         .or(identity_documents(cloud))
@@ -52,6 +60,58 @@ fn token(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
         .boxed()
 }
 
+/// A document or a token endpoint of the server named in the path.
+fn of_server(
+    cloud: &Arc<Cloud>,
+    path: BoxedFilter<(String,)>,
+    kind: &'static str,
+    protocol: fn(&Call) -> Protocol,
+    operation: fn(&mut Request<'_>, &str) -> Outcome,
+) -> BoxedFilter<Reply> {
+    let cloud = Arc::clone(cloud);
+    path.and(call())
+        .then(move |server: String, call: Call| {
+            let (journalled, protocol) = (format!("as/{server}/{kind}"), protocol(&call));
+            carry_out(Arc::clone(&cloud), call, journalled, protocol, move |r| operation(r, &server))
+        })
+        .boxed()
+}
+
+fn authorization_servers(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
+    let document = |_: &Call| Protocol::Document;
+    let token = warp::path!("as" / String / "token").boxed();
+    let keys = warp::path!("as" / String / "jwks").and(warp::get()).boxed();
+    let oidc = warp::path!("as" / String / ".well-known" / "openid-configuration").and(warp::get()).boxed();
+    let rfc8414 = warp::path!(".well-known" / "oauth-authorization-server" / "as" / String).and(warp::get()).boxed();
+    of_server(cloud, token, "token", Protocol::of_token_request, authserver::token)
+        .or(of_server(cloud, keys, "jwks", document, authserver::keys))
+        .unify()
+        .or(of_server(cloud, oidc, "openid-configuration", document, authserver::oidc))
+        .unify()
+        .or(of_server(cloud, rfc8414, "oauth-authorization-server", document, authserver::rfc8414))
+        .unify()
+        .boxed()
+}
+
+fn outbound_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
+    let keys =
+        warp::path!("outbound" / ".well-known" / "jwks.json").and(document(cloud, "outbound/jwks", outbound::keys));
+    let openid = warp::path!("outbound" / ".well-known" / "openid-configuration").and(document(
+        cloud,
+        "outbound/openid-configuration",
+        outbound::configuration,
+    ));
+    keys.or(openid).unify().boxed()
+}
+
+fn document(cloud: &Arc<Cloud>, name: &'static str, operation: Operation) -> BoxedFilter<Reply> {
+    let cloud = Arc::clone(cloud);
+    warp::get()
+        .and(call())
+        .then(move |call| carry_out(Arc::clone(&cloud), call, name.to_owned(), Protocol::Document, operation))
+        .boxed()
+}
+
 fn pool_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
     let (keys, configuration) = (Arc::clone(cloud), Arc::clone(cloud));
     let jwks = warp::path!(String / ".well-known" / "jwks.json").and(warp::get()).and(call()).then(
@@ -70,15 +130,12 @@ fn pool_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
 }
 
 fn identity_documents(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
-    let document = |name: &'static str, operation: Operation| {
-        let cloud = Arc::clone(cloud);
-        warp::get()
-            .and(call())
-            .then(move |call| carry_out(Arc::clone(&cloud), call, name.to_owned(), Protocol::Document, operation))
-    };
-    let keys = warp::path!(".well-known" / "jwks_uri").and(document("jwks", discovery::identity_keys));
-    let openid = warp::path!(".well-known" / "openid-configuration")
-        .and(document("openid-configuration", discovery::identity_configuration));
+    let keys = warp::path!(".well-known" / "jwks_uri").and(document(cloud, "jwks", discovery::identity_keys));
+    let openid = warp::path!(".well-known" / "openid-configuration").and(document(
+        cloud,
+        "openid-configuration",
+        discovery::identity_configuration,
+    ));
     keys.or(openid).unify().boxed()
 }
 
@@ -92,7 +149,8 @@ fn api(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
             async move {
                 if call.headers.contains_key("x-amz-target") {
                     let name = json_api::operation_name(&call);
-                    return carry_out(cloud, call, name, Protocol::Json, json_api::dispatch).await;
+                    let protocol = Protocol::Json { throttling: json_api::throttling_code(&call) };
+                    return carry_out(cloud, call, name, protocol, json_api::dispatch).await;
                 }
                 let name = sts::operation_name(&call);
                 carry_out(cloud, call, name.clone(), Protocol::Query(name), sts::dispatch).await

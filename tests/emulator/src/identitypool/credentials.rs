@@ -39,9 +39,14 @@ pub(super) fn get_credentials_for_identity(request: &mut Request<'_>) -> Outcome
         role,
         name: "CognitoIdentityCredentials".to_owned(),
         source_identity: None,
+        tags: identity.tags,
         transitive_tags: Map::new(),
+        expires: request.now.saturating_add_unsigned(lifetime),
     };
-    let key = request.cloud.sessions.open(session, request.now.saturating_add_unsigned(lifetime));
+    if !session.tags.is_empty() {
+        request.asked.note("session_tags", session.tags.clone());
+    }
+    let key = request.cloud.sessions.open(session);
     Ok(json!({
         "IdentityId": identity.id,
         "Credentials": {
@@ -70,9 +75,11 @@ fn trusting_role(request: &Request<'_>, identity: &Resolved<'_>, arn: &str) -> R
     let (name, role) = world.role(arn).ok_or_else(misconfigured)?;
     let proof = WebIdentity {
         provider: SERVICE.to_owned(),
+        label: String::new(),
         audience: identity.pool_id.clone(),
         subject: identity.id.clone(),
         amr: identity.amr.clone(),
+        tags: identity.tags.clone(),
     };
     if trust::federated(world, role, &proof) { Ok(name.to_owned()) } else { Err(misconfigured()) }
 }

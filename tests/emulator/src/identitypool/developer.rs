@@ -109,15 +109,14 @@ fn identity(request: &Request<'_>, pool_id: &str, named: Option<&str>, links: &[
     let Some(id) = named else {
         return identities.with_logins(&request.cloud.world.region, pool_id, links).map_err(conflict);
     };
-    if identities.find(id).is_none_or(|identity| identity.pool != pool_id) {
-        return Err(Failure::bad("ResourceNotFoundException", format!("Identity '{id}' not found.")));
-    }
+    let missing = || Failure::bad("ResourceNotFoundException", format!("Identity '{id}' not found."));
+    let id = identities.find(id).filter(|identity| identity.pool == pool_id).ok_or_else(missing)?.id;
     if links.iter().filter_map(|link| identities.owner(pool_id, link)).any(|owner| owner != id) {
         return Err(Failure::bad(
             "DeveloperUserAlreadyRegisteredException",
             "The developer user is already linked to another identity.",
         ));
     }
-    identities.link(id, links.iter().cloned());
-    Ok(id.to_owned())
+    identities.link(&id, links.iter().cloned());
+    Ok(id)
 }

@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::SERVICE;
 use crate::discovery::IDENTITY_ISSUER;
 use crate::failure::Failure;
 use crate::json_api::invalid;
 use crate::jwt::Unverified;
 use crate::request::Request;
-use crate::world::{IdentityPool, Provider};
+use crate::world::{IdentityPool, Provider, World};
 
 /// A login that was proven.
 pub(super) struct Login {
@@ -19,6 +21,8 @@ pub(super) struct Login {
     pub(super) amr: Vec<String>,
     /// `cognito:roles` of the token.
     pub(super) roles: Vec<String>,
+    /// Session tags the token brings.
+    pub(super) tags: Map<String, Value>,
 }
 
 pub(super) enum Kind {
@@ -52,7 +56,7 @@ fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, tok
         return own(request, pool_id, token);
     }
     let world = &request.cloud.world;
-    let providers: Vec<&Provider> = pool.providers.iter().filter(|p| world.login_key(&p.pool) == key).collect();
+    let providers: Vec<&Provider> = pool.providers.iter().filter(|p| is_key_of(world, p, key)).collect();
     let Some(provider) = providers.first() else {
         return Err(refused("Token is not from a supported provider of this identity pool."));
     };
@@ -73,11 +77,19 @@ fn one(request: &Request<'_>, pool_id: &str, pool: &IdentityPool, key: &str, tok
         return Err(wrong("Incorrect token audience."));
     }
     let subject = token.text("sub").ok_or_else(|| wrong("Missing a required claim: sub"))?;
+    let link = format!("{}:{subject}", world.login_key(&provider.pool));
     Ok(Login {
-        kind: Kind::Provider(format!("{key}:{subject}")),
+        kind: Kind::Provider(link),
         amr: vec!["authenticated".into(), key.into(), format!("{key}:CognitoSignIn:{subject}")],
         roles: token.list("cognito:roles"),
+        tags: Map::new(),
     })
+}
+
+/// A pool's own key, or where its issuer is of the updated form also that issuer's: AWS does not say which it takes.
+fn is_key_of(world: &World, provider: &Provider, key: &str) -> bool {
+    let issuer = world.pools.get(&provider.pool).map(|pool| world.issuer(&provider.pool, pool));
+    key == world.login_key(&provider.pool) || issuer.is_some_and(|issuer| issuer.strip_prefix("https://") == Some(key))
 }
 
 /// A token of `GetOpenIdToken` or `GetOpenIdTokenForDeveloperIdentity`.
@@ -94,7 +106,14 @@ fn own(request: &Request<'_>, pool_id: &str, token: &str) -> Result<Login, Failu
         return Err(wrong("Incorrect token audience."));
     }
     let identity = token.text("sub").unwrap_or_default().to_owned();
-    Ok(Login { kind: Kind::Own(identity), amr: token.list("amr"), roles: Vec::new() })
+    Ok(Login { kind: Kind::Own(identity), amr: token.list("amr"), roles: Vec::new(), tags: tags_of(&token) })
+}
+
+/// The principal tags in a token: each a list of one text.
+pub(crate) fn tags_of(token: &Unverified) -> Map<String, Value> {
+    let tags = token.claim("https://aws.amazon.com/tags")["principal_tags"].as_object();
+    let tags = tags.into_iter().flatten();
+    tags.filter_map(|(name, values)| Some((name.clone(), values.get(0)?.clone()))).collect()
 }
 
 fn unexpired(token: &Unverified, now: i64) -> Result<(), Failure> {

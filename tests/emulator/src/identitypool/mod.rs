@@ -11,6 +11,7 @@ mod resolve;
 use crate::request::Operation;
 
 pub(crate) use self::identities::Identities;
+pub(crate) use self::logins::tags_of;
 
 /// The provider name of the identity service itself.
 pub(crate) const SERVICE: &str = "cognito-identity.amazonaws.com";

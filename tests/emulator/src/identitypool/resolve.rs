@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use super::identities::Identity;
 use super::logins::{self, Kind, Login, refused};
 use crate::failure::Failure;
@@ -17,6 +19,8 @@ pub(super) struct Resolved<'a> {
     pub(super) authenticated: bool,
     pub(super) amr: Vec<String>,
     pub(super) roles: Vec<String>,
+    /// Session tags the logins bring.
+    pub(super) tags: Map<String, Value>,
 }
 
 pub(super) fn resolve<'a>(
@@ -35,18 +39,22 @@ pub(super) fn resolve<'a>(
         guest(id, &identity, pool)?;
     }
     let proven = logins::proven(request, &identity.pool, pool, logins)?;
-    adopt(request, id, &identity, &proven)?;
+    if identity.id != id {
+        request.asked.note("merged_into", identity.id.clone());
+    }
+    adopt(request, &identity, &proven)?;
     let mut amr: Vec<String> = proven.iter().flat_map(|login| login.amr.clone()).collect();
     amr.dedup();
     if amr.is_empty() {
         amr.push("unauthenticated".to_owned());
     }
     Ok(Resolved {
-        id: id.to_owned(),
+        id: identity.id,
         pool_id: identity.pool,
         pool,
         authenticated: !logins.is_empty(),
         amr,
+        tags: proven.iter().flat_map(|login| login.tags.clone()).collect(),
         roles: proven.into_iter().flat_map(|login| login.roles).collect(),
     })
 }
@@ -63,17 +71,18 @@ fn guest(id: &str, identity: &Identity, pool: &IdentityPool) -> Result<(), Failu
 }
 
 /// One login at least must be the identity's own; the others are linked to it. A guest takes any free login.
-fn adopt(request: &Request<'_>, id: &str, identity: &Identity, proven: &[Login]) -> Result<(), Failure> {
+fn adopt(request: &Request<'_>, identity: &Identity, proven: &[Login]) -> Result<(), Failure> {
+    let id = identity.id.as_str();
+    let identities = &request.cloud.identities;
     let mut links = Vec::new();
     let mut matched = proven.is_empty();
     for login in proven {
         match &login.kind {
-            Kind::Own(subject) if subject == id => matched = true,
+            Kind::Own(subject) if identities.find(subject).is_some_and(|own| own.id == id) => matched = true,
             Kind::Own(_) => return Err(mismatch()),
             Kind::Provider(link) => links.push(link.clone()),
         }
     }
-    let identities = &request.cloud.identities;
     let owners = || links.iter().filter_map(|link| identities.owner(&identity.pool, link));
     matched |= owners().any(|owner| owner == id) || identity.logins.is_empty();
     if !matched || owners().any(|owner| owner != id) {

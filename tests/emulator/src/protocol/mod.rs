@@ -1,4 +1,4 @@
-//! How a result is put on the wire: four protocols, one rendering each.
+//! How a result is put on the wire: five protocols, one rendering each.
 
 mod xml;
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::call::Call;
 use crate::failure::Failure;
 use crate::random;
 
@@ -16,20 +17,27 @@ pub(crate) type Outcome = Result<Value, Failure>;
 pub(crate) enum Protocol {
     /// The hosted token endpoint: RFC 6749 section 5.
     OAuth,
+    /// Another server's token endpoint: RFC 6749 to the letter. `basic` says the client sent `Authorization`.
+    Token { basic: bool },
     /// A public JSON document (key sets, discovery).
     Document,
-    /// JSON 1.1: `__type` and `x-amzn-errortype`.
-    Json,
+    /// JSON 1.1: `__type` and `x-amzn-errortype`; holds the service's code for throttling.
+    Json { throttling: &'static str },
     /// The query protocol with XML answers; holds the operation's name.
     Query(String),
 }
 
 impl Protocol {
+    pub(crate) fn of_token_request(call: &Call) -> Protocol {
+        Protocol::Token { basic: call.headers.contains_key("authorization") }
+    }
+
     pub(crate) fn render(&self, outcome: &Outcome) -> Response<Bytes> {
         match (self, outcome) {
             (Protocol::OAuth, outcome) => oauth(outcome),
+            (Protocol::Token { basic }, outcome) => token(*basic, outcome),
             (Protocol::Document, outcome) => document(outcome),
-            (Protocol::Json, outcome) => json_1_1(outcome),
+            (Protocol::Json { .. }, outcome) => json_1_1(outcome),
             (Protocol::Query(operation), outcome) => query(operation, outcome),
         }
     }
@@ -37,19 +45,16 @@ impl Protocol {
     /// The refusal a client gets when it asks too often.
     pub(crate) fn throttling(&self) -> Failure {
         match self {
+            Protocol::Token { .. } => Failure::new(429, "temporarily_unavailable", "too many requests"),
             Protocol::OAuth | Protocol::Document => Failure::new(429, "TooManyRequestsException", "Rate exceeded"),
-            Protocol::Json => Failure::bad("TooManyRequestsException", "Rate exceeded"),
+            Protocol::Json { throttling } => Failure::bad(throttling, "Rate exceeded"),
             Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
         }
     }
 }
 
 fn oauth(outcome: &Outcome) -> Response<Bytes> {
-    let (status, body) = match outcome {
-        Ok(body) => (200, body.clone()),
-        Err(f) if f.message.is_empty() => (f.status, json!({ "error": f.code })),
-        Err(f) => (f.status, json!({ "error": f.code, "error_description": f.message })),
-    };
+    let (status, body) = members(outcome);
     let headers = [
         ("content-type", "application/json;charset=UTF-8"),
         ("cache-control", "no-cache, no-store, max-age=0, must-revalidate"),
@@ -57,6 +62,25 @@ fn oauth(outcome: &Outcome) -> Response<Bytes> {
         ("x-amz-cognito-request-id", &random::uuid()),
     ];
     response(status, &headers, body.to_string())
+}
+
+fn token(basic: bool, outcome: &Outcome) -> Response<Bytes> {
+    let (status, body) = members(outcome);
+    let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store"), ("pragma", "no-cache")];
+    match status {
+        401 if basic => headers.push(("www-authenticate", "Basic realm=\"token endpoint\"")),
+        405 => headers.push(("allow", "POST")),
+        _ => {}
+    }
+    response(status, &headers, body.to_string())
+}
+
+fn members(outcome: &Outcome) -> (u16, Value) {
+    match outcome {
+        Ok(body) => (200, body.clone()),
+        Err(f) if f.message.is_empty() => (f.status, json!({ "error": f.code })),
+        Err(f) => (f.status, json!({ "error": f.code, "error_description": f.message })),
+    }
 }
 
 fn document(outcome: &Outcome) -> Response<Bytes> {

@@ -2,7 +2,9 @@
 
 mod assume_role;
 mod caller_identity;
+pub(crate) mod outbound;
 mod parameters;
+mod providers;
 mod session;
 mod tags;
 mod web_identity;
@@ -42,12 +44,23 @@ pub(crate) fn dispatch(request: &mut Request<'_>) -> Outcome {
             let caller = request.authenticate("sts").map_err(Refusal::in_sts)?;
             assume_role::assume_role(request, &parameters, &caller)
         }
+        "GetWebIdentityToken" => {
+            let caller = request.authenticate("sts").map_err(Refusal::in_sts)?;
+            outbound::get_web_identity_token(request, &parameters, &caller)
+        }
         "GetCallerIdentity" => {
             let caller = request.authenticate("sts").map_err(Refusal::in_sts)?;
             caller_identity::get_caller_identity(request, &caller)
         }
         _ => Err(no_operation(action, version)),
     }
+}
+
+fn denied(who: &str, action: &str, resource: &str) -> Failure {
+    Failure::forbidden(
+        "AccessDenied",
+        format!("User: {who} is not authorized to perform: {action} on resource: {resource}"),
+    )
 }
 
 fn no_operation(action: &str, version: &str) -> Failure {

@@ -46,6 +46,9 @@ fn policies(request: &mut Request<'_>, parameters: &Parameters) -> Result<usize,
     }
     let arns: Vec<&str> =
         parameters.list("PolicyArns").into_values().filter_map(|item| item.get("arn").copied()).collect();
+    if arns.iter().any(|arn| !is_policy_arn(arn)) {
+        return Err(Failure::bad("ValidationError", "An ARN in PolicyArns is not valid."));
+    }
     if arns.len() > 10 {
         return Err(super::parameters::invalid("PolicyArns", "", "Member must have length less than or equal to 10"));
     }
@@ -57,6 +60,13 @@ fn policies(request: &mut Request<'_>, parameters: &Parameters) -> Result<usize,
         request.asked.note("policy_arns", arns);
     }
     Ok(size)
+}
+
+/// 20 to 2048 characters: `arn:aws:iam::aws:policy/NAME`, or an account's number in place of the second `aws`.
+fn is_policy_arn(arn: &str) -> bool {
+    let rest = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":policy/"));
+    let owner = |owner: &str| owner == "aws" || (owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()));
+    (20..=2048).contains(&arn.len()) && rest.is_some_and(|(account, name)| owner(account) && !name.is_empty())
 }
 
 /// The lifetime granted: what was asked (default one hour), within the role's maximum.
@@ -72,11 +82,15 @@ pub(super) fn lifetime(request: &Request<'_>, asked: &Asked, role: &Role, operat
 }
 
 /// Opens the session: `Credentials`, `AssumedRoleUser`, and `PackedPolicySize` if something was packed.
-pub(super) fn open(request: &mut Request<'_>, session: RoleSession, lifetime: u64, packed: usize) -> Value {
+pub(super) fn open(request: &mut Request<'_>, mut session: RoleSession, lifetime: u64, packed: usize) -> Value {
+    session.expires = request.now.saturating_add_unsigned(lifetime);
     request.asked.note("granted_seconds", lifetime);
     let user = json!({ "AssumedRoleId": session.id(), "Arn": session.arn(&request.cloud.world.account) });
     let source_identity = session.source_identity.clone();
-    let key = request.cloud.sessions.open(session, request.now.saturating_add_unsigned(lifetime));
+    if !session.tags.is_empty() {
+        request.asked.note("session_tags", session.tags.clone());
+    }
+    let key = request.cloud.sessions.open(session);
     let mut result = json!({
         "Credentials": {
             "AccessKeyId": key.access_key_id,

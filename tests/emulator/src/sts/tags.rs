@@ -7,12 +7,23 @@ use crate::failure::Failure;
 use crate::principal::RoleSession;
 use crate::request::Request;
 
-/// The tags that will follow the session onward, and the characters all tags take.
+/// The tags a session will have.
+pub(super) struct Tags {
+    pub(super) all: Map<String, Value>,
+    /// Those that follow it into the next role.
+    pub(super) transitive: Map<String, Value>,
+    /// The characters the request's own tags take.
+    pub(super) size: usize,
+    /// Whether the request brought any, which takes `sts:TagSession`.
+    pub(super) asked: bool,
+}
+
+/// What the caller sets, over what its own session hands on.
 pub(super) fn read(
     request: &mut Request<'_>,
     parameters: &Parameters,
     from: Option<&RoleSession>,
-) -> Result<(Map<String, Value>, usize), Failure> {
+) -> Result<Tags, Failure> {
     let set = pairs(parameters)?;
     let onward: Vec<&str> =
         parameters.list("TransitiveTagKeys").into_values().filter_map(|item| item.get("").copied()).collect();
@@ -23,24 +34,27 @@ pub(super) fn read(
         request.asked.note("transitive_tag_keys", onward.clone());
     }
     let mut transitive = from.map(|session| session.transitive_tags.clone()).unwrap_or_default();
-    if set.keys().any(|key| transitive.contains_key(key)) {
+    if set.keys().any(|key| transitive.keys().any(|kept| kept.eq_ignore_ascii_case(key))) {
         return Err(Failure::bad(
             "InvalidParameterValue",
             "A tag cannot replace a transitive tag of the calling session.",
         ));
     }
+    let size = set.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    let asked = !set.is_empty() || !onward.is_empty();
+    let mut all = transitive.clone();
+    all.extend(set.clone());
     for key in onward {
         let value = set.get(key);
         let value = value
             .ok_or_else(|| Failure::bad("InvalidParameterValue", "A transitive tag key is not among the tags."))?;
         transitive.insert(key.to_owned(), value.clone());
     }
-    let size = set.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
-    Ok((transitive, size))
+    Ok(Tags { all, transitive, size, asked })
 }
 
 /// At most fifty, keys of 1 to 128 characters that differ (without case), values up to 256.
-fn pairs(parameters: &Parameters) -> Result<Map<String, Value>, Failure> {
+pub(super) fn pairs(parameters: &Parameters) -> Result<Map<String, Value>, Failure> {
     let items = parameters.list("Tags");
     if items.len() > 50 {
         return Err(invalid("Tags", "", "Member must have length less than or equal to 50"));

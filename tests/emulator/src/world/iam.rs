@@ -14,6 +14,9 @@ pub struct Iam {
     /// `[iam.roles.NAME]`, principal `arn:aws:iam::ACCOUNT:role/NAME`.
     #[serde(default)]
     pub roles: BTreeMap<String, Role>,
+    /// `[iam.oidc_providers.NAME]`: issuers whose tokens `AssumeRoleWithWebIdentity` takes.
+    #[serde(default)]
+    pub oidc_providers: BTreeMap<String, OidcProvider>,
 }
 
 /// An IAM user with one long-term access key.
@@ -27,6 +30,21 @@ pub struct IamUser {
     /// `allow`: the actions this user may call (`service:Action`, `service:*` or `*`).
     #[serde(default)]
     pub allow: Vec<String>,
+}
+
+/// An OIDC provider: exactly one of `pool` and `authorization_server` says whose issuer it is.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcProvider {
+    /// `pool`: a user pool id.
+    pub pool: Option<String>,
+    /// `authorization_server`: the name of one.
+    pub authorization_server: Option<String>,
+    /// `client_ids`: the audiences it may speak for.
+    pub client_ids: Vec<String>,
+    /// `rejected_subjects`: subjects it has revoked; their tokens answer `IDPRejectedClaim`.
+    #[serde(default)]
+    pub rejected_subjects: Vec<String>,
 }
 
 /// An IAM role.
@@ -54,7 +72,8 @@ pub struct Trust {
     /// `external_id`: the `ExternalId` an `aws` caller must send.
     pub external_id: Option<String>,
     /// `federated`: `cognito-identity.amazonaws.com`, or a user pool's
-    /// `cognito-idp.REGION.amazonaws.com/POOL` (bare or as an `oidc-provider` ARN).
+    /// `cognito-idp.REGION.amazonaws.com/POOL` (bare or as an `oidc-provider` ARN), or `oidc-provider/NAME` for
+    /// one of `iam.oidc_providers`.
     pub federated: Option<String>,
     /// `audience`: the `aud` the web identity must carry (required with `federated`).
     pub audience: Option<String>,
@@ -62,6 +81,9 @@ pub struct Trust {
     pub amr: Option<String>,
     /// `subject`: the exact `sub` the web identity must carry.
     pub subject: Option<String>,
+    /// `tag_session`: whether a `federated` identity may bring tags (`sts:TagSession`); not by default.
+    #[serde(default)]
+    pub tag_session: bool,
 }
 
 fn one_hour() -> u64 {

@@ -3,28 +3,37 @@
 //! ```toml
 //! region  = "eu-west-1"      # the only region signatures and pools may name
 //! account = "111122223333"   # twelve digits
+//! outbound_federation = true # whether `GetWebIdentityToken` works; the default
 //!
 //! [iam.users.NAME]           # see `IamUser`
 //! [iam.roles.NAME]           # see `Role`
 //! [pools."REGION_ID"]        # see `Pool`
 //! [identity_pools."REGION:GUID"]   # see `IdentityPool`
+//! [authorization_servers.NAME]     # see `AuthorizationServer`
+//! [secrets.NAME]             # see `Secret`
 //! ```
 //!
 //! Unknown keys are refused, and every mistake the checks find is reported in one run.
 
+mod authorization_server;
 mod check;
 mod error;
 mod iam;
 mod identity_pool;
+mod secret;
 mod user_pool;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use self::authorization_server::{
+    AuthorizationServer, ClientAuth, ExpiresIn, Jwk, Metadata, OAuthClient, SigningAlgorithm, TokenFormat,
+};
 pub use self::error::WorldError;
-pub use self::iam::{Iam, IamUser, Role, Trust};
+pub use self::iam::{Iam, IamUser, OidcProvider, Role, Trust};
 pub use self::identity_pool::{IdentityPool, Provider};
+pub use self::secret::Secret;
 pub use self::user_pool::{Client, Issuer, Pool, User};
 
 /// Everything that exists when the emulator starts.
@@ -44,6 +53,15 @@ pub struct World {
     /// `identity_pools`: Cognito identity pools by identity pool id.
     #[serde(default)]
     pub identity_pools: BTreeMap<String, IdentityPool>,
+    /// `authorization_servers`: OAuth 2.0 servers that are not Cognito, by name.
+    #[serde(default)]
+    pub authorization_servers: BTreeMap<String, AuthorizationServer>,
+    /// `secrets`: secrets of Secrets Manager by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// `outbound_federation`: whether the account may issue JWTs about itself (`GetWebIdentityToken`).
+    #[serde(default = "yes")]
+    pub outbound_federation: bool,
 }
 
 impl World {
@@ -106,4 +124,8 @@ impl World {
     pub(crate) fn login_key(&self, pool_id: &str) -> String {
         format!("cognito-idp.{}.amazonaws.com/{pool_id}", self.region)
     }
+}
+
+fn yes() -> bool {
+    true
 }

@@ -6,20 +6,20 @@ use crate::signer::broker;
 use crate::user_pool::sign_in;
 use crate::wire::{Answer, Fixture, M2M, M2M_SECRET, POOL, claims, names};
 
-const IDENTITY_POOL: &str = "eu-west-1:11112222-3333-4444-5555-666677778888";
-const LOGIN: &str = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345";
-const OWN: &str = "cognito-identity.amazonaws.com";
+pub(crate) const IDENTITY_POOL: &str = "eu-west-1:11112222-3333-4444-5555-666677778888";
+pub(crate) const LOGIN: &str = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345";
+pub(crate) const OWN: &str = "cognito-identity.amazonaws.com";
 
-async fn ask(emulator: &Fixture, operation: &str, body: &Value) -> Answer {
+pub(crate) async fn ask(emulator: &Fixture, operation: &str, body: &Value) -> Answer {
     emulator.call(&format!("AWSCognitoIdentityService.{operation}"), body).await
 }
 
-async fn get_id(emulator: &Fixture, logins: &Value) -> Answer {
+pub(crate) async fn get_id(emulator: &Fixture, logins: &Value) -> Answer {
     ask(emulator, "GetId", &json!({ "IdentityPoolId": IDENTITY_POOL, "Logins": logins })).await
 }
 
 /// Asserts a `NotAuthorizedException` with this beginning.
-fn refused(answer: &Answer, message: &str) {
+pub(crate) fn refused(answer: &Answer, message: &str) {
     assert_eq!((answer.status, &answer.json()["__type"]), (400, &json!("NotAuthorizedException")), "{}", answer.body);
     let sent = answer.json()["message"].as_str().unwrap().to_owned();
     assert!(sent.starts_with(message), "{sent}");

@@ -5,11 +5,11 @@ use serde_json::json;
 use crate::signer::{Keys, broker};
 use crate::wire::{Answer, Fixture, M2M, M2M_SECRET};
 
-fn assume(role: &str, more: &str) -> String {
+pub(crate) fn assume(role: &str, more: &str) -> String {
     format!("Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2F{role}&RoleSessionName=s-1{more}")
 }
 
-fn refused(answer: &Answer, status: u16, code: &str) {
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.element("Code")), (status, code), "{}", answer.body);
     assert!(answer.body.starts_with("<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"));
     assert_eq!(answer.header("content-type"), Some("text/xml"));

@@ -40,6 +40,14 @@ impl Fixture {
         self.emulator.url()
     }
 
+    pub(crate) fn authorization_server(&self, name: &str) -> String {
+        self.emulator.authorization_server(name)
+    }
+
+    pub(crate) fn outbound_issuer(&self) -> String {
+        self.emulator.outbound_issuer()
+    }
+
     pub(crate) fn authority(&self) -> String {
         self.url().replace("http://", "")
     }

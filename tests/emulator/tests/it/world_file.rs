@@ -38,9 +38,21 @@ fn one_mistake_each() {
         ("refresh_token_rotation = true", "", "refresh_token_rotation"),
         ("alias = \"robot@example.com\"", "alias = \"robot\"", "alias"),
         ("groups = []", "challenge = \"RIDDLE\"", "challenge"),
+        ("\"rfc8414\", \"oidc\"", "\"oidc\", \"oidc\"", "twice"),
+        ("[authorization_servers.partner]", "[authorization_servers.\"a b\"]", "a name is"),
+        ("clients.\"partner-acme\"]", "clients.7robotexampleclient]", "exists twice"),
+        ("auth = \"federated\"\nsubject", "auth = \"federated\"\nsecrets = [\"x\"]\nsubject", "secrets"),
+        ("secrets = [\"forever-secret-0123456789\"]", "secrets = []", "secrets"),
+        ("crv = \"P-256\"", "crv = \"P-384\"", "jwks[1]"),
+        ("x = \"DN98", "d = \"DN98", "unknown field"),
+        ("client_ids = [\"sts.amazonaws.com\"]", "client_ids = []", "client_ids"),
+        ("authorization_server = \"partner\"", "pool = \"eu-west-1_nobody\"", "does not exist"),
+        ("oidc-provider/partner", "oidc-provider/nobody", "names an OIDC provider"),
+        ("pending = \"the partner's next secret\"", "pending = \"\"", "a value is empty"),
+        ("binary = true\ncurrent = \"", "binary = true\ncurrent = \"-", "base64"),
     ] {
         assert!(GOOD.contains(from), "{from}");
-        let found = mistakes(|text| text.replace(from, to));
+        let found = mistakes(|text| text.replacen(from, to, 1));
         assert!(found.len() == 1 && found[0].contains(word), "{to}: {found:?}");
     }
 }

@@ -1,10 +1,12 @@
 //! What the document's shape cannot say: patterns, ranges and references.
 
+mod authorization_server;
+mod secret;
 mod user_pool;
 
 use std::collections::HashSet;
 
-use super::{IdentityPool, Role, Trust, World, WorldError};
+use super::{IdentityPool, OidcProvider, Role, Trust, World, WorldError};
 
 /// The mistakes found so far; `unless` records one when the condition fails.
 #[derive(Default)]
@@ -24,12 +26,17 @@ pub(super) fn all(world: &World) -> Result<(), WorldError> {
     found.unless(world.account.len() == 12 && digits(&world.account), || "account is not twelve digits".to_owned());
     users(world, &mut found);
     for (name, role) in &world.iam.roles {
-        one_role(name, role, &mut found);
+        one_role(world, name, role, &mut found);
+    }
+    for (name, provider) in &world.iam.oidc_providers {
+        oidc_provider(world, name, provider, &mut found);
     }
     user_pool::pools(world, &mut found);
     for (id, pool) in &world.identity_pools {
         identity_pool(world, id, pool, &mut found);
     }
+    authorization_server::servers(world, &mut found);
+    secret::secrets(world, &mut found);
     if found.0.is_empty() { Ok(()) } else { Err(WorldError::new(found.0)) }
 }
 
@@ -50,30 +57,48 @@ fn users(world: &World, found: &mut Mistakes) {
     }
 }
 
-fn one_role(name: &str, role: &Role, found: &mut Mistakes) {
+fn one_role(world: &World, name: &str, role: &Role, found: &mut Mistakes) {
     let at = format!("iam.roles.{name}");
     found.unless((3600..=43_200).contains(&role.max_session_duration), || {
         format!("{at}.max_session_duration must be 3600 to 43200 seconds")
     });
     actions(&at, &role.allow, found);
     for (index, trust) in role.trust.iter().enumerate() {
-        one_trust(&format!("{at}.trust[{index}]"), trust, found);
+        one_trust(world, &format!("{at}.trust[{index}]"), trust, found);
     }
 }
 
-fn one_trust(at: &str, trust: &Trust, found: &mut Mistakes) {
+fn one_trust(world: &World, at: &str, trust: &Trust, found: &mut Mistakes) {
     match (&trust.aws, &trust.federated) {
         (Some(arn), None) => {
             found.unless(arn.starts_with("arn:aws:"), || format!("{at}.aws is not an ARN"));
-            let odd = trust.audience.is_some() || trust.amr.is_some() || trust.subject.is_some();
-            found.unless(!odd, || format!("{at}: audience, amr and subject belong to federated"));
+            let odd = trust.audience.is_some() || trust.amr.is_some() || trust.subject.is_some() || trust.tag_session;
+            found.unless(!odd, || format!("{at}: audience, amr, subject and tag_session belong to federated"));
         }
-        (None, Some(_)) => {
+        (None, Some(named)) => {
+            let label = named.strip_prefix("oidc-provider/");
+            found.unless(label.is_none_or(|label| world.iam.oidc_providers.contains_key(label)), || {
+                format!("{at}.federated names an OIDC provider that does not exist")
+            });
             found.unless(trust.audience.is_some(), || format!("{at}.audience is required with federated"));
             found.unless(trust.external_id.is_none(), || format!("{at}.external_id belongs to aws"));
         }
         _ => found.unless(false, || format!("{at} must have exactly one of aws and federated")),
     }
+}
+
+fn oidc_provider(world: &World, name: &str, provider: &OidcProvider, found: &mut Mistakes) {
+    let at = format!("iam.oidc_providers.{name}");
+    match (&provider.pool, &provider.authorization_server) {
+        (Some(pool), None) => {
+            found.unless(world.pools.contains_key(pool), || format!("{at}.pool names a pool that does not exist"));
+        }
+        (None, Some(server)) => found.unless(world.authorization_servers.contains_key(server), || {
+            format!("{at}.authorization_server names one that does not exist")
+        }),
+        _ => found.unless(false, || format!("{at} must have exactly one of pool and authorization_server")),
+    }
+    found.unless(!provider.client_ids.is_empty(), || format!("{at}.client_ids is empty"));
 }
 
 fn actions(at: &str, allow: &[String], found: &mut Mistakes) {
