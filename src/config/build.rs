@@ -16,7 +16,7 @@ use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{Bearer, Inputs};
 use crate::secret::Secret;
 use crate::source::keyring::{Place, Remote};
-use crate::source::machine_user::Which;
+use crate::source::machine_user::{Flow, Which};
 use crate::source::template::Template;
 use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, token_endpoint};
 
@@ -210,11 +210,17 @@ fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {
     };
     let password = place(&table.password)?;
     Some(TokenSource::MachineUser(machine_user::Config {
+        user_pool: table.user_pool.0.id,
         region: table.user_pool.0.region,
         client_id: table.client_id,
         client_secret,
         username: table.username,
         password,
+        flow: match table.flow {
+            document::SignIn::UserPassword => Flow::UserPassword,
+            document::SignIn::AdminUserPassword => Flow::AdminUserPassword,
+            document::SignIn::UserSrp => Flow::UserSrp,
+        },
         hand_out: match table.hand_out {
             HandOut::Id => Which::Id,
             HandOut::Access => Which::Access,

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 pub use credentials::{AssumeRole, CredentialsSource, CredentialsTable, IdentityPool, Login};
 pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
-pub use tokens::{CognitoToken, CognitoUserToken, HandOut, TokenSource, TokenTable};
+pub use tokens::{CognitoToken, CognitoUserToken, HandOut, SignIn, TokenSource, TokenTable};
 
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;

@@ -1,22 +1,33 @@
-//! A machine user of a Cognito user pool: InitiateAuth with `USER_PASSWORD_AUTH`.
+//! A machine user of a Cognito user pool: it signs in once, then its tokens are renewed by the refresh token.
 //!
-//! The operation is not signed. Where the app client has a secret, `SECRET_HASH` is the Base64 of
-//! HMAC-SHA256(key = secret, message = username || client id). A challenge needs a person, so it is a failure here.
+//! Where the app client has a secret, a request carries `SECRET_HASH`, the Base64 of HMAC-SHA256(key = secret, message = user ||
+//! client id). The user is the name sent for signing in, and the name that Cognito uses within for everything after it. A
+//! challenge needs a person, so it is a failure here.
+//!
+//! The refresh token is kept in memory and nowhere else. One that is refused is forgotten, and the user signs in again in the same
+//! fetch; one that could not be tried is kept.
 
-use std::sync::Arc;
+mod refresh;
+mod sign_in;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::types::AuthenticationResultType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::aws::{self, Sdk};
+use self::refresh::Operation;
+use super::aws::{Identity, Sdk};
 use super::bearer::{self, Grant};
-use super::keyring::{Keyring, Place};
+use super::jwt::Claims;
+use super::keyring::{Keyring, Keys, Place};
 use super::{Ask, BearerToken, Failure, FailureKind, Source};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::lease::Issued;
 
 const WHAT: &str = "Amazon Cognito user pools";
@@ -24,7 +35,9 @@ const WHAT: &str = "Amazon Cognito user pools";
 /// One user, signing in through one app client.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The pool's region.
+    /// The pool's id.
+    pub user_pool: String,
+    /// Its region.
     pub region: String,
     /// The app client's id.
     pub client_id: String,
@@ -34,8 +47,32 @@ pub struct Config {
     pub username: String,
     /// The user's password.
     pub password: Place,
+    /// How the user signs in.
+    pub flow: Flow,
     /// Which of the tokens is handed out.
     pub hand_out: Which,
+}
+
+/// How the user signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// InitiateAuth with the password.
+    UserPassword,
+    /// AdminInitiateAuth with the password, signed by the broker's own identity.
+    AdminUserPassword,
+    /// InitiateAuth with a proof of the password.
+    UserSrp,
+}
+
+impl Flow {
+    /// The name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserPassword => "user-password",
+            Self::AdminUserPassword => "admin-user-password",
+            Self::UserSrp => "user-srp",
+        }
+    }
 }
 
 /// Which of the tokens is handed out.
@@ -50,57 +87,70 @@ pub enum Which {
 /// The source.
 pub struct MachineUser {
     config: Config,
+    identity: Identity,
     sdk: Arc<Sdk>,
     clock: Clock,
-    keyring: Keyring,
+    password: Keys,
+    secrets: Keys,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+/// What renews the tokens of a user who has signed in.
+struct Session {
+    refresh_token: SecretString,
+    /// The user as Cognito calls it.
+    user: String,
+    /// What renewed it last.
+    by: Operation,
 }
 
 impl MachineUser {
-    /// Signs in with `config`.
-    pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
-        Self { config, sdk, clock, keyring }
+    /// Signs in with `config`; `identity` signs what has to be signed.
+    pub fn new(config: Config, identity: Identity, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
+        let password = Keys::new(vec![config.password.clone()], keyring.clone());
+        let secrets = Keys::new(config.client_secret.clone(), keyring);
+        Self { config, identity, sdk, clock, password, secrets, session: Mutex::default() }
     }
-}
 
-#[expect(clippy::disallowed_methods, reason = "the secret is the key of the hash")]
-fn secret_hash(secret: &SecretString, username: &str, client_id: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-    STANDARD.encode(hmac::sign(&key, format!("{username}{client_id}").as_bytes()))
-}
+    async fn client(&self) -> Client {
+        Client::new(&self.sdk.unsigned(&self.config.region).await)
+    }
 
-#[async_trait]
-impl Source<BearerToken> for MachineUser {
-    #[expect(clippy::disallowed_methods, reason = "the password is a parameter of the operation")]
-    async fn fetch(&self, _: &Ask) -> Result<Issued<BearerToken>, Failure> {
-        let config = &self.config;
-        let password = self.keyring.obtain(&config.password).await?;
-        let client_secret = match config.client_secret.first() {
-            Some(secret) => Some(self.keyring.obtain(secret).await?),
-            None => None,
-        };
-        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.sdk.unsigned(&config.region).await);
-        let mut request = client
-            .initiate_auth()
-            .auth_flow(AuthFlowType::UserPasswordAuth)
-            .client_id(&config.client_id)
-            .auth_parameters("USERNAME", &config.username)
-            .auth_parameters("PASSWORD", password.expose_secret());
-        if let Some(secret) = &client_secret {
-            request = request.auth_parameters("SECRET_HASH", secret_hash(secret, &config.username, &config.client_id));
+    /// Makes `attempt` with the app client's secret, or its two, or none where it has none.
+    async fn with_secret<F, A>(&self, attempt: F) -> Result<Issued<BearerToken>, Failure>
+    where
+        F: Fn(Option<SecretString>) -> A + Sync,
+        A: Future<Output = Result<Issued<BearerToken>, Failure>> + Send,
+    {
+        if self.config.client_secret.is_empty() {
+            return attempt(None).await;
         }
-        let sent_at = self.clock.now();
-        let output = request.send().await.map_err(|error| aws::failure(WHAT, "InitiateAuth", &error))?;
-        if let Some(challenge) = output.challenge_name() {
-            return Err(challenged(&config.username, challenge.as_str()));
-        }
-        let missing = || {
-            Failure::new(
-                FailureKind::Malformed,
-                format!("{WHAT} (InitiateAuth) answered without the token asked for; it is asked again"),
-            )
-        };
-        let result = output.authentication_result().ok_or_else(missing)?;
-        let token = match config.hand_out {
+        self.secrets.attempt(|secret| attempt(Some(secret))).await
+    }
+
+    /// `parameters`, and the hash that proves the app client's secret for `user`.
+    fn authenticated<const COUNT: usize>(
+        &self,
+        secret: Option<&SecretString>,
+        user: &str,
+        parameters: [(&str, &str); COUNT],
+    ) -> HashMap<String, String> {
+        let hash = secret.map(|secret| ("SECRET_HASH".to_owned(), secret_hash(secret, user, &self.config.client_id)));
+        parameters.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).chain(hash).collect()
+    }
+
+    /// Keeps the refresh token of what `operation` answered, then hands out the token asked for. `session` is the one that asked.
+    fn accept(
+        &self,
+        operation: &str,
+        result: Option<&AuthenticationResultType>,
+        session: Session,
+        sent_at: Moment,
+    ) -> Result<Issued<BearerToken>, Failure> {
+        let missing = || malformed(operation, "without the token asked for");
+        let result = result.ok_or_else(missing)?;
+        *self.session() = session.renewed(result).map(Arc::new);
+        let token = match self.config.hand_out {
             Which::Id => result.id_token(),
             Which::Access => result.access_token(),
         };
@@ -112,25 +162,61 @@ impl Source<BearerToken> for MachineUser {
         };
         bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
     }
+
+    fn session(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn challenged(username: &str, challenge: &str) -> Failure {
-    let is_name = challenge.len() <= 64 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let challenge = if is_name { challenge } else { "a challenge" };
-    let remedy = match challenge {
-        "NEW_PASSWORD_REQUIRED" => "set a permanent password for it",
-        "SOFTWARE_TOKEN_MFA" | "SMS_MFA" | "EMAIL_OTP" | "MFA_SETUP" | "SELECT_MFA_TYPE" => {
-            "turn multi-factor authentication off for it"
+impl Session {
+    /// Of a `user` who has no refresh token yet.
+    fn new(user: &str) -> Self {
+        Self { refresh_token: SecretString::default(), user: user.to_owned(), by: Operation::GetTokens }
+    }
+
+    /// The session that goes on after `result`, if it can be renewed.
+    #[expect(clippy::disallowed_methods, reason = "a session without a refresh token is none")]
+    fn renewed(self, result: &AuthenticationResultType) -> Option<Self> {
+        let named = result.access_token().and_then(Claims::of).and_then(|claims| claims.username);
+        let refresh_token = result.refresh_token().map_or(self.refresh_token, SecretString::from);
+        let user = named.unwrap_or(self.user);
+        (!refresh_token.expose_secret().is_empty()).then_some(Self { refresh_token, user, by: self.by })
+    }
+}
+
+#[async_trait]
+impl Source<BearerToken> for MachineUser {
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
+        let session = self.session().clone();
+        if let Some(session) = session
+            && let Some(outcome) = self.refresh(&session).await
+        {
+            return outcome;
         }
-        _ => "give it a flow that needs no person",
-    };
-    let message = format!("the machine user {username} is asked for {challenge}, which needs a person: {remedy}");
-    Failure::new(FailureKind::Misconfigured, message)
+        self.sign_in(ask).await
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the secret is the key of the hash")]
+fn secret_hash(secret: &SecretString, username: &str, client_id: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    STANDARD.encode(hmac::sign(&key, format!("{username}{client_id}").as_bytes()))
+}
+
+fn malformed(operation: &str, fault: &str) -> Failure {
+    Failure::new(FailureKind::Malformed, format!("{WHAT} ({operation}) answered {fault}; it is asked again"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn result(access: Option<&str>, refresh: Option<&str>) -> AuthenticationResultType {
+        AuthenticationResultType::builder()
+            .set_access_token(access.map(ToOwned::to_owned))
+            .set_refresh_token(refresh.map(ToOwned::to_owned))
+            .build()
+    }
 
     #[test]
     fn the_secret_hash_is_cognitos() {
@@ -140,8 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_says_what_to_do() {
-        let failure = challenged("robot", "NEW_PASSWORD_REQUIRED");
-        assert!(failure.kind.is_terminal() && failure.message.contains("permanent password"), "{failure}");
+    #[expect(clippy::disallowed_methods, reason = "the test looks at it")]
+    fn a_session_goes_on_with_the_newest_refresh_token_and_the_name_cognito_uses() {
+        let jwt = format!("e30.{}.c2ln", STANDARD.encode(r#"{"username":"0f4e-internal!!"}"#).trim_end_matches('='));
+        let first = Session::new("robot@example.com").renewed(&result(Some(&jwt), Some("r1"))).unwrap();
+        assert_eq!((first.user.as_str(), first.refresh_token.expose_secret()), ("0f4e-internal!!", "r1"));
+        let kept = first.renewed(&result(Some("opaque"), None)).unwrap();
+        assert_eq!((kept.user.as_str(), kept.refresh_token.expose_secret()), ("0f4e-internal!!", "r1"));
+        let rotated = kept.renewed(&result(None, Some("r2"))).unwrap();
+        assert_eq!(rotated.refresh_token.expose_secret(), "r2");
+        assert!(Session::new("robot").renewed(&result(Some(&jwt), None)).is_none(), "nothing to renew it with");
     }
 }
