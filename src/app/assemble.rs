@@ -86,7 +86,9 @@ impl<'a> Assembly<'a> {
                 Arc::new(TokenEndpoint::new(config, self.upstream.clone(), clock, keyring))
             }
             TokenSource::ClientToken(config) => Arc::new(ClientToken::new(config, sdk, clock, keyring)),
-            TokenSource::MachineUser(config) => Arc::new(MachineUser::new(config, sdk, clock, keyring)),
+            TokenSource::MachineUser(config) => {
+                Arc::new(MachineUser::new(config, self.identity(None)?, sdk, clock, keyring))
+            }
             TokenSource::IdentityToken { token, identity } => {
                 Arc::new(IdentityToken::new(token, sdk, self.identity(identity.as_deref())?, clock))
             }

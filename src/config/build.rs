@@ -19,7 +19,7 @@ use crate::refresh::schedule::{Freshness, Keep};
 use crate::rotation::app_client;
 use crate::secret::Secret;
 use crate::source::keyring::{Place, Remote};
-use crate::source::machine_user::Which;
+use crate::source::machine_user::{Flow, Which};
 use crate::source::{aws, client_token, identity_token, machine_user, token_endpoint};
 
 /// AWS SDKs come back long before expiry; what is handed to them lives at least this much longer where the lifetime allows.
@@ -166,11 +166,17 @@ fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {
     };
     let password = place(&table.password)?;
     Some(TokenSource::MachineUser(machine_user::Config {
+        user_pool: table.user_pool.0.id,
         region: table.user_pool.0.region,
         client_id: table.client_id,
         client_secret,
         username: table.username,
         password,
+        flow: match table.flow {
+            document::SignIn::UserPassword => Flow::UserPassword,
+            document::SignIn::AdminUserPassword => Flow::AdminUserPassword,
+            document::SignIn::UserSrp => Flow::UserSrp,
+        },
         hand_out: match table.hand_out {
             HandOut::Id => Which::Id,
             HandOut::Access => Which::Access,

@@ -93,7 +93,7 @@ pub enum TokenSource {
     TokenEndpoint(token_endpoint::Config),
     /// GetClientToken.
     ClientToken(client_token::Config),
-    /// InitiateAuth.
+    /// A user who signs in.
     MachineUser(machine_user::Config),
     /// GetWebIdentityToken.
     IdentityToken {

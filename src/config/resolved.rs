@@ -69,8 +69,11 @@ impl fmt::Display for Token {
                 let kind = format!("{:?}", config.hand_out).to_lowercase();
                 write!(
                     f,
-                    "cognito-user, {kind} token of {}, client {}, password in {}",
-                    config.username, config.client_id, config.password
+                    "cognito-user, {kind} token of {} by {}, client {}, password in {}",
+                    config.username,
+                    config.flow.as_str(),
+                    config.client_id,
+                    config.password
                 )?;
             }
         }

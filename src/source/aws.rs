@@ -269,6 +269,9 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
         "AccessDenied" | "AccessDeniedException" => {
             (Denied, "allow the action for the broker's identity, and let the role's trust policy name it")
         }
+        "RefreshTokenReuseException" => {
+            (Denied, "the refresh token was replaced by another one; the machine user signs in again")
+        }
         "ForbiddenException" => (Denied, "a web application firewall of the user pool blocks the broker"),
         "UserNotFoundException" => (Denied, "there is no such user; check username"),
         "UserNotConfirmedException" | "PasswordResetRequiredException" => {
@@ -310,6 +313,15 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
         }
         "UserLambdaValidationException" | "UnexpectedLambdaException" | "InvalidLambdaResponseException" => {
             (Misconfigured, "a trigger of the user pool fails; look at its log")
+        }
+        "UnknownOperationException" | "InvalidAction" | "NotImplemented" => {
+            (Misconfigured, "the endpoint does not know the operation; check it")
+        }
+        "FeatureUnavailableInTierException" => {
+            (Misconfigured, "the plan of the user pool does not include it; change the plan or the flow")
+        }
+        "MFAMethodNotFoundException" | "SoftwareTokenMFANotFoundException" => {
+            (Misconfigured, "the user pool asks for a second factor; turn multi-factor authentication off for the user")
         }
         "InvalidUserPoolConfigurationException" => {
             (Misconfigured, "the user pool's configuration is not valid for this flow")

@@ -1,6 +1,6 @@
 //! Reading the claims of a token we merely carry. Nothing is verified here: the token came over TLS from the server that
-//! issued it, and whoever receives it verifies it. Only `exp` and `scope` are looked at, to know how long to keep it and to
-//! tell callers what was granted.
+//! issued it, and whoever receives it verifies it. Only `exp`, `scope` and `username` are looked at, to know how long to
+//! keep it, to tell callers what was granted, and to renew it in the name its issuer uses.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +15,8 @@ pub struct Claims {
     exp: Option<f64>,
     /// The scopes granted, space separated.
     pub scope: Option<String>,
+    /// What Cognito calls the user of an access token.
+    pub username: Option<String>,
 }
 
 impl Claims {

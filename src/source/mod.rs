@@ -16,6 +16,7 @@ pub mod keyring;
 pub mod machine_user;
 pub mod remote_secret;
 pub mod session_policy;
+pub mod srp;
 pub mod subject;
 pub mod template;
 pub mod token_endpoint;

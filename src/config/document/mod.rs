@@ -26,7 +26,7 @@ pub use credentials::{
     WebIdentity, WebIdentityToken,
 };
 pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
-pub use tokens::{CognitoToken, CognitoUserToken, HandOut, StsAlgorithm, StsToken, TokenSource, TokenTable};
+pub use tokens::{CognitoToken, CognitoUserToken, HandOut, SignIn, StsAlgorithm, StsToken, TokenSource, TokenTable};
 
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;

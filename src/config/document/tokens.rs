@@ -86,10 +86,8 @@ pub enum SignIn {
     #[default]
     UserPassword,
     /// AdminInitiateAuth with ADMIN_USER_PASSWORD_AUTH.
-    #[schemars(extend("x-unbuilt" = "the flow admin-user-password"))]
     AdminUserPassword,
     /// InitiateAuth with USER_SRP_AUTH.
-    #[schemars(extend("x-unbuilt" = "the flow user-srp"))]
     UserSrp,
 }
 
