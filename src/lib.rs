@@ -10,7 +10,9 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
-//!                      └──► source ─────► upstream ──► Cognito, STS, identity pools
+//!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, issuers
+//!                      │                           ▲ key sets
+//!                      └──► verify      is an inbound JWT one of an issuer's? → Verified | Refused
 //! ```
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
@@ -30,3 +32,4 @@ pub mod policy;
 pub mod refresh;
 pub mod secret;
 pub mod source;
+pub mod verify;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("clock", &[]),
     ("environment", &[]),
     ("file", &[]),
@@ -14,8 +14,9 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("source", &["clock", "environment", "lease", "secret"]),
     ("policy", &["clock", "secret"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
-    ("http", &["clock", "environment", "policy", "refresh", "source"]),
-    ("config", &["file", "http", "policy", "refresh", "secret", "source"]),
+    ("verify", &["clock", "lease", "refresh", "source"]),
+    ("http", &["clock", "environment", "policy", "refresh", "source", "verify"]),
+    ("config", &["file", "http", "policy", "refresh", "secret", "source", "verify"]),
     ("ops", &["environment"]),
     ("cli", &["app", "config", "http", "ops", "secret"]),
 ];
