@@ -1,7 +1,9 @@
-//! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration;
+//! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration,
+//! [`issuers`] those that hold keys;
 //! [`lifecycle`] opens the listeners, serves and drains.
 
 mod assemble;
+mod issuers;
 mod lifecycle;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::problem::Findings;
 use super::rules::{login_provider, name_of};
 use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
-use super::{Config, Credentials, CredentialsSource, Login, Server, Token, TokenSource};
+use super::{Config, Credentials, CredentialsSource, Issuer, IssuerKeys, Login, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{Bearer, Inputs};
@@ -19,6 +19,7 @@ use crate::source::keyring::{Place, Remote};
 use crate::source::machine_user::Which;
 use crate::source::template::Template;
 use crate::source::{assume_role, aws, client_token, identity_pool, machine_user, token_endpoint};
+use crate::verify;
 
 /// AWS SDKs come back long before expiry; what is handed to them lives at least this much longer where the lifetime allows.
 const LIFE_LEFT_FOR_SDKS: Duration = Duration::from_secs(30 * 60);
@@ -54,6 +55,7 @@ impl Build<'_> {
             tokens,
             credentials,
             callers: callers.into_values().collect(),
+            issuers: self.entries("issuers", |_, _, table| issuer(table)),
         }
     }
 
@@ -201,6 +203,29 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     });
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
     directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid }
+}
+
+fn issuer(table: document::IssuerTable) -> Option<Issuer> {
+    let kind = match (&table.user_pool, table.token_use) {
+        (Some(_), None | Some(HandOut::Access)) => verify::Kind::CognitoAccess,
+        (Some(_), Some(HandOut::Id)) => verify::Kind::CognitoId,
+        (None, _) => verify::Kind::Generic,
+    };
+    let (issuers, keys) = match (table.user_pool, table.issuer, table.jwks_uri) {
+        (Some(Read(pool)), ..) => (pool.issuers().to_vec(), IssuerKeys::UserPool { id: pool.id, region: pool.region }),
+        (None, Some(Read(issuer)), Some(Read(jwks_uri))) => (vec![issuer.spelled], IssuerKeys::At(jwks_uri.0)),
+        (None, Some(Read(issuer)), None) => (vec![issuer.spelled], IssuerKeys::Discovered(issuer.url)),
+        (None, None, _) => return None,
+    };
+    let asked = verify::Config {
+        issuers,
+        kind,
+        clients: table.clients,
+        audience: table.audience,
+        scopes: table.scopes.into_iter().map(|scope| scope.0.0).collect(),
+        leeway: table.leeway.map_or(Duration::ZERO, |read| read.0),
+    };
+    Some(Issuer { asked, keys })
 }
 
 fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {

@@ -9,6 +9,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod issuers;
 mod later;
 mod tokens;
 
@@ -21,7 +22,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use credentials::{AssumeRole, CredentialsSource, CredentialsTable, IdentityPool, Login};
-pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
+pub use issuers::IssuerTable;
+pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
 pub use tokens::{CognitoToken, CognitoUserToken, HandOut, TokenSource, TokenTable};
 
 use super::text::{FileMode, Read, Region};
@@ -46,7 +48,6 @@ pub struct Document {
     /// The local processes that may ask, by name.
     pub callers: BTreeMap<String, CallerTable>,
     /// Authorities whose inbound JWTs the broker verifies, by name.
-    #[schemars(extend("x-unbuilt" = "inbound verification"))]
     pub issuers: BTreeMap<String, IssuerTable>,
     /// An EC2 instance metadata (IMDSv2) look-alike.
     #[schemars(extend("x-unbuilt" = "the IMDS listener"))]
