@@ -132,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::environment::Environment;
+    use crate::lease::Lease;
 
     fn ed25519(id: Option<&str>, x: char) -> Value {
         let mut jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": format!("{}A", x.to_string().repeat(42)) });
@@ -169,11 +170,41 @@ mod tests {
         assert!(set.key(None).is_none() && set.key(Some("b")).is_none() && set.key(Some("a")).is_some());
     }
 
+    /// Metadata that names these keys.
+    struct Names(Option<&'static str>);
+
+    #[async_trait]
+    impl Stage<Metadata> for Names {
+        async fn held(&self, _: &Ask) -> Result<Arc<Lease<Metadata>>, Failure> {
+            let jwks_uri = self.0.map(|uri| Url::parse(uri).unwrap());
+            let metadata = Metadata { issuer: "https://login.example".to_owned(), token_endpoint: None, jwks_uri };
+            let now = Clock::system().now();
+            Ok(Arc::new(Lease::new(Issued::new(metadata, now, now.plus(LIFETIME)), now)))
+        }
+
+        async fn newer(&self, _: &Ask, _: &Lease<Metadata>) -> Option<Arc<Lease<Metadata>>> {
+            None
+        }
+    }
+
+    fn publication(place: Place) -> Publication {
+        let upstream = Upstream::new(&Environment::default()).unwrap();
+        Publication::new("https://login.example".to_owned(), place, upstream, Clock::system())
+    }
+
+    #[tokio::test]
+    async fn the_address_is_that_of_the_configuration_or_of_the_metadata() {
+        let url = async |place| publication(place).url(&Ask::default()).await;
+        let at = Url::parse("https://login.example/keys").unwrap();
+        assert_eq!(url(Place::At(at.clone())).await.unwrap(), at);
+        assert_eq!(url(Place::Named(Arc::new(Names(Some("https://login.example/keys"))))).await.unwrap(), at);
+        let failure = url(Place::Named(Arc::new(Names(None)))).await.unwrap_err();
+        assert!(failure.kind == FailureKind::Misconfigured && failure.message.contains("jwks_uri"), "{failure}");
+    }
+
     #[test]
     fn each_status_is_somebodys_fault() {
-        let upstream = Upstream::new(&Environment::default()).unwrap();
-        let place = Place::At(Url::parse("https://login.example/keys").unwrap());
-        let publication = Publication::new("https://login.example".to_owned(), place, upstream, Clock::system());
+        let publication = publication(Place::At(Url::parse("https://login.example/keys").unwrap()));
         for (status, kind) in [
             (200, FailureKind::Malformed),
             (302, FailureKind::Misconfigured),

@@ -374,6 +374,28 @@ async fn keys_survive_an_issuer_out_of_reach_for_a_day_and_no_longer() {
     assert_eq!(outcome(&issuer, &token).await, "keys_unavailable");
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_keys_and_known_ones_need_no_waiting() {
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let (issuer, published) = issuer(generic(), vec![old.jwk()]);
+    let good = claims(&json!({}));
+    published.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let start = issuer.clock.now();
+    let refused = issuer.verify(&old.token("EdDSA", &good)).await.unwrap_err();
+    assert!(matches!(&refused, Refused::KeysUnavailable(failure) if failure.timed_out), "{refused}");
+    assert_eq!(issuer.clock.now().since(start), PATIENCE);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(outcome(&issuer, &old.token("EdDSA", &good)).await, "accepted", "the fetch went on");
+
+    let (unknown, start) = (new.token("EdDSA", &good), issuer.clock.now());
+    let (unknown, known) = tokio::join!(outcome(&issuer, &unknown), async {
+        tokio::task::yield_now().await;
+        let known = outcome(&issuer, &old.token("EdDSA", &good)).await;
+        (known, issuer.clock.now().since(start))
+    });
+    assert_eq!((unknown, known), ("keys_unavailable", ("accepted", Duration::ZERO)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 

@@ -142,6 +142,7 @@ pub struct Published {
     pub keys: Mutex<Vec<Value>>,
     pub fetches: AtomicUsize,
     pub down: AtomicBool,
+    pub hangs: AtomicBool,
     clock: Clock,
 }
 
@@ -149,6 +150,9 @@ pub struct Published {
 impl Source<KeySet> for Published {
     async fn fetch(&self, _: &Ask) -> Result<Issued<KeySet>, Failure> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
         if self.down.load(Ordering::SeqCst) {
             return Err(Failure::new(FailureKind::Unavailable, "the key set cannot be had"));
         }
@@ -171,6 +175,7 @@ pub fn issuer(config: Config, keys: Vec<Value>) -> (Issuer, Arc<Published>) {
         keys: Mutex::new(keys),
         fetches: AtomicUsize::new(0),
         down: AtomicBool::new(false),
+        hangs: AtomicBool::new(false),
         clock: clock.clone(),
     });
     let freshness = Freshness { ahead: 0.0, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
