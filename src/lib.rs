@@ -10,9 +10,10 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
-//!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools
-//!                      │      ▲ a token with it
-//!                      └─ rotation         a new client secret, step by step
+//!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, OAuth 2.0 servers, issuers
+//!                      │      ▲ a token with it    ▲ key sets
+//!                      ├──► verify      is an inbound JWT one of an issuer's? → Verified | Refused
+//!                      └──► rotation    a new client secret, step by step
 //! ```
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
@@ -33,3 +34,4 @@ pub mod refresh;
 pub mod rotation;
 pub mod secret;
 pub mod source;
+pub mod verify;

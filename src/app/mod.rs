@@ -1,7 +1,9 @@
-//! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration;
-//! [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the daemon.
+//! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration, [`issuers`]
+//! those that hold keys; [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the
+//! daemon.
 
 mod assemble;
+mod issuers;
 mod lifecycle;
 mod rotation;
 

@@ -50,7 +50,8 @@ fn table(document: &Value, colours: bool) -> String {
         "{:<28} {:<12} {:>8} {:>8} {:>8} {:>9} {:>8}\n",
         "NAME", "STATE", "REFRESH", "EXPIRES", "HITS", "UPSTREAM", "AVOIDED"
     );
-    let all = ["tokens", "credentials"].iter().flat_map(|kind| document[*kind].as_array().into_iter().flatten());
+    let all =
+        ["tokens", "credentials", "issuers"].iter().flat_map(|kind| document[*kind].as_array().into_iter().flatten());
     for row in all {
         let variation = [&row["caller"], &row["scope"]]
             .into_iter()
@@ -110,9 +111,11 @@ mod tests {
             "tokens": [{ "name": "tokens.billing", "scope": "billing/read", "state": "degraded", "refresh_due_in": 0, "expires_in": 600, "hits": 3, "stale": 2,
                          "upstream_requests": 1, "upstream_avoided": 4, "last_error": { "kind": "unavailable", "message": "down" } }],
             "credentials": [{ "name": "credentials.orders", "state": "empty" }],
+            "issuers": [{ "name": "issuers.users", "state": "fresh" }],
         });
         let table = table(&document, false);
         assert!(table.contains("up 2h01m") && table.contains("unavailable: down"), "{table}");
+        assert!(table.contains("issuers.users"), "{table}");
         let row = table.lines().find(|line| line.starts_with("tokens.billing (billing/read)")).unwrap();
         assert_eq!(row.split_whitespace().skip(2).collect::<Vec<_>>(), ["degraded", "0s", "10m", "5", "1", "4"]);
         assert!(!table.contains('\u{1b}'));

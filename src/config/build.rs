@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use super::document::{self, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
 use super::problem::Findings;
 use super::rules::name_of;
-use super::text::{Text as _, UserPoolId};
+use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
-use super::{Config, Server, Token, TokenSource};
+use super::{Config, Issuer, IssuerKeys, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
@@ -21,6 +21,7 @@ use crate::secret::Secret;
 use crate::source::keyring::{Place, Remote};
 use crate::source::machine_user::{Flow, Which};
 use crate::source::{aws, client_token, identity_token, machine_user, token_endpoint};
+use crate::verify;
 
 /// AWS SDKs come back long before expiry; what is handed to them lives at least this much longer where the lifetime allows.
 const LIFE_LEFT_FOR_SDKS: Duration = Duration::from_secs(30 * 60);
@@ -57,6 +58,7 @@ impl Build<'_> {
             tokens,
             credentials,
             callers: callers.into_values().collect(),
+            issuers: self.entries("issuers", |_, _, table| issuer(table)),
         }
     }
 
@@ -157,6 +159,29 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     });
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
     directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid }
+}
+
+fn issuer(table: document::IssuerTable) -> Option<Issuer> {
+    let kind = match (&table.user_pool, table.token_use) {
+        (Some(_), None | Some(HandOut::Access)) => verify::Kind::CognitoAccess,
+        (Some(_), Some(HandOut::Id)) => verify::Kind::CognitoId,
+        (None, _) => verify::Kind::Generic,
+    };
+    let (issuers, keys) = match (table.user_pool, table.issuer, table.jwks_uri) {
+        (Some(Read(pool)), ..) => (pool.issuers().to_vec(), IssuerKeys::UserPool { id: pool.id, region: pool.region }),
+        (None, Some(Read(issuer)), Some(Read(jwks_uri))) => (vec![issuer.spelled], IssuerKeys::At(jwks_uri.0)),
+        (None, Some(Read(issuer)), None) => (vec![issuer.spelled], IssuerKeys::Discovered(issuer.url)),
+        (None, None, _) => return None,
+    };
+    let asked = verify::Config {
+        issuers,
+        kind,
+        clients: table.clients,
+        audience: table.audience,
+        scopes: table.scopes.into_iter().map(|scope| scope.0.0).collect(),
+        leeway: table.leeway.map_or(Duration::ZERO, |read| read.0),
+    };
+    Some(Issuer { asked, keys })
 }
 
 fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {

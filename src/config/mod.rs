@@ -18,6 +18,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use url::Url;
+
 pub use crate::source::upstream::is_loopback;
 use problem::Findings;
 pub use problem::Problems;
@@ -34,6 +36,7 @@ use crate::source::keyring::Place;
 use crate::source::{
     assume_role, aws, client_token, identity_pool, identity_token, machine_user, token_endpoint, web_identity,
 };
+use crate::verify;
 
 /// Where the configuration is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/credbroker/credbroker.toml";
@@ -56,6 +59,8 @@ pub struct Config {
     pub credentials: BTreeMap<String, Credentials>,
     /// `callers.NAME`.
     pub callers: Vec<directory::Entry>,
+    /// `issuers.NAME`.
+    pub issuers: BTreeMap<String, Issuer>,
 }
 
 /// Where callers come in.
@@ -197,6 +202,31 @@ pub enum Login {
     },
     /// Those of a user we vouch for.
     Developer(identity_pool::DeveloperUser),
+}
+
+/// An authority whose inbound tokens are verified.
+#[derive(Debug)]
+pub struct Issuer {
+    /// What is asked of its tokens.
+    pub asked: verify::Config,
+    /// Where its keys are.
+    pub keys: IssuerKeys,
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug)]
+pub enum IssuerKeys {
+    /// At a user pool.
+    UserPool {
+        /// Its id.
+        id: String,
+        /// Its region.
+        region: String,
+    },
+    /// At this address.
+    At(Url),
+    /// Where the metadata says of the issuer with this address.
+    Discovered(Url),
 }
 
 impl Config {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
+use super::{Config, Credentials, CredentialsSource, Issuer, IssuerKeys, Login, Token, TokenSource, WebToken};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
 use crate::source::keyring::Place;
+use crate::verify::Kind;
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,6 +31,9 @@ impl fmt::Display for Config {
         }
         for caller in &self.callers {
             row(f, &format!("callers.{}", caller.name), &caller.to_string())?;
+        }
+        for (name, issuer) in &self.issuers {
+            row(f, &format!("issuers.{name}"), &issuer.to_string())?;
         }
         Ok(())
     }
@@ -115,6 +119,32 @@ impl fmt::Display for Credentials {
                 }
             }
         }
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.asked.kind {
+            Kind::CognitoAccess => "access tokens",
+            Kind::CognitoId => "ID tokens",
+            Kind::Generic => "tokens",
+        };
+        write!(f, "{kind} of {}, keys ", self.asked.issuers.join(" or "))?;
+        match &self.keys {
+            IssuerKeys::UserPool { id, .. } => write!(f, "of user pool {id}")?,
+            IssuerKeys::At(url) => write!(f, "at {url}")?,
+            IssuerKeys::Discovered(_) => f.write_str("where its metadata says")?,
+        }
+        for (word, accepted) in [("clients", &self.asked.clients), ("audience", &self.asked.audience)] {
+            let all = if accepted.is_empty() { "any".to_owned() } else { accepted.join(" ") };
+            if word == "clients" || self.asked.kind == Kind::Generic {
+                write!(f, ", {word} {all}")?;
+            }
+        }
+        if !self.asked.scopes.is_empty() {
+            write!(f, ", scopes {}", self.asked.scopes.join(" "))?;
+        }
+        write!(f, ", leeway {}", period(self.asked.leeway))
     }
 }
 

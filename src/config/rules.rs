@@ -17,6 +17,8 @@ const SESSION: std::ops::RangeInclusive<Duration> = Duration::from_secs(900)..=D
 
 /// What STS grants (GetWebIdentityToken, `DurationSeconds`).
 const IDENTITY_TOKEN: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3_600);
+/// Clocks that differ by more are wrong; a leeway to bridge that would make every token live longer.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 /// Applies the rules to `tree` and adds to `found`.
 pub fn check(tree: &Node, found: &mut Findings) {
@@ -30,6 +32,9 @@ pub fn check(tree: &Node, found: &mut Findings) {
     }
     for entry in rules.entries("callers") {
         rules.factors(entry);
+    }
+    for entry in rules.entries("issuers") {
+        rules.issuer(&entry.key);
     }
     rules.ambiguous();
     rules.cycles();
@@ -221,6 +226,33 @@ impl<'a> Rules<'a> {
             _ => return,
         };
         self.report(path, &message);
+    }
+
+    fn issuer(&mut self, name: &str) {
+        let path = |key| ["issuers", name, key];
+        let has = |rules: &Self, key| match rules.sound(&path(key)).map(|node| &node.kind) {
+            Some(Kind::List(items)) => !items.is_empty(),
+            other => other.is_some(),
+        };
+        let leeway = self.text(&path("leeway")).and_then(|text| Duration::read(text).ok());
+        if leeway.is_some_and(|leeway| leeway > LONGEST_LEEWAY) {
+            self.report(
+                &path("leeway"),
+                "a leeway is at most 5m: every token would live so much longer; correct the clocks instead",
+            );
+        }
+        if has(self, "user_pool") && has(self, "audience") {
+            self.report(
+                &path("audience"),
+                "a user pool's tokens name the client they were issued to, and no audience; name it in `clients`",
+            );
+        }
+        if self.text(&path("token_use")) == Some("id") && has(self, "scopes") {
+            self.report(
+                &path("scopes"),
+                "an ID token has no scopes, so none would be accepted; take them out, or set token_use = \"access\"",
+            );
+        }
     }
 
     fn factors(&mut self, caller: &Member) {

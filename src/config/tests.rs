@@ -37,8 +37,17 @@ keep = "always"
 from = "identity-pool"
 identity_pool = "eu-west-1:11112222-3333-4444-5555-666677778888"
 login = "tokens.robot"
+[issuers.users]
+user_pool = "eu-west-1_AbCd12345"
+clients = ["4f3"]
+audience = []
+scopes = ["billing/read"]
+leeway = "30s"
+[issuers.partner]
+issuer = "https://login.partner.example"
+audience = ["https://api.example.com"]
 [callers.orders]
-allow = ["tokens.billing", "credentials.orders"]
+allow = ["tokens.billing", "credentials.orders", "issuers.users"]
 token = { file = "/run/credbroker/callers/orders" }
 uid = "orders"
 "#;
@@ -72,6 +81,34 @@ fn a_good_document_becomes_a_config() {
     assert!(config.credentials["orders"].inputs.caller, "orders is built on middle, whose session names the caller");
     assert!(!config.credentials["uploads"].inputs.caller);
     assert_eq!(config.credentials["orders"].freshness.keep, crate::refresh::schedule::Keep::Always);
+}
+
+#[test]
+fn issuers_are_known_by_the_letter_of_their_names() {
+    use verify::Kind;
+    let issuer = |extra: &str, name: &str| {
+        let mut config = Config::parse(Path::new("c.toml"), &format!("{GOOD}{extra}")).unwrap();
+        config.issuers.remove(name).unwrap()
+    };
+    let users = issuer("", "users");
+    assert_eq!(
+        users.asked.issuers,
+        [
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345",
+            "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345"
+        ]
+    );
+    assert_eq!((users.asked.kind, users.asked.leeway), (Kind::CognitoAccess, Duration::from_secs(30)));
+    let partner = issuer("", "partner");
+    assert_eq!((partner.asked.kind, partner.asked.leeway), (Kind::Generic, Duration::ZERO));
+    assert_eq!(partner.asked.issuers, ["https://login.partner.example"], "no slash is added");
+    assert!(matches!(partner.keys, IssuerKeys::Discovered(url) if url.as_str() == "https://login.partner.example/"));
+    let slashed = "[issuers.s]\nissuer = \"https://LOGIN.example/\"\njwks_uri = \"http://127.0.0.1:1/keys\"\n";
+    let slashed = issuer(slashed, "s");
+    assert_eq!(slashed.asked.issuers, ["https://LOGIN.example/"]);
+    assert!(matches!(slashed.keys, IssuerKeys::At(url) if url.as_str() == "http://127.0.0.1:1/keys"));
+    let id = issuer("[issuers.id]\nuser_pool = \"eu-west-1_AbCd12345\"\ntoken_use = \"id\"\n", "id");
+    assert_eq!(id.asked.kind, Kind::CognitoId);
 }
 
 #[test]
@@ -216,6 +253,21 @@ fn each_rule_has_its_words() {
             "[tokens.t]\nfrom = \"cognito\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nclient_secret = { file = \"/a\" }\ndomain = \"https://u:hunter2@x\"\n",
             "without user or password",
         ),
+        ("[issuers.i]\nclients = [\"c\"]\n", "exactly one of `user_pool`, `issuer` is given, found 0"),
+        ("[issuers.i]\nuser_pool = \"eu-west-1_A\"\nissuer = \"https://x.example\"\n", "exactly one of"),
+        ("[issuers.i]\nuser_pool = \"eu-west-1_A\"\njwks_uri = \"https://x.example\"\n", "goes with `issuer` only"),
+        ("[issuers.i]\nissuer = \"https://x.example\"\ntoken_use = \"id\"\n", "goes with `user_pool` only"),
+        ("[issuers.i]\nuser_pool = \"eu-west-1_A\"\ntoken_use = \"refresh\"\n", "`access`"),
+        ("[issuers.i]\nuser_pool = \"eu-west-1_A\"\naudience = [\"x\"]\n", "name it in `clients`"),
+        (
+            "[issuers.i]\nuser_pool = \"eu-west-1_A\"\ntoken_use = \"id\"\nscopes = [\"x\"]\n",
+            "an ID token has no scopes",
+        ),
+        ("[issuers.i]\nuser_pool = \"eu-west-1_A\"\nleeway = \"1h\"\n", "at most 5m"),
+        ("[issuers.i]\nissuer = \"http://x.example\"\n", "plain http is accepted for loopback only"),
+        ("[issuers.i]\nissuer = \" https://x.example\"\n", "without spaces"),
+        ("[issuers.i]\nissuer = \"https://x.example?a=b\"\n", "without a query"),
+        ("[issuers.i]\nissuer = \"https://x.example\"\njwks_uri = \"http://x.example/k\"\n", "issuers.i.jwks_uri: "),
     ] {
         let found = problem_of(extra);
         assert!(found.contains(part), "{found}\nexpected … {part}");
@@ -272,6 +324,9 @@ fn the_resolved_table_names_places_and_no_secret() {
         "as credentials.middle",
         "session {caller}",
         "1h of it bridges an outage of 30m",
+        "access tokens of https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345 or",
+        "keys of user pool eu-west-1_AbCd12345, clients 4f3, scopes billing/read, leeway 30s",
+        "keys where its metadata says, clients any, audience https://api.example.com, leeway 0s",
     ] {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }

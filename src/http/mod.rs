@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
+use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
@@ -41,6 +42,8 @@ pub struct Surface {
     pub store: Store,
     /// What of it is always kept: each entry and the variation of it.
     pub kept: Vec<(Grant, Ask)>,
+    /// Whose inbound tokens are verified.
+    pub issuers: Arc<Issuers>,
     /// Who may ask.
     pub callers: Arc<Directory>,
     /// The time.

@@ -1,4 +1,4 @@
-//! `GET /v1/status`: every token, credentials and listener; for callers only. Never a secret, never a token.
+//! `GET /v1/status`: every token, credentials, issuer and listener; for callers only. Never a secret, never a token.
 //!
 //! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
 //! sees it all the same: names and states are no secrets among callers.
@@ -18,6 +18,7 @@ use crate::refresh::entry::Snapshot;
 use crate::refresh::schedule::Keep;
 use crate::refresh::{Crowd, Report};
 use crate::source::Ask;
+use crate::verify::Keys;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
 
@@ -47,6 +48,7 @@ fn document(surface: &Surface) -> Value {
         "tokens": rows(store.token_reports()),
         "credentials": rows(store.credentials_reports()),
         "own_identity": rows(vec![store.own_report()]),
+        "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
     })
 }
 
@@ -110,6 +112,18 @@ fn crowd_row(surface: &Surface, report: &Report, crowd: Crowd) -> Value {
     row["subjects"] = json!(crowd.held);
     row["most_subjects"] = json!(crowd.most);
     count(&mut row, crowd.counts);
+    row
+}
+
+/// The row of an issuer: that of its key set, and which keys are in it.
+fn issuer(surface: &Surface, keys: &Keys) -> Value {
+    let held = keys.report.variations.first().map(|(_, held)| held.clone()).unwrap_or_default();
+    let mut row = row(surface, &keys.report, &Ask::default(), &held);
+    let (ids, fetched_at) = keys.held.clone().unzip();
+    row["key_ids"] = json!(ids.unwrap_or_default());
+    if let Some(fetched_at) = fetched_at {
+        row["fetched_at"] = json!(rfc3339(surface.clock.wall_at(fetched_at)));
+    }
     row
 }
 

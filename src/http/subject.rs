@@ -9,9 +9,13 @@ use super::Surface;
 use super::reply::Trouble;
 use crate::source::Subject;
 use crate::source::jwt::Claims;
+use crate::verify::Refused;
 
 /// No credentials live longer (AssumeRoleWithWebIdentity), so nothing depends on a token that claims to.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Keys that could not be had are worth another request after this.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The subject of `token`, verified by `issuer`. Where no issuer is named whoever issues the credentials verifies the token, and
 /// only its end of life is looked at here.
@@ -20,10 +24,30 @@ const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 /// [`Trouble::BadSubject`] if it is refused; as the source of the issuer's keys failed else.
 pub async fn verified(surface: &Surface, issuer: Option<&str>, token: SecretString) -> Result<Arc<Subject>, Trouble> {
     let subject = match issuer {
-        Some(_) => return Err(Trouble::BadSubject("nobody here verifies it yet".to_owned())),
+        Some(name) => by_issuer(surface, name, token).await?,
         None => unverified(surface, token)?,
     };
     Ok(Arc::new(subject))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a token is verified by looking at it")]
+async fn by_issuer(surface: &Surface, name: &str, token: SecretString) -> Result<Subject, Trouble> {
+    let full = format!("issuers.{name}");
+    let issuer = surface.issuers.named(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let verified = issuer.verify(token.expose_secret()).await.map_err(|refused| match refused {
+        Refused::KeysUnavailable(failure) => Trouble::Failed {
+            name: full,
+            retry_after: failure.retry_after.unwrap_or(RETRY),
+            failure: Arc::new(failure),
+        },
+        refused => Trouble::BadSubject(refused.to_string()),
+    })?;
+    // A leeway may have let a token in that has just ended.
+    if verified.expiry <= surface.clock.now() {
+        return Err(Trouble::BadSubject(Refused::Expired.to_string()));
+    }
+    let user = verified.subject.map(|subject| (verified.issuer, subject));
+    Ok(Subject::new(token, verified.expiry, user))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the end of life of a token stands inside it")]

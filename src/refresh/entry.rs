@@ -134,6 +134,12 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.slots().get(&self.key(ask)).is_some_and(|slot| slot.inspect(|cell| cell.lease(now).is_some()))
     }
 
+    /// What is held at the moment of the one variation of an entry without inputs. Nothing is asked for.
+    pub fn at_hand(&self) -> Option<Arc<Lease<T>>> {
+        let now = self.clock.now();
+        self.slots().get(&Ask::default()).and_then(|slot| slot.inspect(|cell| cell.lease(now)))
+    }
+
     /// What it looks like from outside.
     pub fn report(&self) -> Report {
         let now = self.clock.now();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("clock", &[]),
     ("environment", &[]),
     ("file", &[]),
@@ -15,8 +15,9 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("policy", &["clock", "secret"]),
     ("rotation", &["clock", "file", "secret", "source"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
-    ("http", &["clock", "environment", "policy", "refresh", "source"]),
-    ("config", &["file", "http", "policy", "refresh", "rotation", "secret", "source"]),
+    ("verify", &["clock", "lease", "refresh", "source"]),
+    ("http", &["clock", "environment", "policy", "refresh", "source", "verify"]),
+    ("config", &["file", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
     ("cli", &["app", "config", "http", "ops", "secret"]),
 ];

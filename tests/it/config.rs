@@ -148,10 +148,10 @@ async fn a_listener_that_others_can_reach_is_refused() {
 async fn what_is_not_built_yet_is_refused_by_name() {
     limited(async {
         let site = Site::open().await;
-        let issuer = "[issuers.users]\nuser_pool = \"eu-west-1_AbCd12345\"\ntoken_use = \"access\"\n";
-        let ended = site.launch(&format!("{}{issuer}", billing_for_orders())).fails().await;
+        let cache = "[shared_cache]\nurl = \"rediss://cache.example\"\nkey = { file = \"DIR/cache.key\" }\n";
+        let ended = site.launch(&format!("{}{cache}", billing_for_orders())).fails().await;
         assert_eq!(ended.code, Some(2));
-        assert!(ended.stderr.contains("issuers") && ended.stderr.contains("not built yet"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("shared_cache") && ended.stderr.contains("not built yet"), "{}", ended.stderr);
     })
     .await;
 }

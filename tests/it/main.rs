@@ -39,6 +39,8 @@ mod leaks;
 mod limits;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod verifying;
 
 // What developers are promised.
 #[cfg(test)]

@@ -1,38 +1,12 @@
 //! Tables of later versions: their grammar is known, so that they are refused by name.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{HandOut, SecretPlace};
-use crate::config::text::{FileMode, LoopbackAddress, Read, Region, Scope, UpstreamUrl, UserPoolId};
-
-/// An authority whose inbound JWTs the broker verifies.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IssuerTable {
-    /// A Cognito user pool …
-    pub user_pool: Option<Read<UserPoolId>>,
-    /// … or any issuer, by its URL.
-    pub issuer: Option<Read<UpstreamUrl>>,
-    /// Its key set; by discovery otherwise.
-    pub jwks_uri: Option<Read<UpstreamUrl>>,
-    /// Cognito: which kind of token.
-    pub token_use: Option<HandOut>,
-    /// The clients whose tokens are accepted.
-    #[serde(default)]
-    pub clients: Vec<String>,
-    /// The audiences that are accepted.
-    #[serde(default)]
-    pub audience: Vec<String>,
-    /// The scopes that are all required.
-    #[serde(default)]
-    pub scopes: Vec<Read<Scope>>,
-    /// By how much clocks may differ.
-    pub leeway: Option<Read<Duration>>,
-}
+use super::SecretPlace;
+use crate::config::text::{FileMode, LoopbackAddress, Read, Region, UpstreamUrl};
 
 /// An IMDSv2 look-alike.
 #[derive(Debug, Deserialize, JsonSchema)]

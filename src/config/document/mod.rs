@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod issuers;
 mod later;
 mod tokens;
 
@@ -25,7 +26,8 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
-pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
+pub use issuers::IssuerTable;
+pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
 pub use tokens::{CognitoToken, CognitoUserToken, HandOut, SignIn, StsAlgorithm, StsToken, TokenSource, TokenTable};
 
 use super::text::{FileMode, Read, Region};
@@ -50,7 +52,6 @@ pub struct Document {
     /// The local processes that may ask, by name.
     pub callers: BTreeMap<String, CallerTable>,
     /// Authorities whose inbound JWTs the broker verifies, by name.
-    #[schemars(extend("x-unbuilt" = "inbound verification"))]
     pub issuers: BTreeMap<String, IssuerTable>,
     /// An EC2 instance metadata (IMDSv2) look-alike.
     #[schemars(extend("x-unbuilt" = "the IMDS listener"))]

@@ -36,6 +36,28 @@ impl Text for UpstreamUrl {
     }
 }
 
+/// An issuer: an upstream address that is also a name, and kept as it is spelled. `https://a` and `https://a/` are two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerUrl {
+    /// The address.
+    pub url: Url,
+    /// The name.
+    pub spelled: String,
+}
+
+impl Text for IssuerUrl {
+    const FORMAT: &'static str = "issuer-url";
+    const EXPECTED: &'static str = "an https URL, or an http URL on loopback";
+
+    fn read(text: &str) -> Result<Self, String> {
+        // What a URL parser passes over would still be part of the name.
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("as the issuer's tokens spell it, without spaces".to_owned());
+        }
+        UpstreamUrl::read(text).map(|url| Self { url: url.0, spelled: text.to_owned() })
+    }
+}
+
 /// A user pool's domain: a prefix, a full custom domain, or a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Domain {

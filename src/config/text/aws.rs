@@ -33,6 +33,14 @@ pub struct UserPoolId {
     pub region: String,
 }
 
+impl UserPoolId {
+    /// How its tokens spell their issuer: the original form, and the one of pools in several regions.
+    pub fn issuers(&self) -> [String; 2] {
+        ["cognito-idp", "issuer-cognito-idp"]
+            .map(|service| format!("https://{service}.{}.amazonaws.com/{}", self.region, self.id))
+    }
+}
+
 impl Text for UserPoolId {
     const FORMAT: &'static str = "user-pool-id";
     const EXPECTED: &'static str = "a user pool id such as \"eu-west-1_AbCd12345\"";

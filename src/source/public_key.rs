@@ -1,0 +1,249 @@
+//! Public keys that verify signatures: one JSON Web Key (RFC 7517, 7518, 8037) becomes one [`PublicKey`], which knows the
+//! algorithms it may be used with. A token that asks for another is refused, whatever else is right with it.
+//!
+//! RSA from 2048 bits (RS and PS), P-256 (ES256), P-384 (ES384) and Ed25519 (EdDSA). `alg`, where given, narrows an RSA key to
+//! that one. What is for encryption, secret, too small or not known here is no key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
+use serde::Deserialize;
+
+/// The sizes of RSA moduli in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+
+/// A signature algorithm of JWS (RFC 7518 section 3.1, RFC 8037) with a public key. There is no other here: neither "none"
+/// nor HMAC can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}
+
+const RSA: &[Algorithm] =
+    &[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512];
+
+impl Algorithm {
+    /// The algorithm called `name` in `alg`, if it is one of these.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            // RFC 9864 names the curve.
+            "EdDSA" | "Ed25519" => Self::EdDsa,
+            _ => return None,
+        })
+    }
+}
+
+/// A public key, with its id and what it may be used with.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    /// Its `kid`.
+    pub id: Option<String>,
+    algorithms: Vec<Algorithm>,
+    material: Material,
+}
+
+#[derive(Clone, Debug)]
+enum Material {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Point(Vec<u8>),
+}
+
+/// The members of a JSON Web Key that are looked at.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl PublicKey {
+    /// Reads a JSON Web Key. `None` if it is not a key that verifies signatures here.
+    pub fn read(jwk: &serde_json::Value) -> Option<Self> {
+        let jwk = Jwk::deserialize(jwk).ok()?;
+        let for_signatures = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
+        let may_verify = jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
+        let (family, material) = jwk.material()?;
+        let algorithms = match jwk.alg.as_deref() {
+            None => family.to_vec(),
+            Some(name) => vec![Algorithm::named(name).filter(|one| family.contains(one))?],
+        };
+        (for_signatures && may_verify).then_some(Self { id: jwk.kid, algorithms, material })
+    }
+
+    /// May it be used with `algorithm`?
+    pub fn allows(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    /// Is `signature` this key's, by `algorithm`, of `message`? Never where the key does not allow the algorithm.
+    pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.allows(algorithm) {
+            return false;
+        }
+        match &self.material {
+            Material::Rsa { n, e } => rsa(algorithm).is_some_and(|parameters| {
+                RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
+            }),
+            Material::Point(point) => curve(algorithm)
+                .is_some_and(|curve| UnparsedPublicKey::new(curve, point).verify(message, signature).is_ok()),
+        }
+    }
+}
+
+impl Jwk {
+    /// The key itself, and the algorithms of its kind.
+    fn material(&self) -> Option<(&'static [Algorithm], Material)> {
+        match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) => self.rsa().map(|material| (RSA, material)),
+            ("EC", Some("P-256")) => self.point(32).map(|material| (&[Algorithm::Es256][..], material)),
+            ("EC", Some("P-384")) => self.point(48).map(|material| (&[Algorithm::Es384][..], material)),
+            ("OKP", Some("Ed25519")) => {
+                let x = bytes(self.x.as_ref()).filter(|x| x.len() == 32)?;
+                Some((&[Algorithm::EdDsa], Material::Point(x)))
+            }
+            _ => None,
+        }
+    }
+
+    fn rsa(&self) -> Option<Material> {
+        let (n, e) = (positive(self.n.as_ref())?, positive(self.e.as_ref())?);
+        let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
+        let is_exponent = e.len() <= 4 && e != [1] && e.last().is_some_and(|last| last % 2 == 1);
+        (RSA_BITS.contains(&bits) && is_exponent).then_some(Material::Rsa { n, e })
+    }
+
+    /// The uncompressed point of SEC 1 section 2.3.3, of coordinates that are `size` bytes long.
+    fn point(&self, size: usize) -> Option<Material> {
+        let coordinate = |text| bytes(text).filter(|bytes| bytes.len() == size);
+        let (x, y) = (coordinate(self.x.as_ref())?, coordinate(self.y.as_ref())?);
+        Some(Material::Point([vec![4], x, y].concat()))
+    }
+}
+
+fn bytes(text: Option<&String>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text?).ok()
+}
+
+/// A positive number in big-endian order, without the zeros that some servers put before it.
+fn positive(text: Option<&String>) -> Option<Vec<u8>> {
+    let bytes = bytes(text)?;
+    let first = bytes.iter().position(|byte| *byte != 0)?;
+    Some(bytes[first..].to_vec())
+}
+
+fn rsa(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
+    })
+}
+
+/// RFC 7518 section 3.4: a signature of ECDSA is the two numbers side by side, not DER.
+fn curve(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
+    match algorithm {
+        Algorithm::Es256 => Some(&signature::ECDSA_P256_SHA256_FIXED),
+        Algorithm::Es384 => Some(&signature::ECDSA_P384_SHA384_FIXED),
+        Algorithm::EdDsa => Some(&signature::ED25519),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn number(bytes: usize, first: u8) -> String {
+        let mut number = vec![0x5b; bytes];
+        number[0] = first;
+        URL_SAFE_NO_PAD.encode(number)
+    }
+
+    fn rsa(changes: &Value) -> Value {
+        let mut jwk = json!({ "kty": "RSA", "kid": "a", "n": number(256, 0x80), "e": "AQAB" });
+        changes.as_object().unwrap().iter().for_each(|(name, value)| jwk[name] = value.clone());
+        jwk
+    }
+
+    #[test]
+    fn what_a_key_may_verify_follows_from_the_key() {
+        let allowed = |jwk: &Value| PublicKey::read(jwk).unwrap().algorithms;
+        assert_eq!(allowed(&rsa(&json!({}))), RSA);
+        assert_eq!(allowed(&rsa(&json!({ "alg": "PS384", "use": "sig" }))), [Algorithm::Ps384]);
+        assert_eq!(allowed(&rsa(&json!({ "key_ops": ["sign", "verify"] }))).len(), 6);
+        let ec = |crv, size| json!({ "kty": "EC", "crv": crv, "x": number(size, 1), "y": number(size, 0) });
+        assert_eq!(allowed(&ec("P-256", 32)), [Algorithm::Es256]);
+        assert_eq!(allowed(&ec("P-384", 48)), [Algorithm::Es384]);
+        let okp = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "x": number(32, 1) });
+        assert_eq!(allowed(&okp), [Algorithm::EdDsa]);
+    }
+
+    #[test]
+    fn what_is_not_understood_too_small_or_for_something_else_is_no_key() {
+        for jwk in [
+            rsa(&json!({ "n": number(255, 0xff) })),
+            rsa(&json!({ "n": number(256, 0x7f) })),
+            rsa(&json!({ "n": number(257, 0x00) + "=" })),
+            rsa(&json!({ "n": number(1_025, 0x80) })),
+            rsa(&json!({ "e": "AQ" })),
+            rsa(&json!({ "e": "AAAA" })),
+            rsa(&json!({ "e": "AQAA" })),
+            rsa(&json!({ "e": 65_537 })),
+            rsa(&json!({ "use": "enc" })),
+            rsa(&json!({ "key_ops": ["encrypt"] })),
+            rsa(&json!({ "alg": "RSA-OAEP" })),
+            rsa(&json!({ "alg": "HS256" })),
+            rsa(&json!({ "alg": "ES256" })),
+            rsa(&json!({ "kty": "rsa" })),
+            rsa(&json!({ "kid": 7 })),
+            json!({ "kty": "oct", "k": "AAAA", "alg": "HS256" }),
+            json!({ "kty": "EC", "crv": "P-256", "x": number(31, 1), "y": number(33, 1) }),
+            json!({ "kty": "EC", "crv": "P-521", "x": number(66, 1), "y": number(66, 1) }),
+            json!({ "kty": "EC", "crv": "P-256", "alg": "ES384", "x": number(32, 1), "y": number(32, 1) }),
+            json!({ "kty": "OKP", "crv": "X25519", "x": number(32, 1) }),
+            json!("key"),
+        ] {
+            assert!(PublicKey::read(&jwk).is_none(), "{jwk}");
+        }
+        assert!(PublicKey::read(&rsa(&json!({ "n": number(257, 0x00).replace("AFtb", "AIBb") }))).is_some());
+    }
+}
