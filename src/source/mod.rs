@@ -14,6 +14,7 @@ pub mod jwt;
 pub mod keyring;
 pub mod machine_user;
 pub mod remote_secret;
+pub mod signing_key;
 pub mod subject;
 pub mod template;
 pub mod token_endpoint;
