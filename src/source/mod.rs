@@ -84,6 +84,8 @@ pub struct BearerToken {
     pub token: SecretString,
     /// The scopes granted, space separated, as far as the source says.
     pub scope: Option<String>,
+    /// The scopes that were asked for and not granted.
+    pub scopes_missing: Vec<String>,
 }
 
 /// Temporary AWS credentials.
