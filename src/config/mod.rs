@@ -17,10 +17,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use url::Url;
+
 pub use crate::source::upstream::is_loopback;
 use problem::Findings;
 pub use problem::Problems;
 pub use schema::schema;
+pub use text::IssuerUrl;
 
 use crate::file;
 use crate::http::listen::Listen;
@@ -82,8 +85,15 @@ pub struct Token {
 /// Where a token comes from.
 #[derive(Debug)]
 pub enum TokenSource {
-    /// The hosted token endpoint.
-    TokenEndpoint(token_endpoint::Config),
+    /// A token endpoint, Cognito's hosted one or another server's.
+    TokenEndpoint {
+        /// The client, and what it asks for.
+        client: token_endpoint::Config,
+        /// Where.
+        endpoint: Endpoint,
+        /// How the client proves itself.
+        auth: ClientAuth,
+    },
     /// GetClientToken.
     ClientToken(client_token::Config),
     /// InitiateAuth.
@@ -94,9 +104,43 @@ impl TokenSource {
     /// Every secret it is asked with.
     pub fn secrets(&self) -> Vec<&Place> {
         match self {
-            Self::TokenEndpoint(config) => config.client_secret.iter().collect(),
+            Self::TokenEndpoint { auth, .. } => auth.secrets(),
             Self::ClientToken(config) => config.client_secret.iter().collect(),
             Self::MachineUser(config) => config.client_secret.iter().chain([&config.password]).collect(),
+        }
+    }
+}
+
+/// Where a token endpoint is.
+#[derive(Debug)]
+pub enum Endpoint {
+    /// Of a Cognito user pool, here.
+    Cognito(Url),
+    /// Here.
+    Fixed(Url),
+    /// Where the metadata of this issuer says.
+    OfIssuer(IssuerUrl),
+}
+
+/// How a client proves itself to a token endpoint.
+#[derive(Debug)]
+pub enum ClientAuth {
+    /// With a secret, or one of two, by HTTP Basic.
+    Basic(Vec<Place>),
+    /// With a secret, or one of two, in the form.
+    Post(Vec<Place>),
+    /// With an assertion it signs.
+    PrivateKeyJwt(token_endpoint::PrivateKeyJwt),
+    /// With `tokens.NAME` as its assertion.
+    Token(String),
+}
+
+impl ClientAuth {
+    fn secrets(&self) -> Vec<&Place> {
+        match self {
+            Self::Basic(secrets) | Self::Post(secrets) => secrets.iter().collect(),
+            Self::PrivateKeyJwt(jwt) => vec![&jwt.key],
+            Self::Token(_) => Vec::new(),
         }
     }
 }

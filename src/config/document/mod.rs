@@ -22,7 +22,9 @@ use serde::Deserialize;
 
 pub use credentials::{AssumeRole, CredentialsSource, CredentialsTable, IdentityPool, Login};
 pub use later::{EgressTable, FileTable, ImdsTable, IssuerTable, SharedCacheTable};
-pub use tokens::{CognitoToken, CognitoUserToken, HandOut, TokenSource, TokenTable};
+pub use tokens::{
+    ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SigningAlgorithm, TokenSource, TokenTable,
+};
 
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;
