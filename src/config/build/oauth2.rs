@@ -67,3 +67,28 @@ pub fn inherit_inputs(tokens: &mut BTreeMap<String, Token>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::Config;
+
+    #[test]
+    fn a_token_depends_on_the_caller_where_its_assertion_does_however_far_off() {
+        let partner = |name: &str, earlier: &str| {
+            format!(
+                "[tokens.{name}]\nfrom = \"oauth2\"\ntoken_endpoint = \"https://x\"\nclient_id = \"c\"\nclient_auth = \"token\"\n\
+                 client_assertion = \"tokens.{earlier}\"\n"
+            )
+        };
+        let robot = "[tokens.z]\nfrom = \"cognito-user\"\nuser_pool = \"eu-west-1_AbCd12345\"\nclient_id = \"x\"\nusername = \"r\"\n\
+                     password = { env = \"P\" }\n";
+        let text = [partner("a", "b"), partner("b", "z"), robot.to_owned()].concat();
+        let mut tokens = Config::parse(Path::new("c.toml"), &text).unwrap().tokens;
+        assert!(tokens.values().all(|token| !token.inputs.caller));
+        tokens.get_mut("z").unwrap().inputs.caller = true;
+        super::inherit_inputs(&mut tokens);
+        assert!(tokens.values().all(|token| token.inputs.caller));
+    }
+}
