@@ -19,12 +19,14 @@ pub struct Issued<T> {
     pub renewable: bool,
     /// Which of several secrets it was obtained with, in words.
     pub obtained_with: Option<Arc<str>>,
+    /// Scopes that were asked for and not granted.
+    pub scopes_missing: Vec<String>,
 }
 
 impl<T> Issued<T> {
     /// A value that lives from `sent_at` to `expiry`, and can be renewed.
     pub fn new(value: T, sent_at: Moment, expiry: Moment) -> Self {
-        Self { value, sent_at, expiry, renewable: true, obtained_with: None }
+        Self { value, sent_at, expiry, renewable: true, obtained_with: None, scopes_missing: Vec::new() }
     }
 
     /// The same, but never beyond `end`, when what it was obtained with ends.
@@ -56,14 +58,16 @@ pub struct Lease<T> {
     pub expiry: Moment,
     /// Which of several secrets it was obtained with, in words.
     pub obtained_with: Option<Arc<str>>,
+    /// Scopes that were asked for and not granted.
+    pub scopes_missing: Vec<String>,
 }
 
 impl<T> Lease<T> {
     /// Holds `issued` until its expiry, to be replaced from `refresh_due` on.
     pub fn new(issued: Issued<T>, refresh_due: Moment) -> Self {
-        let Issued { value, sent_at, expiry, renewable, obtained_with } = issued;
+        let Issued { value, sent_at, expiry, renewable, obtained_with, scopes_missing } = issued;
         let refresh_due = if renewable { refresh_due } else { expiry };
-        Self { value, issued_at: sent_at, refresh_due, expiry, obtained_with }
+        Self { value, issued_at: sent_at, refresh_due, expiry, obtained_with, scopes_missing }
     }
 
     /// May it be served?

@@ -7,16 +7,26 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{CannotStart, Outside};
-use crate::config::{Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
+use crate::config::{self, Config, Credentials, CredentialsSource, IssuerUrl, Login, Token, TokenSource, WebToken};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
 use crate::source::keyring::{Keyring, Place, Remote};
 use crate::source::upstream::Upstream;
 use crate::source::{
-    AwsCredentials, BearerToken, Source, Stage, ambient::Ambient, assume_role::AssumeRole, client_token::ClientToken,
-    identity_pool, identity_pool::IdentityPool, identity_token::IdentityToken, machine_user::MachineUser,
-    remote_secret::RemoteSecret, token_endpoint::TokenEndpoint, web_identity, web_identity::WebIdentity,
+    AwsCredentials, BearerToken, Source, Stage,
+    ambient::Ambient,
+    assume_role::AssumeRole,
+    client_token::ClientToken,
+    discovery::{Discovery, Metadata},
+    identity_pool,
+    identity_pool::IdentityPool,
+    identity_token::IdentityToken,
+    machine_user::MachineUser,
+    remote_secret::RemoteSecret,
+    token_endpoint::{self, TokenEndpoint},
+    web_identity,
+    web_identity::WebIdentity,
 };
 
 /// Makes the entries of `config`. Nothing is fetched yet.
@@ -41,6 +51,8 @@ pub(super) struct Assembly<'a> {
     waiting_credentials: BTreeMap<String, Credentials>,
     tokens: BTreeMap<String, refresh::Token>,
     credentials: BTreeMap<String, refresh::Credentials>,
+    /// The metadata of each issuer, by its spelling.
+    metadata: BTreeMap<String, Arc<Entry<Metadata>>>,
     pub(super) own: Arc<Entry<AwsCredentials>>,
     keyring: Keyring,
     sdk: Arc<Sdk>,
@@ -59,8 +71,19 @@ impl<'a> Assembly<'a> {
         let (own, credentials) = own_identity(&mut waiting_credentials, &sdk, outside);
         let places = waiting_tokens.values().flat_map(|token| token.source.secrets());
         let keyring = keyring(places, &sdk, &own, outside);
-        let tokens = BTreeMap::new();
-        Self { waiting_tokens, waiting_credentials, tokens, credentials, own, keyring, sdk, upstream, outside }
+        let (tokens, metadata) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            waiting_tokens,
+            waiting_credentials,
+            tokens,
+            credentials,
+            metadata,
+            own,
+            keyring,
+            sdk,
+            upstream,
+            outside,
+        }
     }
 
     /// The entry `tokens.NAME`.
@@ -82,8 +105,9 @@ impl<'a> Assembly<'a> {
     pub(super) fn token_source(&mut self, source: TokenSource) -> Result<Arc<dyn Source<BearerToken>>, CannotStart> {
         let (sdk, keyring, clock) = (Arc::clone(&self.sdk), self.keyring.clone(), self.outside.clock.clone());
         Ok(match source {
-            TokenSource::TokenEndpoint(config) => {
-                Arc::new(TokenEndpoint::new(config, self.upstream.clone(), clock, keyring))
+            TokenSource::TokenEndpoint { client, endpoint, auth } => {
+                let (endpoint, auth) = (self.endpoint(endpoint), self.client_auth(auth)?);
+                Arc::new(TokenEndpoint::new(client, endpoint, auth, self.upstream.clone(), clock, keyring))
             }
             TokenSource::ClientToken(config) => Arc::new(ClientToken::new(config, sdk, clock, keyring)),
             TokenSource::MachineUser(config) => {
@@ -92,6 +116,37 @@ impl<'a> Assembly<'a> {
             TokenSource::IdentityToken { token, identity } => {
                 Arc::new(IdentityToken::new(token, sdk, self.identity(identity.as_deref())?, clock))
             }
+        })
+    }
+
+    fn endpoint(&mut self, endpoint: config::Endpoint) -> token_endpoint::Endpoint {
+        match endpoint {
+            config::Endpoint::Cognito(url) => token_endpoint::Endpoint::Cognito(url),
+            config::Endpoint::Fixed(url) => token_endpoint::Endpoint::Fixed(url),
+            config::Endpoint::OfIssuer(issuer) => {
+                token_endpoint::Endpoint::OfIssuer { issuer: issuer.spelled.clone(), metadata: self.metadata(&issuer) }
+            }
+        }
+    }
+
+    /// The metadata of `issuer`, one stage however many build on it.
+    fn metadata(&mut self, issuer: &IssuerUrl) -> Arc<Entry<Metadata>> {
+        let IssuerUrl { url, spelled } = issuer;
+        let (upstream, clock) = (self.upstream.clone(), self.outside.clock.clone());
+        let make = || {
+            let source = Discovery::new(url.clone(), spelled.clone(), upstream, clock.clone());
+            let name = format!("the issuer {spelled}");
+            Arc::new(Entry::new(&name, spelled.clone(), Arc::new(source), Inputs::default(), AS_USED, clock))
+        };
+        Arc::clone(self.metadata.entry(spelled.clone()).or_insert_with(make))
+    }
+
+    fn client_auth(&mut self, auth: config::ClientAuth) -> Result<token_endpoint::ClientAuth, CannotStart> {
+        Ok(match auth {
+            config::ClientAuth::Basic(secrets) => token_endpoint::ClientAuth::Basic(secrets),
+            config::ClientAuth::Post(secrets) => token_endpoint::ClientAuth::Post(secrets),
+            config::ClientAuth::PrivateKeyJwt(jwt) => token_endpoint::ClientAuth::PrivateKeyJwt(jwt),
+            config::ClientAuth::Token(name) => token_endpoint::ClientAuth::Token(self.token(&name)?),
         })
     }
 

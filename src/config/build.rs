@@ -1,6 +1,8 @@
 //! The way from the document to the [`Config`], part by part. A part that holds a mistake is left out.
 
+mod chains;
 mod credentials;
+mod oauth2;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::problem::Findings;
 use super::rules::name_of;
 use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
-use super::{Config, Issuer, IssuerKeys, Server, Token, TokenSource};
+use super::{ClientAuth, Config, Endpoint, Issuer, IssuerKeys, Server, Token, TokenSource};
 use crate::policy::{Grant, directory};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
@@ -44,7 +46,7 @@ impl Build<'_> {
         let mut tokens = self.entries("tokens", |_, _, table| token(table, &refresh));
         let mut credentials =
             self.entries("credentials", |tree, _, table| credentials::credentials(tree, table, &refresh));
-        credentials::inherit_inputs(&mut tokens, &mut credentials);
+        chains::inherit_inputs(&mut tokens, &mut credentials);
         let callers = self.entries("callers", |_, name, table| Some(caller(name, table)));
         Config {
             server: Server {
@@ -116,7 +118,10 @@ fn token(table: document::TokenTable, refresh: &document::Refresh) -> Option<Tok
         }
         FromToken::CognitoUser(user) => (machine_user(user)?, Vec::new()),
         FromToken::Sts(sts) => (identity_token(sts), Vec::new()),
-        FromToken::Oauth2(_) => return None,
+        FromToken::Oauth2(table) => {
+            let scopes: Vec<String> = table.scopes.iter().map(|scope| scope.0.0.clone()).collect();
+            (oauth2::source(*table, scopes.clone())?, scopes)
+        }
     };
     let inputs = Inputs { scopes: scopes.len() > 1, ..Inputs::default() };
     Some(Token { source, freshness, scopes, inputs, app_client })
@@ -137,16 +142,27 @@ fn cognito(table: document::CognitoToken, scopes: Vec<String>) -> Option<TokenSo
     let client_secret = places(&table.client_secret, user_pool, &table.client_id)?;
     let region = user_pool.region.clone();
     let (client_id, metadata) = (table.client_id, table.metadata);
-    Some(match table.domain {
-        None => TokenSource::ClientToken(client_token::Config { region, client_id, client_secret, scopes, metadata }),
-        Some(domain) => TokenSource::TokenEndpoint(token_endpoint::Config {
-            endpoint: domain.0.token_endpoint(&region)?,
+    let Some(domain) = table.domain else {
+        let config = client_token::Config { region, client_id, client_secret, scopes, metadata };
+        return Some(TokenSource::ClientToken(config));
+    };
+    Some(TokenSource::TokenEndpoint {
+        client: token_endpoint::Config {
             client_id,
-            client_secret,
             scopes,
-            metadata,
-        }),
+            audience: None,
+            resource: Vec::new(),
+            parameters: client_metadata(&metadata),
+        },
+        endpoint: Endpoint::Cognito(domain.0.token_endpoint(&region)?),
+        auth: ClientAuth::Basic(client_secret),
     })
+}
+
+/// As the hosted endpoint takes it.
+fn client_metadata(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let json = (!metadata.is_empty()).then(|| serde_json::json!(metadata).to_string());
+    json.map(|json| ("aws_client_metadata".to_owned(), json)).into_iter().collect()
 }
 
 fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
@@ -222,17 +238,20 @@ fn identity_token(table: document::StsToken) -> TokenSource {
     TokenSource::IdentityToken { token, identity }
 }
 
-/// The places of an app client's secret.
-fn places(secrets: &SecretPlaces, user_pool: &UserPoolId, client_id: &str) -> Option<Vec<Place>> {
-    let all = match secrets {
+fn each(secrets: &SecretPlaces) -> &[SecretPlace] {
+    match secrets {
         SecretPlaces::One(one) => std::slice::from_ref(one),
         SecretPlaces::Two(two) => two,
-    };
+    }
+}
+
+/// The places of an app client's secret.
+fn places(secrets: &SecretPlaces, user_pool: &UserPoolId, client_id: &str) -> Option<Vec<Place>> {
     let described = || {
         let (user_pool, region) = (user_pool.id.clone(), user_pool.region.clone());
         Place::Remote(Remote::UserPoolClient { user_pool, region, client_id: client_id.to_owned() })
     };
-    all.iter().map(|one| if one.cognito == Some(true) { Some(described()) } else { place(one) }).collect()
+    each(secrets).iter().map(|one| if one.cognito == Some(true) { Some(described()) } else { place(one) }).collect()
 }
 
 /// The place of a secret that is not at the user pool.

@@ -25,6 +25,7 @@ use problem::Findings;
 pub use problem::Problems;
 pub use reference::reference;
 pub use schema::schema;
+pub use text::IssuerUrl;
 
 use crate::file;
 use crate::http::listen::Listen;
@@ -94,8 +95,15 @@ pub struct Token {
 /// Where a token comes from.
 #[derive(Clone, Debug)]
 pub enum TokenSource {
-    /// The hosted token endpoint.
-    TokenEndpoint(token_endpoint::Config),
+    /// A token endpoint, Cognito's hosted one or another server's.
+    TokenEndpoint {
+        /// The client, and what it asks for.
+        client: token_endpoint::Config,
+        /// Where.
+        endpoint: Endpoint,
+        /// How the client proves itself.
+        auth: ClientAuth,
+    },
     /// GetClientToken.
     ClientToken(client_token::Config),
     /// A user who signs in.
@@ -113,20 +121,54 @@ impl TokenSource {
     /// Where its client secret is, or its two; `None` if it is asked for without one.
     pub fn client_secret(&mut self) -> Option<&mut Vec<Place>> {
         match self {
-            Self::TokenEndpoint(config) => Some(&mut config.client_secret),
+            Self::TokenEndpoint { auth: ClientAuth::Basic(secrets) | ClientAuth::Post(secrets), .. } => Some(secrets),
             Self::ClientToken(config) => Some(&mut config.client_secret),
             Self::MachineUser(config) => Some(&mut config.client_secret),
-            Self::IdentityToken { .. } => None,
+            Self::TokenEndpoint { .. } | Self::IdentityToken { .. } => None,
         }
     }
 
     /// Every secret it is asked with.
     pub fn secrets(&self) -> Vec<&Place> {
         match self {
-            Self::TokenEndpoint(config) => config.client_secret.iter().collect(),
+            Self::TokenEndpoint { auth, .. } => auth.secrets(),
             Self::ClientToken(config) => config.client_secret.iter().collect(),
             Self::MachineUser(config) => config.client_secret.iter().chain([&config.password]).collect(),
             Self::IdentityToken { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Where a token endpoint is.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// Of a Cognito user pool, here.
+    Cognito(Url),
+    /// Here.
+    Fixed(Url),
+    /// Where the metadata of this issuer says.
+    OfIssuer(IssuerUrl),
+}
+
+/// How a client proves itself to a token endpoint.
+#[derive(Clone, Debug)]
+pub enum ClientAuth {
+    /// With a secret, or one of two, by HTTP Basic.
+    Basic(Vec<Place>),
+    /// With a secret, or one of two, in the form.
+    Post(Vec<Place>),
+    /// With an assertion it signs.
+    PrivateKeyJwt(token_endpoint::PrivateKeyJwt),
+    /// With `tokens.NAME` as its assertion.
+    Token(String),
+}
+
+impl ClientAuth {
+    fn secrets(&self) -> Vec<&Place> {
+        match self {
+            Self::Basic(secrets) | Self::Post(secrets) => secrets.iter().collect(),
+            Self::PrivateKeyJwt(jwt) => vec![&jwt.key],
+            Self::Token(_) => Vec::new(),
         }
     }
 }

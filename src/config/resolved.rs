@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, Credentials, CredentialsSource, Issuer, IssuerKeys, Login, Token, TokenSource, WebToken};
+use super::{
+    ClientAuth, Config, Credentials, CredentialsSource, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
+    WebToken,
+};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -46,14 +49,8 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            TokenSource::TokenEndpoint(config) => {
-                write!(
-                    f,
-                    "cognito, {}, client {}, secret in {}",
-                    config.endpoint,
-                    config.client_id,
-                    places(&config.client_secret)
-                )?;
+            TokenSource::TokenEndpoint { client, endpoint, auth } => {
+                write!(f, "{endpoint}, client {}, {auth}", client.client_id)?;
             }
             TokenSource::ClientToken(config) => {
                 write!(
@@ -84,6 +81,27 @@ impl fmt::Display for Token {
         match &self.scopes[..] {
             [] => Ok(()),
             scopes => write!(f, ", scopes {}", scopes.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cognito(url) => write!(f, "cognito, {url}"),
+            Self::Fixed(url) => write!(f, "oauth2, {url}"),
+            Self::OfIssuer(issuer) => write!(f, "oauth2, issuer {}", issuer.spelled),
+        }
+    }
+}
+
+impl fmt::Display for ClientAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Basic(secrets) => write!(f, "secret in {}", places(secrets)),
+            Self::Post(secrets) => write!(f, "secret (post) in {}", places(secrets)),
+            Self::PrivateKeyJwt(jwt) => write!(f, "private key in {}", jwt.key),
+            Self::Token(name) => write!(f, "assertion tokens.{name}"),
         }
     }
 }

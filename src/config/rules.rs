@@ -1,6 +1,8 @@
 //! The rules that span several keys. They look at the document as it is written, so that a mistake in one key hides no rule
 //! that speaks of others; a key in which a mistake is reported already is not looked at.
 
+mod oauth2;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub fn check(tree: &Node, found: &mut Findings) {
     rules.listeners();
     for entry in rules.entries("tokens") {
         rules.identity_token(&entry.key);
+        rules.token(&entry.key);
     }
     for entry in rules.entries("credentials") {
         rules.credentials(&entry.key);
@@ -218,6 +221,10 @@ impl<'a> Rules<'a> {
         let message = match (text("from"), text("use")) {
             (Some("cognito"), _) => format!(
                 "an identity pool accepts only an ID token, and {named} is an access token of a machine client (Cognito: \"Missing a required claim: aud\"); \
+                 use a token with from = \"cognito-user\", or a developer identity"
+            ),
+            (Some("oauth2"), _) => format!(
+                "an identity pool accepts only an ID token, and {named} is an access token; \
                  use a token with from = \"cognito-user\", or a developer identity"
             ),
             (Some("cognito-user"), Some("access")) => {

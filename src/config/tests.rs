@@ -1,4 +1,5 @@
 mod mistakes;
+mod oauth2;
 
 use super::*;
 
@@ -72,8 +73,10 @@ fn problem_of(extra: &str) -> String {
 fn a_good_document_becomes_a_config() {
     let config = Config::parse(Path::new("c.toml"), GOOD).unwrap();
     assert_eq!(config.server.listen.len(), 2);
-    assert!(matches!(&config.tokens["billing"].source, TokenSource::TokenEndpoint(endpoint)
-        if endpoint.endpoint.as_str() == "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token"));
+    assert!(
+        matches!(&config.tokens["billing"].source, TokenSource::TokenEndpoint { endpoint: Endpoint::Cognito(url), .. }
+        if url.as_str() == "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token")
+    );
     assert!(
         matches!(&config.credentials["uploads"].source, CredentialsSource::IdentityPool { login: Login::Token { provider, .. }, .. }
         if provider == "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCd12345")

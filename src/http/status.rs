@@ -101,6 +101,9 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     if let Some(secret) = &held.obtained_with {
         row["secret"] = json!(**secret);
     }
+    if !held.scopes_missing.is_empty() {
+        row["scopes_missing"] = json!(held.scopes_missing.join(" "));
+    }
     count(&mut row, held.counts);
     row
 }

@@ -68,6 +68,8 @@ pub struct Snapshot {
     pub lease: Option<Life>,
     /// Which of several secrets it was obtained with.
     pub obtained_with: Option<Arc<str>>,
+    /// Scopes that were asked for and not granted.
+    pub scopes_missing: Vec<String>,
     /// Is the source being asked?
     pub fetching: bool,
     /// What keeps it from being renewed.
@@ -227,16 +229,21 @@ fn make_room<T: Send + Sync + 'static>(slots: &mut HashMap<Ask, Arc<Slot<T>>>, n
 }
 
 fn snapshot<T: Send + Sync + 'static>(slot: &Slot<T>, now: Moment) -> Snapshot {
-    slot.inspect(|cell| Snapshot {
-        lease: cell.lease(now).map(|lease| Life {
-            issued_at: lease.issued_at,
-            refresh_due: lease.refresh_due,
-            expiry: lease.expiry,
-        }),
-        obtained_with: cell.lease(now).and_then(|lease| lease.obtained_with.clone()),
-        fetching: cell.is_fetching(),
-        trouble: cell.trouble().cloned(),
-        counts: cell.counts,
+    slot.inspect(|cell| {
+        let lease = cell.lease(now);
+        let lease = lease.as_deref();
+        Snapshot {
+            lease: lease.map(|lease| Life {
+                issued_at: lease.issued_at,
+                refresh_due: lease.refresh_due,
+                expiry: lease.expiry,
+            }),
+            obtained_with: lease.and_then(|lease| lease.obtained_with.clone()),
+            scopes_missing: lease.map(|lease| lease.scopes_missing.clone()).unwrap_or_default(),
+            fetching: cell.is_fetching(),
+            trouble: cell.trouble().cloned(),
+            counts: cell.counts,
+        }
     })
 }
 

@@ -80,7 +80,7 @@ impl Source<BearerToken> for IdentityToken {
         let grant = Grant {
             access_token: SecretString::from(output.web_identity_token().ok_or_else(missing)?),
             token_type: "Bearer".to_owned(),
-            expires_in: u64::try_from(lifetime).unwrap_or_default(),
+            expires_in: Some(u64::try_from(lifetime).unwrap_or_default()),
             scope: None,
         };
         bearer::issued(WHAT, grant, &[], sent_at, &self.clock)

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// What we read of a JWT (RFC 7519 section 4.1, RFC 8693 section 4.2).
@@ -14,9 +15,19 @@ use zeroize::Zeroizing;
 pub struct Claims {
     exp: Option<f64>,
     /// The scopes granted, space separated.
+    #[serde(default, deserialize_with = "words")]
     pub scope: Option<String>,
     /// What Cognito calls the user of an access token.
     pub username: Option<String>,
+}
+
+/// One text, or a list of words as some servers write it. Anything else says nothing, and takes nothing from the other claims.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Array(words) => words.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|words| words.join(" ")),
+        _ => None,
+    })
 }
 
 impl Claims {
@@ -48,6 +59,10 @@ mod tests {
         let claims = Claims::of(&token(r#"{"exp":1700003600,"scope":"a/r a/w","sub":"x"}"#)).unwrap();
         assert_eq!(claims.expiry(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_003_600)));
         assert_eq!(claims.scope.as_deref(), Some("a/r a/w"));
+        for (scope, words) in [(r#"["a/r","a/w"]"#, Some("a/r a/w")), ("7", None), ("null", None), ("[7]", None)] {
+            let claims = Claims::of(&token(&format!(r#"{{"exp":1700003600,"scope":{scope}}}"#))).unwrap();
+            assert_eq!((claims.scope.as_deref(), claims.expiry().is_some()), (words, true), "{scope}");
+        }
     }
 
     #[test]

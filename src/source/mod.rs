@@ -18,6 +18,7 @@ pub mod machine_user;
 pub mod public_key;
 pub mod remote_secret;
 pub mod session_policy;
+pub mod signing_key;
 pub mod srp;
 pub mod subject;
 pub mod template;

@@ -38,6 +38,8 @@ mod leaks;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod oauth2;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod verifying;

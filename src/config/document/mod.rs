@@ -28,7 +28,10 @@ pub use credentials::{
 };
 pub use issuers::IssuerTable;
 pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
-pub use tokens::{CognitoToken, CognitoUserToken, HandOut, SignIn, StsAlgorithm, StsToken, TokenSource, TokenTable};
+pub use tokens::{
+    ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
+    TokenSource, TokenTable,
+};
 
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Override, SecretPlace, SecretPlaces};
-use crate::config::text::{Domain, Read, Scope, UpstreamUrl, UserPoolId};
+use crate::config::text::{Domain, IssuerUrl, Read, ResourceUri, Scope, UpstreamUrl, UserPoolId};
 
 /// A bearer token the broker can obtain.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,7 +29,6 @@ pub enum TokenSource {
     /// A machine user of a Cognito user pool.
     CognitoUser(CognitoUserToken),
     /// Any RFC 6749 server.
-    #[schemars(extend("x-unbuilt" = "the source oauth2"))]
     Oauth2(Box<Oauth2Token>),
     /// STS GetWebIdentityToken: a JWT that proves this AWS principal.
     Sts(StsToken),
@@ -102,23 +101,31 @@ pub enum HandOut {
     Access,
 }
 
-/// Any RFC 6749 server.
+/// Any RFC 6749 server. A token whose lifetime the server does not say, by `expires_in` or inside the token (`exp`), is assumed to
+/// live for five minutes.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Oauth2Token {
-    /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery).
-    pub issuer: Option<Read<UpstreamUrl>>,
-    /// The token endpoint itself.
+    /// The issuer, whose metadata names the token endpoint (RFC 8414, OpenID Connect Discovery), spelled as the server spells it.
+    pub issuer: Option<Read<IssuerUrl>>,
+    /// The token endpoint itself, instead of the issuer.
     pub token_endpoint: Option<Read<UpstreamUrl>>,
     /// The client's id.
+    #[schemars(length(min = 1))]
     pub client_id: String,
     /// How the client authenticates.
     pub client_auth: ClientAuth,
-    /// The client's secret, for "basic" and "post".
+    /// The client's secret, for "basic" and "post", or a list of two during a rotation.
     pub client_secret: Option<SecretPlaces>,
-    /// The private key, for "private-key-jwt".
+    /// The private key, for "private-key-jwt": PEM (PKCS#8, PKCS#1, SEC1) or JWK, read at each use.
     pub private_key: Option<SecretPlace>,
-    /// The key's id, for "private-key-jwt".
+    /// The key's id, for "private-key-jwt"; the JWK's own by default.
+    #[schemars(length(min = 1))]
     pub key_id: Option<String>,
+    /// What signs, for "private-key-jwt"; by default what the JWK is for, else RS256, ES256, ES384 or EdDSA by the kind of the key.
+    pub algorithm: Option<SigningAlgorithm>,
+    /// Who the assertion is for, for "private-key-jwt"; the issuer by default, else the token endpoint.
+    #[schemars(length(min = 1))]
+    pub assertion_audience: Option<String>,
     /// The token that is the client's assertion, for "token".
     #[schemars(extend("x-ref" = ["tokens"]))]
     pub client_assertion: Option<String>,
@@ -126,10 +133,29 @@ pub struct Oauth2Token {
     #[serde(default)]
     pub scopes: Vec<Read<Scope>>,
     /// The audience to ask for.
+    #[schemars(length(min = 1))]
     pub audience: Option<String>,
     /// The resources to ask for (RFC 8707).
     #[serde(default)]
-    pub resource: Vec<String>,
+    pub resource: Vec<Read<ResourceUri>>,
+    /// Further parameters of the request; not a place for secrets.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The algorithms that sign a client's assertion.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum SigningAlgorithm {
+    /// RSA, PKCS#1 v1.5.
+    RS256,
+    /// RSA, PSS.
+    PS256,
+    /// ECDSA on P-256.
+    ES256,
+    /// ECDSA on P-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
 }
 
 /// How an OAuth 2.0 client authenticates.

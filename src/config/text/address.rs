@@ -58,6 +58,27 @@ impl Text for IssuerUrl {
     }
 }
 
+/// The name of a protected resource (RFC 8707 section 2), as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResourceUri(pub String);
+
+impl Text for ResourceUri {
+    const FORMAT: &'static str = "resource-uri";
+    const EXPECTED: &'static str = "an absolute URI such as \"https://api.example.com\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| String::new())?;
+        if url.fragment().is_some() {
+            return Err("without a fragment".to_owned());
+        }
+        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("without spaces, and with what is not ASCII escaped".to_owned())
+        }
+    }
+}
+
 /// A user pool's domain: a prefix, a full custom domain, or a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Domain {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-pub use address::{Domain, IssuerUrl, LoopbackAddress, UpstreamUrl};
+pub use address::{Domain, IssuerUrl, LoopbackAddress, ResourceUri, UpstreamUrl};
 pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, UserPoolId};
 
 use crate::http::listen::Listen;
@@ -68,6 +68,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         Domain::FORMAT => reads::<Domain>(text),
         UpstreamUrl::FORMAT => reads::<UpstreamUrl>(text),
         IssuerUrl::FORMAT => reads::<IssuerUrl>(text),
+        ResourceUri::FORMAT => reads::<ResourceUri>(text),
         RoleArn::FORMAT => reads::<RoleArn>(text),
         PolicyArn::FORMAT => reads::<PolicyArn>(text),
         Region::FORMAT => reads::<Region>(text),

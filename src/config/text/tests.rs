@@ -60,6 +60,20 @@ fn a_domain_leads_to_its_token_endpoint() {
         "https://acme.auth-fips.us-gov-west-1.amazoncognito.com/oauth2/token"
     );
     assert_eq!(endpoint("auth.example.com", "eu-west-1"), "https://auth.example.com/oauth2/token");
+    for (whole, token) in [
+        ("acme.auth.eu-west-1.amazoncognito.com", "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token"),
+        (
+            "acme.auth-fips.us-east-1.amazoncognito.com",
+            "https://acme.auth-fips.us-east-1.amazoncognito.com/oauth2/token",
+        ),
+        (
+            "https://acme.auth-fips.us-gov-west-1.amazoncognito.com/",
+            "https://acme.auth-fips.us-gov-west-1.amazoncognito.com/oauth2/token",
+        ),
+        ("https://auth.example.com/oauth2/token", "https://auth.example.com/oauth2/token"),
+    ] {
+        assert_eq!(endpoint(whole, "eu-west-1"), token, "a host is used as it is written, whatever the pool's region");
+    }
     assert_eq!(endpoint("http://127.0.0.1:8080", "eu-west-1"), "http://127.0.0.1:8080/oauth2/token");
     assert_eq!(
         endpoint("http://127.0.0.1:8080/_aws/cognito-idp/oauth2/token", "eu-west-1"),
@@ -129,4 +143,17 @@ fn regions_and_policies() {
 #[test]
 fn the_digest_of_nothing_is_no_token() {
     assert!(TokenDigest::read(EMPTY_TEXT_DIGEST).unwrap_err().contains("empty token"));
+}
+
+#[test]
+fn an_issuer_keeps_its_spelling_and_a_resource_is_a_uri() {
+    let issuer = IssuerUrl::read("https://login.example").unwrap();
+    assert_eq!((issuer.spelled.as_str(), issuer.url.as_str()), ("https://login.example", "https://login.example/"));
+    assert!(IssuerUrl::read("http://login.example").is_err());
+    for good in ["https://api.example", "https://api.example/a?b=c", "urn:example:api", "api://1234"] {
+        assert_eq!(ResourceUri::read(good), Ok(ResourceUri(good.to_owned())));
+    }
+    for bad in ["", "/relative", "api.example", "https://api.example/#x", "https://api.example/#", "https://x/a b"] {
+        assert!(ResourceUri::read(bad).is_err(), "{bad}");
+    }
 }

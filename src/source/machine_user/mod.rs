@@ -157,7 +157,7 @@ impl MachineUser {
         let grant = Grant {
             access_token: SecretString::from(token.ok_or_else(missing)?),
             token_type: result.token_type().unwrap_or("Bearer").to_owned(),
-            expires_in: u64::try_from(result.expires_in()).unwrap_or(0),
+            expires_in: Some(u64::try_from(result.expires_in()).unwrap_or(0)),
             scope: None,
         };
         bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
