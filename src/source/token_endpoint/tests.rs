@@ -159,7 +159,6 @@ fn only_a_whole_grant_is_read() {
         "",
         "<html>",
         "null",
-        r#"{"access_token":"t","token_type":"Bearer","expires_in":null}"#,
         r#"{"access_token":"t","token_type":"Bearer","expires_in":-1}"#,
         r#"{"access_token":"t","token_type":"Bearer","expires_in":""}"#,
         r#"{"access_token":"t","token_type":"Bearer","expires_in":"1h"}"#,
