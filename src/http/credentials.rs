@@ -66,6 +66,7 @@ async fn answer(
     let permit =
         asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     tracing::debug!(caller = permit.caller(), name = full, "asked");
+    let asked_at = surface.clock.now();
     let subject = match bearer {
         Bearer::Fixed => {
             allowed(method, OF_ONE)?;
@@ -77,7 +78,9 @@ async fn answer(
             Some(subject::verified(surface, issuer.as_deref(), token).await?)
         }
     };
-    let outcome = surface.store.credentials(&permit, subject).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let waited = surface.clock.now().since(asked_at);
+    let outcome =
+        surface.store.credentials(&permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
     Ok(with_cache(render(surface, &served), served.cache))
 }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod credentials;
 pub mod health;
 pub mod intake;
+pub mod introspect;
 pub mod listen;
 pub mod reply;
 pub mod serve;
@@ -138,6 +139,9 @@ impl Door {
         // The hot routes first: warp tries them in order.
         let guarded = tokens::route(surface)
             .or(credentials::route(surface))
+            .unify()
+            .boxed()
+            .or(introspect::route(surface))
             .unify()
             .boxed()
             .or(status::route(surface))

@@ -85,6 +85,12 @@ impl Trouble {
         }
     }
 
+    /// The keys of `name` cannot be had.
+    pub fn keys_unavailable(name: &str, failure: Failure) -> Self {
+        let retry_after = failure.retry_after.unwrap_or(Duration::from_secs(1));
+        Self::Failed { name: name.to_owned(), failure: Arc::new(failure), retry_after }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -14,9 +14,6 @@ use crate::verify::Refused;
 /// No credentials live longer (AssumeRoleWithWebIdentity), so nothing depends on a token that claims to.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Keys that could not be had are worth another request after this.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// The subject of `token`, verified by `issuer`. Where no issuer is named whoever issues the credentials verifies the token, and
 /// only its end of life is looked at here.
 ///
@@ -35,11 +32,7 @@ async fn by_issuer(surface: &Surface, name: &str, token: SecretString) -> Result
     let full = format!("issuers.{name}");
     let issuer = surface.issuers.named(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let verified = issuer.verify(token.expose_secret()).await.map_err(|refused| match refused {
-        Refused::KeysUnavailable(failure) => Trouble::Failed {
-            name: full,
-            retry_after: failure.retry_after.unwrap_or(RETRY),
-            failure: Arc::new(failure),
-        },
+        Refused::KeysUnavailable(failure) => Trouble::keys_unavailable(&full, failure),
         refused => Trouble::BadSubject(refused.to_string()),
     })?;
     // A leeway may have let a token in that has just ended.

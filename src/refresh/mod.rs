@@ -85,16 +85,17 @@ impl Store {
         Some(self.tokens.get(name)?.entry.lease(&ask, PATIENCE).await)
     }
 
-    /// The credentials that `permit` is for, of the user of `subject` if given. `None` if the permit is not for credentials held
-    /// here.
+    /// The credentials that `permit` is for, of the user of `subject` if given; `waited` is how long the caller has waited for
+    /// something else already. `None` if the permit is not for credentials held here.
     pub async fn credentials(
         &self,
         permit: &Permit,
         subject: Option<Arc<Subject>>,
+        waited: Duration,
     ) -> Option<Result<Served<AwsCredentials>, Unserved>> {
         let Grant::Credentials(name) = permit.grant() else { return None };
         let ask = Ask { caller: Some(permit.caller().to_owned()), scopes: None, subject };
-        Some(self.credentials.get(name)?.entry.lease(&ask, PATIENCE).await)
+        Some(self.credentials.get(name)?.entry.lease(&ask, PATIENCE.saturating_sub(waited)).await)
     }
 
     /// The scopes that `tokens.NAME` may be narrowed to; `None` if there is no such token.

@@ -25,6 +25,7 @@ pub use refused::Refused;
 
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
+use crate::policy::{Grant, Permit};
 use crate::refresh::{Entry, PATIENCE, Report};
 use crate::source::key_set::KeySet;
 use crate::source::public_key::{Algorithm, PublicKey};
@@ -103,9 +104,15 @@ impl Issuers {
         Self(named)
     }
 
-    /// The one called `name`.
+    /// The one called `name`: for what the broker itself verifies, under a permit for something else.
     pub fn named(&self, name: &str) -> Option<&Issuer> {
         self.0.get(name)
+    }
+
+    /// The one that `permit` is for.
+    pub fn permitted(&self, permit: &Permit) -> Option<&Issuer> {
+        let Grant::Issuer(name) = permit.grant() else { return None };
+        self.named(name)
     }
 
     /// What the keys of each look like from outside, in the order of the names.

@@ -15,7 +15,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("policy", &["clock", "secret"]),
     ("rotation", &["clock", "file", "secret", "source"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
-    ("verify", &["clock", "lease", "refresh", "source"]),
+    ("verify", &["clock", "lease", "policy", "refresh", "source"]),
     ("http", &["clock", "environment", "policy", "refresh", "source", "verify"]),
     ("config", &["file", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
