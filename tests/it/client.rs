@@ -31,6 +31,7 @@ pub struct Ask {
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
+    body: String,
 }
 
 /// What came back.
@@ -47,7 +48,14 @@ impl Ask {
     }
 
     pub fn of(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), headers: Vec::new() }
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: String::new() }
+    }
+
+    /// A POST of these fields as a form.
+    pub fn form(path: &str, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let ask = Self::of(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        Self { body, ..ask }
     }
 
     /// As HTTP clients of people send it.
@@ -101,7 +109,7 @@ impl Ask {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        request.body(Full::default()).unwrap()
+        request.body(Full::from(self.body.clone())).unwrap()
     }
 }
 
