@@ -1,21 +1,16 @@
 //! The rules that span several keys. They look at the document as it is written, so that a mistake in one key hides no rule
 //! that speaks of others; a key in which a mistake is reported already is not looked at.
 
+mod chains;
+mod credentials;
 mod oauth2;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::problem::{Findings, nearest};
 use super::text::{Text as _, UserPoolId};
 use super::tree::{Kind, Member, Node};
-
-/// A session assumed with temporary credentials lives no longer (STS role chaining).
-const LONGEST_CHAINED: Duration = Duration::from_secs(60 * 60);
-/// What STS grants (AssumeRole, `DurationSeconds`).
-const SESSION: std::ops::RangeInclusive<Duration> = Duration::from_secs(900)..=Duration::from_secs(43_200);
 
 /// What STS grants (GetWebIdentityToken, `DurationSeconds`).
 const IDENTITY_TOKEN: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3_600);
@@ -81,158 +76,12 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn credentials(&mut self, name: &str) {
-        self.session(name);
-        self.session_policy(name);
-        self.transitive_tags(name);
-        self.login(name);
-        self.subject(name);
-        self.pool_flow(name);
-    }
-
-    fn session(&mut self, name: &str) {
-        let path = ["credentials", name, "duration"];
-        let Some(duration) = self.text(&path).and_then(|text| Duration::read(text).ok()) else { return };
-        let identity = self.text(&["credentials", name, "as"]).and_then(name_of);
-        if !SESSION.contains(&duration) {
-            self.report(&path, "a session lives from 15m to 12h");
-        } else if duration > LONGEST_CHAINED && identity.is_some_and(|identity| self.is_temporary(identity)) {
-            self.report(&path, "a role assumed with temporary credentials (`as`) lives 1h at most; shorten it or assume the role directly");
-        }
-    }
-
-    /// Are these credentials temporary in themselves? Of the broker's own identity only the run time knows.
-    fn is_temporary(&self, name: &str) -> bool {
-        self.text(&["credentials", name, "from"]).is_some_and(|from| from != "ambient")
-    }
-
-    fn session_policy(&mut self, name: &str) {
-        let path = ["credentials", name, "policy"];
-        let json = self.sound(&path).and_then(|policy| policy.member("json")?.node.text());
-        if json.is_some_and(|json| serde_json::from_str::<Value>(json).is_err()) {
-            self.report(&path, "the session policy is not JSON");
-        }
-    }
-
-    fn transitive_tags(&mut self, name: &str) {
-        let path = ["credentials", name, "transitive_tags"];
-        let Some(Kind::List(transitive)) = self.sound(&path).map(|node| &node.kind) else { return };
-        let entry = self.tree.member("credentials").and_then(|all| all.node.member(name));
-        let tags = entry.and_then(|entry| entry.node.member("tags")).map(|tags| &tags.node);
-        if tags.is_some_and(|tags| tags.damaged || !matches!(tags.kind, Kind::Table(_))) {
-            return;
-        }
-        let is_tag = |tag: &&str| tags.is_some_and(|tags| tags.member(tag).is_some());
-        if let Some(unknown) = transitive.iter().filter_map(Node::text).find(|tag| !is_tag(tag)) {
-            self.report(&path, &format!("{unknown:?} is not among this table's tags"));
-        }
-    }
-
-    fn login(&mut self, name: &str) {
-        let path = ["credentials", name, "login"];
-        let login = self.text(&path);
-        if let Some(named) = login.filter(|named| *named != "caller") {
-            self.login_token(&path, named);
-        }
-    }
-
-    /// Credentials for the user of a subject token: what they need, and what cannot be.
-    fn subject(&mut self, name: &str) {
-        let at = |key| ["credentials", name, key];
-        let key = if self.text(&at("from")) == Some("identity-pool") { "login" } else { "token" };
-        if self.found.any_in(&at(key)) {
-            return;
-        }
-        if self.text(&at(key)) != Some("caller") {
-            for only in ["issuer", "max_subjects"] {
-                if self.sound(&at(only)).is_some() {
-                    self.report(
-                        &at(only),
-                        &format!("this is for subject tokens; it goes with {key} = \"caller\" only"),
-                    );
-                }
-            }
-        } else if key == "login" && self.sound(&at("issuer")).is_none() && !self.found.any_in(&at("issuer")) {
-            self.report(&at(key), "login = \"caller\" needs `issuer`, which verifies the subject token first");
-        }
-    }
-
-    /// Nobody brings a subject token to what is fetched ahead, nor to a token.
-    fn without_subject(&mut self, edges: &BTreeMap<String, &'a str>) {
-        for table in ["tokens", "credentials"] {
-            for entry in self.entries(table) {
-                let Some(by) = self.subject_stage(edges, &format!("{table}.{}", entry.key)) else { continue };
-                if table == "tokens" {
-                    let message = format!("{by} is for the user of a subject token, and nobody brings one to a token");
-                    self.report(&[table, &entry.key], &message);
-                } else if self.text(&[table, &entry.key, "keep"]) == Some("always") {
-                    let message = "what is for the user of a subject token is fetched when one is brought; it cannot be kept always";
-                    self.report(&[table, &entry.key, "keep"], message);
-                }
-            }
-        }
-    }
-
-    /// The stage of `start`'s chain that takes a subject token.
-    fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
-        let mut at = start.to_owned();
-        for _ in 0..=edges.len() {
-            let (table, name) = at.split_once('.')?;
-            let takes = |key| self.text(&[table, name, key]) == Some("caller");
-            if takes("login") || takes("token") {
-                return Some(at);
-            }
-            at = (*edges.get(&at)?).to_owned();
-        }
-        None
-    }
-
-    fn pool_flow(&mut self, name: &str) {
-        let at = |key| ["credentials", name, key];
-        if self.text(&at("from")) != Some("identity-pool") || self.found.any_in(&at("flow")) {
-            return;
-        }
-        let basic = self.text(&at("flow")) == Some("basic");
-        if basic && self.sound(&at("role_arn")).is_none() && !self.found.any_in(&at("role_arn")) {
-            self.report(&at("flow"), "the basic flow needs `role_arn`, the role that is assumed");
-        }
-        for only in ["session_name", "duration"] {
-            if !basic && self.sound(&at(only)).is_some() {
-                self.report(
-                    &at(only),
-                    "this goes with flow = \"basic\" only; credentials of the enhanced flow live one hour",
-                );
-            }
-        }
-    }
-
     fn identity_token(&mut self, name: &str) {
         let path = ["tokens", name, "lifetime"];
         let lifetime = self.text(&path).and_then(|text| Duration::read(text).ok());
         if lifetime.is_some_and(|lifetime| !IDENTITY_TOKEN.contains(&lifetime)) {
             self.report(&path, "an identity token of STS lives from 60s to 1h");
         }
-    }
-
-    /// An identity pool takes a user pool's ID token and nothing else.
-    fn login_token(&mut self, path: &[&str], named: &str) {
-        let Some(name) = name_of(named) else { return };
-        let text = |key: &str| self.text(&["tokens", name, key]);
-        let message = match (text("from"), text("use")) {
-            (Some("cognito"), _) => format!(
-                "an identity pool accepts only an ID token, and {named} is an access token of a machine client (Cognito: \"Missing a required claim: aud\"); \
-                 use a token with from = \"cognito-user\", or a developer identity"
-            ),
-            (Some("oauth2"), _) => format!(
-                "an identity pool accepts only an ID token, and {named} is an access token; \
-                 use a token with from = \"cognito-user\", or a developer identity"
-            ),
-            (Some("cognito-user"), Some("access")) => {
-                format!("an identity pool accepts only an ID token; set use = \"id\" in {named}")
-            }
-            _ => return,
-        };
-        self.report(path, &message);
     }
 
     fn issuer(&mut self, name: &str) {
@@ -301,52 +150,6 @@ impl<'a> Rules<'a> {
                 self.report(&path, &message);
             }
         }
-    }
-
-    /// No entry may need itself. An entry needs one other at most, so each cycle is walked into once.
-    fn cycles(&mut self) {
-        let edges = self.edges();
-        self.without_subject(&edges);
-        let mut walks: BTreeMap<&str, &str> = BTreeMap::new();
-        for start in edges.keys() {
-            let mut at = start.as_str();
-            while !walks.contains_key(at) {
-                walks.insert(at, start);
-                let Some(next) = edges.get(at) else { break };
-                at = next;
-            }
-            if edges.contains_key(at) && walks.get(at) == Some(&start.as_str()) {
-                self.cycle(&edges, at);
-            }
-        }
-    }
-
-    fn cycle(&mut self, edges: &BTreeMap<String, &'a str>, start: &str) {
-        let mut chain = vec![start];
-        while let Some(next) = chain.last().and_then(|last| edges.get(*last)) {
-            chain.push(next);
-            if *next == start {
-                break;
-            }
-        }
-        let (table, name) = start.split_once('.').unwrap_or((start, ""));
-        self.report(&[table, name], &format!("needs itself: {}", chain.join(" → ")));
-    }
-
-    /// Which entry needs which other first.
-    fn edges(&self) -> BTreeMap<String, &'a str> {
-        let mut edges = BTreeMap::new();
-        for table in ["tokens", "credentials"] {
-            for entry in self.entries(table) {
-                for key in ["as", "login", "token", "client_assertion"] {
-                    let target = self.text(&[table, &entry.key, key]);
-                    if let Some(target) = target.filter(|target| name_of(target).is_some()) {
-                        edges.insert(format!("{table}.{}", entry.key), target);
-                    }
-                }
-            }
-        }
-        edges
     }
 }
 

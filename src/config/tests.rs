@@ -215,6 +215,14 @@ fn each_rule_has_its_words() {
             "needs `issuer`",
         ),
         (
+            "[issuers.u]\nuser_pool = \"eu-west-1_AbCd12345\"\n[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"caller\"\nissuer = \"issuers.u\"\n",
+            "set token_use = \"id\" in issuers.u",
+        ),
+        (
+            "[tokens.i]\nfrom = \"sts\"\naudience = [\"https://x.example\"]\nalgorithm = \"ES384\"\n[credentials.g]\nfrom = \"web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"tokens.i\"\n",
+            "does not take it back",
+        ),
+        (
             "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nflow = \"basic\"\n",
             "needs `role_arn`",
         ),

@@ -19,7 +19,6 @@ pub mod public_key;
 pub mod remote_secret;
 pub mod session_policy;
 pub mod signing_key;
-pub mod srp;
 pub mod subject;
 pub mod template;
 pub mod token_endpoint;

@@ -41,6 +41,7 @@ mod limits;
 mod oauth2;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
 mod propagation;
 #[cfg(test)]
 mod verifying;

@@ -9,6 +9,7 @@
 
 mod refresh;
 mod sign_in;
+mod srp;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,9 +9,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+use super::srp::{self, Challenge, Exchange};
 use super::{Flow, MachineUser, Session, WHAT, malformed};
 use crate::lease::Issued;
-use crate::source::srp::{self, Challenge, Exchange};
 use crate::source::{Ask, BearerToken, Failure, FailureKind, aws};
 
 impl MachineUser {
