@@ -26,6 +26,10 @@ mod callers;
 #[cfg(test)]
 mod chains;
 #[cfg(test)]
+mod cognito;
+#[cfg(test)]
+mod cognito_user;
+#[cfg(test)]
 mod cold;
 #[cfg(test)]
 mod concurrency;
@@ -41,6 +45,8 @@ mod limits;
 mod oauth2;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod sts;
 #[cfg(test)]
 mod verifying;
 
