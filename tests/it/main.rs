@@ -46,6 +46,8 @@ mod oauth2;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sts;
 #[cfg(test)]
 mod verifying;
