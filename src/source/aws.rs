@@ -293,7 +293,7 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
             (Misconfigured, "a configured value is not accepted; check scopes, duration and names")
         }
         "ResourceNotFoundException" => {
-            (Misconfigured, "no such pool, client or identity; check the ids and the region")
+            (Misconfigured, "no such pool, client, identity or secret; check the ids and the region")
         }
         "OperationNotEnabledException" => {
             (Misconfigured, "the operation is not available for this user pool; use the token endpoint (domain)")
@@ -306,6 +306,19 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
         }
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
             (Misconfigured, "session policy and tags are too large together")
+        }
+        "OutboundWebIdentityFederationDisabledException" | "OutboundWebIdentityFederationDisabled" => (
+            Misconfigured,
+            "the account issues no identity tokens; enable outbound web identity federation for it (iam:EnableOutboundWebIdentityFederation)",
+        ),
+        "JWTPayloadSizeExceededException" => {
+            (Misconfigured, "the identity token would be too large; use fewer audiences")
+        }
+        "InvalidRequestException" => {
+            (Misconfigured, "the secret is marked for deletion or cannot be read in this state; restore it")
+        }
+        "DecryptionFailure" => {
+            (Denied, "the secret cannot be decrypted; allow kms:Decrypt with its key for the broker's identity")
         }
         "RegionDisabledException" => (Misconfigured, "STS is not enabled in this region for the account"),
         "ResourceConflictException" | "DeveloperUserAlreadyRegisteredException" => {
@@ -330,6 +343,9 @@ fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
             Unavailable,
             "what it was asked with has expired; it is asked again with a fresh one (check this machine's clock if it stays)",
         ),
+        "SessionDurationEscalationException" => {
+            (Unavailable, "the token would outlive the session that asks for it; it is asked again")
+        }
         "IDPCommunicationError"
         | "InternalErrorException"
         | "InternalServerException"

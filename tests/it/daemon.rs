@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::UnixDatagram;
 
 use crate::client::{Answer, Ask, Way};
+use crate::documents::ORDERS;
 use crate::process::{self, CREDBROKER, Ended, Running};
 use crate::waiting::until;
 
@@ -143,6 +145,14 @@ impl Daemon {
             Some(self.get(path, token).await).filter(|answer| answer.status == 200)
         })
         .await
+    }
+
+    /// The row of the entry `name` in the status, as `orders` sees it; of the narrowing to `scope`, where that is not empty.
+    pub async fn row(&self, name: &str, scope: &str) -> Value {
+        let status = self.get("/v1/status", ORDERS).await.json();
+        let rows = ["tokens", "credentials"].iter().flat_map(|kind| status[*kind].as_array().unwrap());
+        let wanted = |row: &&Value| row["name"] == name && row["scope"].as_str().unwrap_or_default() == scope;
+        rows.into_iter().find(wanted).unwrap_or_else(|| panic!("{name} has no row: {status}")).clone()
     }
 
     pub fn v4(&self) -> Way {

@@ -3,6 +3,8 @@
 /// `tests/emulator/world.toml`.
 pub const WORLD: &str = include_str!("../emulator/world.toml");
 
+pub const POOL: &str = "eu-west-1_AbCd12345";
+pub const BROKER: &str = "arn:aws:iam::111122223333:user/broker";
 pub const M2M_CLIENT: &str = "4f3q8example1m2m";
 pub const M2M_SECRET: &str = "billingsecret0123456789abcdefghijklmnop";
 pub const ROBOT_PASSWORD: &str = "correct horse Battery 1";

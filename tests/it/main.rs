@@ -26,6 +26,10 @@ mod callers;
 #[cfg(test)]
 mod chains;
 #[cfg(test)]
+mod cognito;
+#[cfg(test)]
+mod cognito_user;
+#[cfg(test)]
 mod cold;
 #[cfg(test)]
 mod concurrency;
@@ -43,6 +47,10 @@ mod oauth2;
 mod outage;
 #[cfg(test)]
 mod propagation;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod sts;
 #[cfg(test)]
 mod verifying;
 

@@ -18,7 +18,13 @@ pub struct Site {
 
 impl Site {
     pub async fn open() -> Self {
-        let world = World::from_toml(WORLD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        Self::open_in(|_| {}).await
+    }
+
+    /// The same in a world that `change` has made another.
+    pub async fn open_in(change: impl FnOnce(&mut World)) -> Self {
+        let mut world = World::from_toml(WORLD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        change(&mut world);
         let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let site = Self { emulator, dir: tempfile::tempdir().unwrap() };
         for (name, secret) in [
@@ -61,6 +67,11 @@ impl Site {
     pub async fn asked_times(&self, operation: &str, count: usize) {
         let what = format!("{count} requests for {operation}");
         until(&what, Duration::from_secs(15), async || (self.asked(operation).len() >= count).then_some(())).await;
+    }
+
+    /// What came of the requests for `operation`, in order.
+    pub fn outcomes(&self, operation: &str) -> Vec<String> {
+        self.asked(operation).into_iter().map(|asked| asked.outcome).collect()
     }
 
     /// Every operation requested upstream, in order.

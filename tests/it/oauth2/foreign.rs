@@ -1,4 +1,4 @@
-//! Tokens of servers that are not Cognito: found by metadata or URL, the client proven in each way there is.
+//! A server that is not the emulator: found by OpenID Connect Discovery only, its endpoint with a query, its tokens opaque.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,15 +14,15 @@ use crate::site::Site;
 use crate::waiting::limited;
 
 /// An authorization server that only OpenID Connect Discovery knows, with an opaque token for each client.
-struct Server {
-    url: String,
+pub struct Server {
+    pub url: String,
     /// What it was asked: path and form.
     asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Server {
     #[expect(clippy::disallowed_methods, reason = "a test asks it, one request at a time")]
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Self { url: url.clone(), asked: Arc::default() };
@@ -35,7 +35,7 @@ impl Server {
         server
     }
 
-    fn asked(&self, path: &str) -> Vec<String> {
+    pub fn asked(&self, path: &str) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|(at, _)| at == path).map(|(_, form)| form.clone()).collect()
     }
@@ -72,7 +72,7 @@ async fn answer(mut stream: TcpStream, url: String, asked: Arc<Mutex<Vec<(String
     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
 }
 
-fn parameter(form: &str, name: &str) -> Option<String> {
+pub fn parameter(form: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(form.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
@@ -84,7 +84,7 @@ fn json(part: &str) -> Value {
 async fn a_server_found_by_its_metadata_is_shown_an_assertion_and_its_token_to_the_next() {
     limited(async {
         let (site, server) = (Site::open().await, Server::open().await);
-        site.write("key.pem", include_str!("../keys/p256.sec1.pem"));
+        site.write("key.pem", include_str!("../../keys/p256.sec1.pem"));
         let partner = |name: &str, rest: &str| {
             let url = &server.url;
             format!("[tokens.{name}]\nfrom = \"oauth2\"\nissuer = \"{url}\"\nclient_id = \"{name}\"\n{rest}\n")
