@@ -3,17 +3,13 @@
 Neither judges signatures or trust; what they show is that our requests and parsers are not made for our own emulator.
 """
 
-import socket
-
 import boto3
 import jwt
 import pytest
 
 import world
-from conftest import UPSTREAMS
-from processes import clean_environment, free_port, request, until
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFOREIGNUPSTREAM0", "AWS_SECRET_ACCESS_KEY": "foreign/upstream+secret/access+key+00000"}
+from processes import request
+from upstreams import KEYS
 
 ORDERS = f"""
 [server]
@@ -28,46 +24,6 @@ session_name = "{{caller}}"
 allow = ["credentials.orders"@ALLOW@]
 token = {{ file = "@HOME@/callers/orders" }}
 """
-
-
-@pytest.fixture
-def foreign(processes, tmp_path):
-    """Starts one of them on loopback and waits until it accepts."""
-
-    def start(name: str, command: list[str], **env: str) -> str:
-        port = free_port()
-        home = tmp_path / name
-        home.mkdir()
-        server = processes.start(
-            name,
-            [str(UPSTREAMS / command[0]), *(part.replace("@PORT@", str(port)) for part in command[1:])],
-            clean_environment(home, **{k: v.replace("@PORT@", str(port)).replace("@HOME@", str(home)) for k, v in env.items()}),
-        )
-
-        def accepts():
-            server.must_live()
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return True
-            except OSError:
-                return False
-
-        until(accepts, 45, f"{name}'s listener")
-        server.url = f"http://127.0.0.1:{port}"
-        return server.url
-
-    return start
-
-
-@pytest.fixture
-def moto(foreign) -> str:
-    return foreign("moto", ["moto_server", "-H", "127.0.0.1", "-p", "@PORT@"])
-
-
-@pytest.fixture
-def ministack(foreign) -> str:
-    # It would listen on every interface and keep its keys in a shared directory.
-    return foreign("ministack", ["ministack"], BIND_HOST="127.0.0.1", GATEWAY_PORT="@PORT@", STATE_DIR="@HOME@/state")
 
 
 def identity(url: str, keys: dict) -> str:
