@@ -7,8 +7,11 @@ import shutil
 import socket
 from pathlib import Path
 
+import boto3
+import botocore.config
 import pytest
 
+import world
 from processes import Server, clean_environment, free_port, until
 
 HERE = Path(__file__).resolve().parent
@@ -17,6 +20,7 @@ NODE = HERE / "node"
 
 # What signs the broker's requests to them; they take any key pair.
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFOREIGNUPSTREAM0", "AWS_SECRET_ACCESS_KEY": "foreign/upstream+secret/access+key+00000"}
+ROOT = {"AWS_ACCESS_KEY_ID": "AKIAFOREIGNROOT00000", "AWS_SECRET_ACCESS_KEY": "foreign/root+secret/access+key+000000000"}
 
 
 @pytest.fixture
@@ -57,6 +61,50 @@ def moto(foreign) -> str:
 def ministack(foreign) -> str:
     # It would listen on every interface and keep its keys in a shared directory.
     return foreign("ministack", [str(PYTHONS / "ministack")], BIND_HOST="127.0.0.1", GATEWAY_PORT="@PORT@", STATE_DIR="@HOME@/state").url
+
+
+@pytest.fixture
+def strict_ministack(foreign) -> str:
+    """ministack with its IAM: it judges signatures, policies, trust and logins. `ROOT` is its administrator."""
+    return foreign(
+        "ministack",
+        [str(PYTHONS / "ministack")],
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT="@PORT@",
+        STATE_DIR="@HOME@/state",
+        AUTH="true",
+        MINISTACK_ACCOUNT_ID=world.ACCOUNT,
+        MINISTACK_REGION=world.REGION,
+        **ROOT,
+    ).url
+
+
+def boto(service: str, url: str, keys: dict[str, str] = KEYS):
+    """A client of `service` at `url`, with keys as the environment or as the daemon spells them."""
+    return boto3.client(
+        service,
+        region_name=world.REGION,
+        endpoint_url=url,
+        aws_access_key_id=keys.get("AWS_ACCESS_KEY_ID") or keys["AccessKeyId"],
+        aws_secret_access_key=keys.get("AWS_SECRET_ACCESS_KEY") or keys["SecretAccessKey"],
+        aws_session_token=keys.get("Token"),
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=15, proxies={}),
+    )
+
+
+def user_pool(idp, password: str, secret: bool = False, name: str = "robot") -> tuple[str, dict]:
+    """A user pool with the user `name`, and an app client that may sign it in by each flow."""
+    pool = idp.create_user_pool(PoolName="robots")["UserPool"]["Id"]
+    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    app = idp.create_user_pool_client(UserPoolId=pool, ClientName="robots", GenerateSecret=secret, ExplicitAuthFlows=flows)
+    idp.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+    idp.admin_set_user_password(UserPoolId=pool, Username=name, Password=password, Permanent=True)
+    return pool, app["UserPoolClient"]
+
+
+def identity(url: str, keys: dict) -> str:
+    """Who the credentials of an answer are, by STS at `url`."""
+    return boto("sts", url, keys).get_caller_identity()["Arn"]
 
 
 class OidcProvider:
