@@ -57,26 +57,20 @@ def moto(foreign) -> str:
     return foreign("moto", [str(PYTHONS / "moto_server"), "-H", "127.0.0.1", "-p", "@PORT@"]).url
 
 
+# It would listen on every interface, keep its keys in a shared directory and open a port of its own for MQTT.
+MINISTACK = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": "@PORT@", "STATE_DIR": "@HOME@/state", "IOT_MTLS_ENABLED": "0"}
+
+
 @pytest.fixture
 def ministack(foreign) -> str:
-    # It would listen on every interface and keep its keys in a shared directory.
-    return foreign("ministack", [str(PYTHONS / "ministack")], BIND_HOST="127.0.0.1", GATEWAY_PORT="@PORT@", STATE_DIR="@HOME@/state").url
+    return foreign("ministack", [str(PYTHONS / "ministack")], **MINISTACK).url
 
 
 @pytest.fixture
 def strict_ministack(foreign) -> str:
     """ministack with its IAM: it judges signatures, policies, trust and logins. `ROOT` is its administrator."""
-    return foreign(
-        "ministack",
-        [str(PYTHONS / "ministack")],
-        BIND_HOST="127.0.0.1",
-        GATEWAY_PORT="@PORT@",
-        STATE_DIR="@HOME@/state",
-        AUTH="true",
-        MINISTACK_ACCOUNT_ID=world.ACCOUNT,
-        MINISTACK_REGION=world.REGION,
-        **ROOT,
-    ).url
+    strict = {"AUTH": "true", "MINISTACK_ACCOUNT_ID": world.ACCOUNT, "MINISTACK_REGION": world.REGION}
+    return foreign("ministack", [str(PYTHONS / "ministack")], **MINISTACK, **strict, **ROOT).url
 
 
 def boto(service: str, url: str, keys: dict[str, str] = KEYS):
