@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python format lint unit release-check conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node format lint unit release-check conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -67,26 +67,26 @@ release-check: need-rust binaries ## what is shipped contains nothing of the emu
 	$(say) 'release: nothing of the emulator and no OpenSSL in it'
 	@$(conformance)/release-check.sh $(target)/quick/credbroker $(target)/debug/credbroker-emulator
 
-.PHONY: python
-python: need-python
-	$(say) 'python: the environments of the conformance tests'
+.PHONY: environments
+environments: need-python need-node
+	$(say) 'environments: the python and node packages of the conformance tests'
 	@$(conformance)/setup.sh
 
 .PHONY: conformance
-conformance: binaries python ## boto3, AWS CLI, moto and ministack against the daemon and the emulator
+conformance: binaries environments ## boto3, AWS CLI, pycognito, moto, ministack and oidc-provider against the daemon and the emulator
 	$(say) 'conformance: software we did not write'
 	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py $(PYTEST_ARGS)
 
 .PHONY: deploy-check
-deploy-check: binaries python ## the files in deploy/, by systemd's, botocore's and the daemon's own checks
+deploy-check: binaries environments ## the files in deploy/, by systemd's, botocore's and the daemon's own checks
 	$(say) 'deploy: units, task definition, configurations, container file'
 	@$(pytest) $(conformance)/test_deploy.py $(PYTEST_ARGS)
 
 .PHONY: clean
 clean: need-rust ## remove everything that was built
-	$(say) 'removing build results and python environments'
+	$(say) 'removing build results and the packages of the conformance tests'
 	@cargo clean --quiet
-	@rm -rf $(conformance)/.venv
+	@rm -rf $(conformance)/.venv $(conformance)/node/node_modules
 	@find tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A missing tool is one sentence, not a failure three steps later.
@@ -102,3 +102,7 @@ need-lints: need-rust
 .PHONY: need-python
 need-python:
 	@command -v python3 >/dev/null 2>&1 || { echo 'python3 is not installed: the conformance tests need it (Debian: apt-get install python3 python3-venv)' >&2; exit 1; }
+
+.PHONY: need-node
+need-node:
+	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || { echo 'node or npm is not installed: the conformance tests need both (Debian: apt-get install nodejs npm)' >&2; exit 1; }

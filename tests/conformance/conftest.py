@@ -17,8 +17,9 @@ from processes import Daemon, Emulator, Processes, clean_environment, free_port,
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-UPSTREAMS = HERE / ".venv" / "upstreams" / "bin"
 CLIENTS = Path(sys.executable).parent
+
+pytest_plugins = ["upstreams"]
 
 
 def binary(variable: str, name: str) -> str:

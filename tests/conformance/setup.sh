@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes the two Python environments of the conformance tests, in .venv beside this file:
-#   .venv/clients    boto3, the AWS CLI, pytest: what calls credbroker
-#   .venv/upstreams  moto, ministack: what credbroker calls
+# Makes the environments of the conformance tests, beside this file:
+#   .venv/clients      boto3, the AWS CLI, pytest: what calls credbroker
+#   .venv/upstreams    moto, ministack: what credbroker calls
+#   node/node_modules  oidc-provider: what credbroker calls
 # Each is keyed by a hash of its requirements, so a warm run installs nothing. Only this directory is written to.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -46,3 +47,23 @@ environment() { # name, requirements file
 
 environment clients requirements.txt
 environment upstreams requirements-upstreams.txt
+
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
+  stop "node or npm is not installed; the conformance tests need both for oidc-provider (Debian: apt-get install nodejs npm)."
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
+  stop "node $(node --version) is too old; oidc-provider runs on 20 and newer (22 and newer without a warning)."
+
+node_modules() {
+  local key=node/node_modules/.installed-for wanted
+  wanted=$({ node --version; cat node/package-lock.json; } | sha256sum | cut -d' ' -f1)
+  if [ "$(cat "$key" 2>/dev/null)" = "$wanted" ]; then
+    say "node packages are up to date"
+    return
+  fi
+  say "installing oidc-provider from node/package-lock.json (once; about 10 s)"
+  (cd node && npm ci --silent) ||
+    stop "npm ci failed in $PWD/node; run it there to see why (is the package registry reachable?)."
+  printf '%s\n' "$wanted" >"$key"
+}
+
+node_modules

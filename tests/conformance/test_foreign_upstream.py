@@ -1,19 +1,17 @@
-"""The daemon against upstreams we did not write: moto's STS, and ministack's STS and Cognito token endpoint.
+"""The daemon's requests that need no user, against upstreams we did not write: moto's STS, and ministack's STS and Cognito token endpoint.
 
-Neither judges signatures or trust; what they show is that our requests and parsers are not made for our own emulator.
+Neither judges signatures or trust here; what they show is that our requests and parsers are not made for our own emulator. ministack
+judges both in test_foreign_federation.py. GetClientToken is in neither.
 """
 
-import socket
+import json
 
-import boto3
 import jwt
 import pytest
 
 import world
-from conftest import UPSTREAMS
-from processes import clean_environment, free_port, request, until
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFOREIGNUPSTREAM0", "AWS_SECRET_ACCESS_KEY": "foreign/upstream+secret/access+key+00000"}
+from processes import request
+from upstreams import KEYS, boto, identity, user_pool
 
 ORDERS = f"""
 [server]
@@ -30,58 +28,6 @@ token = {{ file = "@HOME@/callers/orders" }}
 """
 
 
-@pytest.fixture
-def foreign(processes, tmp_path):
-    """Starts one of them on loopback and waits until it accepts."""
-
-    def start(name: str, command: list[str], **env: str) -> str:
-        port = free_port()
-        home = tmp_path / name
-        home.mkdir()
-        server = processes.start(
-            name,
-            [str(UPSTREAMS / command[0]), *(part.replace("@PORT@", str(port)) for part in command[1:])],
-            clean_environment(home, **{k: v.replace("@PORT@", str(port)).replace("@HOME@", str(home)) for k, v in env.items()}),
-        )
-
-        def accepts():
-            server.must_live()
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return True
-            except OSError:
-                return False
-
-        until(accepts, 45, f"{name}'s listener")
-        server.url = f"http://127.0.0.1:{port}"
-        return server.url
-
-    return start
-
-
-@pytest.fixture
-def moto(foreign) -> str:
-    return foreign("moto", ["moto_server", "-H", "127.0.0.1", "-p", "@PORT@"])
-
-
-@pytest.fixture
-def ministack(foreign) -> str:
-    # It would listen on every interface and keep its keys in a shared directory.
-    return foreign("ministack", ["ministack"], BIND_HOST="127.0.0.1", GATEWAY_PORT="@PORT@", STATE_DIR="@HOME@/state")
-
-
-def identity(url: str, keys: dict) -> str:
-    sts = boto3.client(
-        "sts",
-        region_name=world.REGION,
-        endpoint_url=url,
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["Token"],
-    )
-    return sts.get_caller_identity()["Arn"]
-
-
 @pytest.mark.parametrize("upstream", ["moto", "ministack"])
 def test_assume_role(upstream, request, start_daemon):
     url = request.getfixturevalue(upstream)
@@ -95,21 +41,17 @@ def test_assume_role(upstream, request, start_daemon):
 
 
 def test_the_cognito_token_endpoint_of_ministack(ministack, start_daemon):
-    idp = boto3.client(
-        "cognito-idp",
-        region_name=world.REGION,
-        endpoint_url=ministack,
-        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-    )
+    idp = boto("cognito-idp", ministack)
     pool = idp.create_user_pool(PoolName="orders")["UserPool"]["Id"]
     scopes = [{"ScopeName": name, "ScopeDescription": name} for name in ("read", "write")]
     idp.create_resource_server(UserPoolId=pool, Identifier="billing", Name="billing", Scopes=scopes)
     idp.create_user_pool_domain(UserPoolId=pool, Domain="acme")
     app = app_client(idp, pool)
+    document = json.dumps({"client_id": app["ClientId"], "client_secret": app["ClientSecret"]})
+    managed = boto("secretsmanager", ministack).create_secret(Name="credbroker/billing", SecretString=document)
 
     tables = (
-        ORDERS.replace("@ALLOW@", ', "tokens.billing", "tokens.wrong"')
+        ORDERS.replace("@ALLOW@", ', "tokens.billing", "tokens.described", "tokens.managed", "tokens.wrong"')
         + f"""
 [tokens.billing]
 from = "cognito"
@@ -117,6 +59,20 @@ user_pool = "{pool}"
 domain = "{ministack}"
 client_id = "{app["ClientId"]}"
 client_secret = {{ file = "@HOME@/billing.secret" }}
+scopes = ["billing/read"]
+[tokens.described]
+from = "cognito"
+user_pool = "{pool}"
+domain = "{ministack}"
+client_id = "{app["ClientId"]}"
+client_secret = {{ cognito = true }}
+scopes = ["billing/read"]
+[tokens.managed]
+from = "cognito"
+user_pool = "{pool}"
+domain = "{ministack}"
+client_id = "{app["ClientId"]}"
+client_secret = {{ secrets_manager = "{managed["ARN"]}", key = "client_secret" }}
 scopes = ["billing/read"]
 [tokens.wrong]
 from = "cognito"
@@ -130,7 +86,7 @@ scopes = ["billing/read"]
     daemon = start_daemon(
         tables,
         secrets_={"billing.secret": app["ClientSecret"], "wrong.secret": "wrong0123456789abcdefghijklmnopq"},
-        env={**KEYS, "AWS_ENDPOINT_URL_STS": ministack},
+        env={**KEYS, "AWS_ENDPOINT_URL": ministack},
     )
     answer = daemon.eventually("/v1/tokens/billing")
     assert answer.status == 200, answer.text
@@ -141,7 +97,35 @@ scopes = ["billing/read"]
     assert (claims["client_id"], claims["scope"], claims["token_use"]) == (app["ClientId"], "billing/read", "access")
     assert daemon.get("/v1/tokens/billing").headers["credbroker-cache"] == "hit"
 
+    # The same client, its secret taken from where AWS keeps it.
+    for name in ("described", "managed"):
+        answer = daemon.eventually(f"/v1/tokens/{name}")
+        assert answer.status == 200, f"{name}: {answer.text}"
+
     assert daemon.eventually("/v1/tokens/wrong").status == 502
+
+
+def test_a_secret_that_motos_secrets_manager_and_user_pool_keep(moto, start_daemon):
+    """moto has no token endpoint, so the secrets are those of a machine user: the password by version stage, SECRET_HASH from DescribeUserPoolClient."""
+    manager, idp = boto("secretsmanager", moto), boto("cognito-idp", moto)
+    manager.create_secret(Name="robot", SecretString="Battery-horse-1")
+    manager.put_secret_value(SecretId="robot", SecretString="Battery-horse-2", VersionStages=["AWSCURRENT"])
+    pool, app = user_pool(idp, "Battery-horse-1", secret=True)
+    table = f"""
+[tokens.robot]
+from = "cognito-user"
+user_pool = "{pool}"
+client_id = "{app["ClientId"]}"
+client_secret = {{ cognito = true }}
+username = "robot"
+flow = "user-password"
+password = """
+    stages = {"AWSPREVIOUS": 200, "AWSCURRENT": 502}
+    for stage, status in stages.items():
+        place = f'{{ secrets_manager = "robot", stage = "{stage}" }}\n'
+        daemon = start_daemon(ORDERS.replace("@ALLOW@", ', "tokens.robot"') + table + place, env={**KEYS, "AWS_ENDPOINT_URL": moto})
+        answer = daemon.eventually("/v1/tokens/robot")
+        assert answer.status == status, f"{stage}: {answer.text}"
 
 
 def app_client(idp, pool: str) -> dict:

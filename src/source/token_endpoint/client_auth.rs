@@ -65,7 +65,7 @@ impl ClientAuth {
         match self {
             Self::Basic(_) | Self::Post(_) => "check client_id and put the current client secret in its place",
             Self::PrivateKeyJwt(_) => {
-                "check client_id, key_id, algorithm and this machine's clock, and that the server has the public half of private_key"
+                "check client_id, key_id, algorithm, assertion_audience and this machine's clock, and that the server has the public half of private_key"
             }
             Self::Token(_) => {
                 "check client_id, and that the server trusts issuer, subject and audience of client_assertion"
