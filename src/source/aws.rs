@@ -21,9 +21,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use super::upstream::{EXCHANGE, Upstream, innermost, unreachable};
-use super::{AwsCredentials, Failure, FailureKind, Stage};
+use super::{Ask, AwsCredentials, Failure, FailureKind, Stage};
 use crate::clock::Clock;
-use crate::lease::Issued;
+use crate::lease::{Issued, Lease};
 
 /// The broker's own place in AWS: `[aws]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -231,6 +231,27 @@ pub fn account_of(arn: &str) -> Option<String> {
 
 /// The credentials that sign: the broker's own or another entry's.
 pub type Identity = Arc<dyn Stage<AwsCredentials>>;
+
+/// Makes `attempt` with what `identity` holds; where AWS says that this has expired, once more with newer credentials, if there
+/// are any.
+///
+/// # Errors
+/// As `identity` and `attempt`.
+pub async fn signed_by<T, F, A>(identity: &Identity, ask: &Ask, attempt: F) -> Result<T, Failure>
+where
+    F: Fn(Arc<Lease<AwsCredentials>>) -> A + Sync,
+    A: Future<Output = Result<T, Failure>> + Send,
+    T: Send,
+{
+    let signer = identity.held(ask).await?;
+    match attempt(Arc::clone(&signer)).await {
+        Err(refused) if refused.expired => match identity.newer(ask, &signer).await {
+            Some(newer) => attempt(newer).await,
+            None => Err(refused),
+        },
+        outcome => outcome,
+    }
+}
 
 #[cfg(test)]
 #[path = "aws_tests.rs"]
