@@ -42,6 +42,8 @@ mod oauth2;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod upstream_errors;
+#[cfg(test)]
 mod verifying;
 
 // What developers are promised.

@@ -18,7 +18,12 @@ pub struct Site {
 
 impl Site {
     pub async fn open() -> Self {
-        let world = World::from_toml(WORLD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        Self::of(WORLD).await
+    }
+
+    /// In another world.
+    pub async fn of(world: &str) -> Self {
+        let world = World::from_toml(world).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let site = Self { emulator, dir: tempfile::tempdir().unwrap() };
         for (name, secret) in [
