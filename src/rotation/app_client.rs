@@ -9,9 +9,6 @@ use std::sync::Arc;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::ClientSecretDescriptorType;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::clock;
@@ -94,7 +91,7 @@ impl AppClient {
             .client_secret(secret.expose_secret())
             .send()
             .await
-            .map_err(|error| not_throttled(&error, "AddUserPoolClientSecret"))?;
+            .map_err(|error| aws::failure(WHAT, "AddUserPoolClientSecret", &error))?;
         let descriptor = output.client_secret_descriptor().ok_or_else(|| unclear("AddUserPoolClientSecret"))?;
         let value = descriptor.client_secret_value().map(SecretString::from);
         Ok(Added { id: id_of(descriptor, "AddUserPoolClientSecret")?, value })
@@ -133,17 +130,4 @@ fn id_of(descriptor: &ClientSecretDescriptorType, operation: &str) -> Result<Str
 
 fn unclear(operation: &str) -> Failure {
     Failure::new(FailureKind::Malformed, format!("{WHAT} ({operation}) answered without the id of a secret"))
-}
-
-fn not_throttled<E>(error: &SdkError<E, HttpResponse>, operation: &str) -> Failure
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-        Some("LimitExceededException") => Failure::new(
-            FailureKind::Denied,
-            format!("{WHAT} ({operation}) answered LimitExceededException: the app client has two secrets already"),
-        ),
-        _ => aws::failure(WHAT, operation, error),
-    }
 }

@@ -75,18 +75,9 @@ impl AssumeRole {
             tags.map_err(|_| Failure::new(FailureKind::Misconfigured, "a session tag has no key or no value"))?;
         Ok(some(tags))
     }
-}
 
-/// An empty list is left out of the request.
-fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
-    (!list.is_empty()).then_some(list)
-}
-
-#[async_trait]
-impl Source<AwsCredentials> for AssumeRole {
-    async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
-        let signer = self.identity.held(ask).await?;
-        let client = aws_sdk_sts::Client::new(&self.sdk.signing_at_home(&signer.value).await?);
+    async fn assume(&self, ask: &Ask, signer: &AwsCredentials) -> Result<Issued<AwsCredentials>, Failure> {
+        let client = aws_sdk_sts::Client::new(&self.sdk.signing_at_home(signer).await?);
         let config = &self.config;
         let arns = config.policy_arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
         let request = client
@@ -112,5 +103,17 @@ impl Source<AwsCredentials> for AssumeRole {
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = config.duration.unwrap_or(DEFAULT_DURATION);
         aws::issued(WHAT, &parts, (account, Some(config.role_arn.clone())), longest, sent_at, &self.clock)
+    }
+}
+
+/// An empty list is left out of the request.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+#[async_trait]
+impl Source<AwsCredentials> for AssumeRole {
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
+        aws::signed_by(&self.identity, ask, |signer| async move { self.assume(ask, &signer.value).await }).await
     }
 }

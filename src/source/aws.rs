@@ -1,8 +1,10 @@
 //! What all sources share that go through the AWS SDK: the client settings, the identity that signs, and the one table from
-//! AWS error codes to kinds.
+//! AWS error codes to kinds ([`refusal`]).
 //!
 //! The SDK makes one attempt per call; the engine decides about the next. Credentials for signing are obtained as a stage
 //! of their own and handed to the client, so that a failure there keeps its kind and its words.
+
+mod refusal;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,9 +21,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use super::upstream::{EXCHANGE, Upstream, innermost, unreachable};
-use super::{AwsCredentials, Failure, FailureKind, Stage};
+use super::{Ask, AwsCredentials, Failure, FailureKind, Stage};
 use crate::clock::Clock;
-use crate::lease::Issued;
+use crate::lease::{Issued, Lease};
 
 /// The broker's own place in AWS: `[aws]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,8 +203,7 @@ pub fn wall(timestamp: &aws_smithy_types::DateTime) -> Option<SystemTime> {
     SystemTime::try_from(*timestamp).ok()
 }
 
-/// Why `operation` of `what` failed: the kind by the error code, and a remedy. AWS's own message is left out, for a
-/// validation error quotes the value that it found wrong.
+/// Why `operation` of `what` failed: the kind by the error code, and a remedy.
 pub fn failure<E>(what: &str, operation: &str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -214,150 +215,10 @@ where
             || Failure::new(FailureKind::Unavailable, format!("{upstream} cannot be reached; it is asked again")),
             |cause| unreachable(&upstream, cause),
         ),
-        SdkError::ServiceError(service) => answered(&upstream, service.err().code(), service.raw()),
-        SdkError::ResponseError(response) => answered(&upstream, None, response.raw()),
+        SdkError::ServiceError(service) => refusal::failure(what, operation, service.err().code(), service.raw()),
+        SdkError::ResponseError(response) => refusal::failure(what, operation, None, response.raw()),
         other => Failure::new(FailureKind::Misconfigured, format!("{upstream} cannot be asked: {}", innermost(other))),
     }
-}
-
-fn answered(upstream: &str, code: Option<&str>, response: &HttpResponse) -> Failure {
-    let status = response.status().as_u16();
-    let (kind, remedy) = match code {
-        Some(code) => by_code(code).unwrap_or_else(|| by_status(status)),
-        None => by_status(status),
-    };
-    let said =
-        code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
-    let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
-    let mut failure = Failure::new(kind, format!("{upstream} answered {said}: {remedy}"));
-    failure.retry_after = retry_after(response);
-    failure.secret_refused = code == Some("NotAuthorizedException");
-    failure
-}
-
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    let header = |name| response.headers().get(name).and_then(|value| value.trim().parse().ok());
-    header("x-amz-retry-after").map(Duration::from_millis).or_else(|| header("retry-after").map(Duration::from_secs))
-}
-
-fn by_status(status: u16) -> (FailureKind, &'static str) {
-    match status {
-        429 => (FailureKind::Throttled, "too many requests; it is asked again later"),
-        403 => (FailureKind::Denied, "check the permissions of the broker's identity, and any firewall in between"),
-        500.. => (FailureKind::Unavailable, "it is asked again"),
-        _ => (FailureKind::Malformed, "that is no answer of this AWS API; check the endpoint"),
-    }
-}
-
-/// Every error code of the operations in use, with what an operator can do about it.
-fn by_code(code: &str) -> Option<(FailureKind, &'static str)> {
-    use FailureKind::{Denied, Misconfigured, Throttled, Unavailable};
-    Some(match code {
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded"
-        | "SlowDown"
-        | "LimitExceededException" => (Throttled, "too many requests for the account's quota; it is asked again later"),
-        "NotAuthorizedException" => (
-            Denied,
-            "the client id, secret, password or login token is wrong, or its flow is not enabled; put the current one in its place",
-        ),
-        "AccessDenied" | "AccessDeniedException" => {
-            (Denied, "allow the action for the broker's identity, and let the role's trust policy name it")
-        }
-        "RefreshTokenReuseException" => {
-            (Denied, "the refresh token was replaced by another one; the machine user signs in again")
-        }
-        "ForbiddenException" => (Denied, "a web application firewall of the user pool blocks the broker"),
-        "UserNotFoundException" => (Denied, "there is no such user; check username"),
-        "UserNotConfirmedException" | "PasswordResetRequiredException" => {
-            (Denied, "the machine user needs a person first; confirm it or set a permanent password")
-        }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
-            (Denied, "AWS does not know the access key of the broker's identity; replace it")
-        }
-        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            (Denied, "the signature is refused; check the secret key of the broker's identity and this machine's clock")
-        }
-        "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "IncompleteSignature" => {
-            (Denied, "the request was not signed; give the broker an identity of its own")
-        }
-        "InvalidIdentityToken" | "IDPRejectedClaim" => {
-            (Denied, "the identity token is refused; check its issuer and audience")
-        }
-        "InvalidParameterException" | "ValidationError" | "ValidationException" | "InvalidParameterValue" => {
-            (Misconfigured, "a configured value is not accepted; check scopes, duration and names")
-        }
-        "ResourceNotFoundException" => {
-            (Misconfigured, "no such pool, client, identity or secret; check the ids and the region")
-        }
-        "OperationNotEnabledException" => {
-            (Misconfigured, "the operation is not available for this user pool; use the token endpoint (domain)")
-        }
-        "InvalidIdentityPoolConfigurationException" => {
-            (Misconfigured, "the identity pool's role is missing or does not trust the pool")
-        }
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => {
-            (Misconfigured, "the session policy is not a policy")
-        }
-        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
-            (Misconfigured, "session policy and tags are too large together")
-        }
-        "OutboundWebIdentityFederationDisabledException" | "OutboundWebIdentityFederationDisabled" => (
-            Misconfigured,
-            "the account issues no identity tokens; enable outbound web identity federation for it (iam:EnableOutboundWebIdentityFederation)",
-        ),
-        "JWTPayloadSizeExceededException" => {
-            (Misconfigured, "the identity token would be too large; use fewer audiences")
-        }
-        "InvalidRequestException" => {
-            (Misconfigured, "the secret is marked for deletion or cannot be read in this state; restore it")
-        }
-        "DecryptionFailure" => {
-            (Denied, "the secret cannot be decrypted; allow kms:Decrypt with its key for the broker's identity")
-        }
-        "RegionDisabledException" => (Misconfigured, "STS is not enabled in this region for the account"),
-        "ResourceConflictException" | "DeveloperUserAlreadyRegisteredException" => {
-            (Misconfigured, "the login belongs to another identity")
-        }
-        "UserLambdaValidationException" | "UnexpectedLambdaException" | "InvalidLambdaResponseException" => {
-            (Misconfigured, "a trigger of the user pool fails; look at its log")
-        }
-        "UnknownOperationException" | "InvalidAction" | "NotImplemented" => {
-            (Misconfigured, "the endpoint does not know the operation; check it")
-        }
-        "FeatureUnavailableInTierException" => {
-            (Misconfigured, "the plan of the user pool does not include it; change the plan or the flow")
-        }
-        "MFAMethodNotFoundException" | "SoftwareTokenMFANotFoundException" => {
-            (Misconfigured, "the user pool asks for a second factor; turn multi-factor authentication off for the user")
-        }
-        "InvalidUserPoolConfigurationException" => {
-            (Misconfigured, "the user pool's configuration is not valid for this flow")
-        }
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
-            Unavailable,
-            "what it was asked with has expired; it is asked again with a fresh one (check this machine's clock if it stays)",
-        ),
-        "SessionDurationEscalationException" => {
-            (Unavailable, "the token would outlive the session that asks for it; it is asked again")
-        }
-        "IDPCommunicationError"
-        | "InternalErrorException"
-        | "InternalServerException"
-        | "InternalFailure"
-        | "InternalError"
-        | "ServiceUnavailable"
-        | "ServiceUnavailableException"
-        | "ExternalServiceException"
-        | "RequestTimeout"
-        | "RequestTimeoutException" => (Unavailable, "it is asked again"),
-        _ => return None,
-    })
 }
 
 /// The account in an ARN: its fifth field.
@@ -370,6 +231,27 @@ pub fn account_of(arn: &str) -> Option<String> {
 
 /// The credentials that sign: the broker's own or another entry's.
 pub type Identity = Arc<dyn Stage<AwsCredentials>>;
+
+/// Makes `attempt` with what `identity` holds; where AWS says that this has expired, once more with newer credentials, if there
+/// are any.
+///
+/// # Errors
+/// As `identity` and `attempt`.
+pub async fn signed_by<T, F, A>(identity: &Identity, ask: &Ask, attempt: F) -> Result<T, Failure>
+where
+    F: Fn(Arc<Lease<AwsCredentials>>) -> A + Sync,
+    A: Future<Output = Result<T, Failure>> + Send,
+    T: Send,
+{
+    let signer = identity.held(ask).await?;
+    match attempt(Arc::clone(&signer)).await {
+        Err(refused) if refused.expired => match identity.newer(ask, &signer).await {
+            Some(newer) => attempt(newer).await,
+            None => Err(refused),
+        },
+        outcome => outcome,
+    }
+}
 
 #[cfg(test)]
 #[path = "aws_tests.rs"]

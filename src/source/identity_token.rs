@@ -56,14 +56,10 @@ impl IdentityToken {
         }
         Ok(i32::try_from(self.config.lifetime.min(left).as_secs()).unwrap_or(i32::MAX))
     }
-}
 
-#[async_trait]
-impl Source<BearerToken> for IdentityToken {
-    async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
-        let signer = self.identity.held(ask).await?;
+    async fn ask(&self, signer: &Lease<AwsCredentials>) -> Result<Issued<BearerToken>, Failure> {
         let client = aws_sdk_sts::Client::new(&self.sdk.signing_at_home(&signer.value).await?);
-        let lifetime = self.lifetime(&signer)?;
+        let lifetime = self.lifetime(signer)?;
         let sent_at = self.clock.now();
         let output = client
             .get_web_identity_token()
@@ -84,5 +80,12 @@ impl Source<BearerToken> for IdentityToken {
             scope: None,
         };
         bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
+    }
+}
+
+#[async_trait]
+impl Source<BearerToken> for IdentityToken {
+    async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
+        aws::signed_by(&self.identity, ask, |signer| async move { self.ask(&signer).await }).await
     }
 }

@@ -159,12 +159,21 @@ pub struct Failure {
     pub timed_out: bool,
     /// Is it the secret that was refused, so that another one may do?
     pub secret_refused: bool,
+    /// Has what it was asked with expired, so that a newer one may do?
+    pub expired: bool,
 }
 
 impl Failure {
     /// A failure with a message that names the thing and the remedy.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, timed_out: false, secret_refused: false }
+        Self {
+            kind,
+            message: message.into(),
+            retry_after: None,
+            timed_out: false,
+            secret_refused: false,
+            expired: false,
+        }
     }
 
     /// The upstream `what` did not answer within `limit`.
@@ -176,7 +185,7 @@ impl Failure {
     /// The same failure, seen from a stage further on: `name` could not be had because of it.
     pub fn of_stage(mut self, name: &str) -> Self {
         self.message = format!("{name} is needed first: {}", self.message);
-        self.secret_refused = false;
+        (self.secret_refused, self.expired) = (false, false);
         self
     }
 }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::aws::{self, Identity, Sdk};
 use super::keyring::Remote;
-use super::{Ask, Failure, FailureKind, Source};
+use super::{Ask, AwsCredentials, Failure, FailureKind, Source};
 use crate::clock::Clock;
 use crate::lease::Issued;
 
@@ -36,9 +36,23 @@ impl RemoteSecret {
         Self { remote, sdk, identity, clock }
     }
 
-    async fn describe(&self, user_pool: &str, region: &str, client_id: &str) -> Result<SecretString, Failure> {
-        let signer = self.identity.held(&Ask::default()).await?;
-        let settings = self.sdk.signing(region, &signer.value).await;
+    async fn ask(&self, signer: &AwsCredentials) -> Result<SecretString, Failure> {
+        match &self.remote {
+            Remote::UserPoolClient { user_pool, region, client_id } => {
+                self.describe(signer, user_pool, region, client_id).await
+            }
+            Remote::SecretsManager { id, key, stage } => self.secret_value(signer, id, key.as_deref(), stage).await,
+        }
+    }
+
+    async fn describe(
+        &self,
+        signer: &AwsCredentials,
+        user_pool: &str,
+        region: &str,
+        client_id: &str,
+    ) -> Result<SecretString, Failure> {
+        let settings = self.sdk.signing(region, signer).await;
         let output = aws_sdk_cognitoidentityprovider::Client::new(&settings)
             .describe_user_pool_client()
             .user_pool_id(user_pool)
@@ -50,11 +64,16 @@ impl RemoteSecret {
         secret.map(SecretString::from).ok_or_else(|| self.without("the app client has no secret"))
     }
 
-    async fn secret_value(&self, id: &str, key: Option<&str>, stage: &str) -> Result<SecretString, Failure> {
-        let signer = self.identity.held(&Ask::default()).await?;
+    async fn secret_value(
+        &self,
+        signer: &AwsCredentials,
+        id: &str,
+        key: Option<&str>,
+        stage: &str,
+    ) -> Result<SecretString, Failure> {
         let settings = match region_of(id) {
-            Some(region) => self.sdk.signing(region, &signer.value).await,
-            None => self.sdk.signing_at_home(&signer.value).await?,
+            Some(region) => self.sdk.signing(region, signer).await,
+            None => self.sdk.signing_at_home(signer).await?,
         };
         let output = aws_sdk_secretsmanager::Client::new(&settings)
             .get_secret_value()
@@ -100,12 +119,9 @@ fn text_of(output: GetSecretValueOutput) -> Option<Zeroizing<String>> {
 impl Source<SecretString> for RemoteSecret {
     async fn fetch(&self, _: &Ask) -> Result<Issued<SecretString>, Failure> {
         let sent_at = self.clock.now();
-        let secret = match &self.remote {
-            Remote::UserPoolClient { user_pool, region, client_id } => {
-                self.describe(user_pool, region, client_id).await?
-            }
-            Remote::SecretsManager { id, key, stage } => self.secret_value(id, key.as_deref(), stage).await?,
-        };
+        let all = Ask::default();
+        let secret =
+            aws::signed_by(&self.identity, &all, |signer| async move { self.ask(&signer.value).await }).await?;
         let expiry = sent_at.plus(LIFETIME);
         // Nobody needs it before the next request does.
         Ok(Issued { renewable: false, ..Issued::new(secret, sent_at, expiry) })

@@ -64,28 +64,15 @@ pub struct WebIdentity {
     clock: Clock,
 }
 
-/// Why a token was not exchanged.
-struct Refused {
-    /// The token has expired.
-    expired: bool,
-    failure: Failure,
-}
-
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        Self { expired: false, failure }
-    }
-}
-
 impl WebIdentity {
     /// Exchanges `token` as `assumption` says, on the machine called `host`.
     pub fn new(assumption: Assumption, token: Token, sdk: Arc<Sdk>, host: Arc<str>, clock: Clock) -> Self {
         Self { assumption, token, sdk, host, clock }
     }
 
-    async fn exchange(&self, ask: &Ask, token: &SecretString) -> Result<Issued<AwsCredentials>, Refused> {
+    async fn exchange(&self, ask: &Ask, token: &SecretString) -> Result<Issued<AwsCredentials>, Failure> {
         let settings = self.sdk.unsigned_at_home().await?;
-        self.assumption.exchange(&settings, token, ask, &self.host, &self.clock).await
+        self.assumption.credentials(&settings, token, ask, &self.host, &self.clock).await
     }
 
     async fn with_held(
@@ -94,43 +81,39 @@ impl WebIdentity {
         stage: &Arc<dyn Stage<BearerToken>>,
     ) -> Result<Issued<AwsCredentials>, Failure> {
         let lease = stage.held(ask).await?;
-        let refused = match self.exchange(ask, &lease.value.token).await {
-            Ok(issued) => return Ok(issued),
-            Err(refused) if refused.expired => refused,
-            Err(refused) => return Err(refused.failure),
-        };
-        match stage.newer(ask, &lease).await {
-            Some(newer) => self.exchange(ask, &newer.value.token).await.map_err(|refused| refused.failure),
-            None => Err(refused.failure),
+        match self.exchange(ask, &lease.value.token).await {
+            Err(refused) if refused.expired => match stage.newer(ask, &lease).await {
+                Some(newer) => self.exchange(ask, &newer.value.token).await,
+                None => Err(refused),
+            },
+            outcome => outcome,
         }
     }
 
     async fn with_file(&self, ask: &Ask, path: &Path) -> Result<Issued<AwsCredentials>, Failure> {
         let token = read(path).await?;
         let refused = match self.exchange(ask, &token).await {
-            Ok(issued) => return Ok(issued),
             Err(refused) if refused.expired => refused,
-            Err(refused) => return Err(refused.failure),
+            outcome => return outcome,
         };
         let again = read(path).await?;
         if is_same(&token, &again) {
             let message = format!(
-                "{}; the token in {} has expired: whoever writes that file does not renew it",
-                refused.failure,
+                "{refused}; the token in {} has expired: whoever writes that file does not renew it",
                 path.display()
             );
-            return Err(Failure { message, ..refused.failure });
+            return Err(Failure { message, ..refused });
         }
-        self.exchange(ask, &again).await.map_err(|refused| refused.failure)
+        self.exchange(ask, &again).await
     }
 
     async fn with_subject(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
         let subject = ask.subject.as_ref().ok_or_else(no_subject)?;
         let outcome = self.exchange(ask, subject.token()).await;
         // Nobody renews it but the caller, so asking again with the same one is in vain.
-        let outcome = outcome.map_err(|refused| match refused {
-            Refused { expired: true, failure } => Failure { kind: FailureKind::Denied, ..failure },
-            Refused { failure, .. } => failure,
+        let outcome = outcome.map_err(|refused| match refused.expired {
+            true => Failure { kind: FailureKind::Denied, ..refused },
+            false => refused,
         });
         Ok(outcome?.until(subject.expiry))
     }
@@ -163,6 +146,7 @@ impl Assumption {
     ///
     /// # Errors
     /// As STS answers.
+    #[expect(clippy::disallowed_methods, reason = "the token is a parameter of the operation")]
     pub async fn credentials(
         &self,
         settings: &SdkConfig,
@@ -171,18 +155,6 @@ impl Assumption {
         host: &str,
         clock: &Clock,
     ) -> Result<Issued<AwsCredentials>, Failure> {
-        self.exchange(settings, token, ask, host, clock).await.map_err(|refused| refused.failure)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the token is a parameter of the operation")]
-    async fn exchange(
-        &self,
-        settings: &SdkConfig,
-        token: &SecretString,
-        ask: &Ask,
-        host: &str,
-        clock: &Clock,
-    ) -> Result<Issued<AwsCredentials>, Refused> {
         let arns: Vec<_> =
             self.policy_arns.iter().map(|arn| PolicyDescriptorType::builder().arn(arn).build()).collect();
         let request = aws_sdk_sts::Client::new(settings)
@@ -203,11 +175,7 @@ impl Assumption {
                     clock.sleep_until(clock.now().plus(pause)).await;
                     attempt += 1;
                 }
-                Err(error) => {
-                    let expired = matches!(error.code(), Some("ExpiredTokenException" | "ExpiredToken"));
-                    let failure = aws::failure(WHAT, "AssumeRoleWithWebIdentity", &error);
-                    return Err(Refused { expired, failure });
-                }
+                Err(error) => return Err(aws::failure(WHAT, "AssumeRoleWithWebIdentity", &error)),
             }
         };
         let credentials = output.credentials();
@@ -219,7 +187,7 @@ impl Assumption {
         };
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = self.duration.unwrap_or(DEFAULT_DURATION);
-        Ok(aws::issued(WHAT, &parts, (account, Some(self.role_arn.clone())), longest, sent_at, clock)?)
+        aws::issued(WHAT, &parts, (account, Some(self.role_arn.clone())), longest, sent_at, clock)
     }
 }
 

@@ -52,6 +52,8 @@ mod secrets;
 #[cfg(test)]
 mod sts;
 #[cfg(test)]
+mod upstream_errors;
+#[cfg(test)]
 mod verifying;
 
 // What developers are promised.

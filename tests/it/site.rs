@@ -23,7 +23,12 @@ impl Site {
 
     /// The same in a world that `change` has made another.
     pub async fn open_in(change: impl FnOnce(&mut World)) -> Self {
-        let mut world = World::from_toml(WORLD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        Self::of(WORLD, change).await
+    }
+
+    /// In the world of this document.
+    pub async fn of(world: &str, change: impl FnOnce(&mut World)) -> Self {
+        let mut world = World::from_toml(world).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         change(&mut world);
         let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let site = Self { emulator, dir: tempfile::tempdir().unwrap() };

@@ -133,7 +133,10 @@ impl IdentityPool {
                 let subject = ask.subject.as_ref().ok_or_else(no_subject)?;
                 self.identified(client, ask, login(provider, subject.token())).await
             }
-            Login::Developer { user, identity } => self.vouched(user, identity, ask).await,
+            Login::Developer { user, identity } => {
+                aws::signed_by(identity, ask, |signer| async move { self.vouched(user, &signer.value, ask).await })
+                    .await
+            }
         }
     }
 
@@ -149,9 +152,8 @@ impl IdentityPool {
         Ok(Proven { identity_id, logins })
     }
 
-    async fn vouched(&self, user: &DeveloperUser, identity: &Identity, ask: &Ask) -> Result<Proven, Failure> {
-        let signer = identity.held(ask).await?;
-        let client = Client::new(&self.sdk.signing(&self.config.region, &signer.value).await);
+    async fn vouched(&self, user: &DeveloperUser, signer: &AwsCredentials, ask: &Ask) -> Result<Proven, Failure> {
+        let client = Client::new(&self.sdk.signing(&self.config.region, signer).await);
         let tags: HashMap<String, String> =
             user.tags.iter().map(|(key, value)| (key.clone(), value.render(ask, &self.host))).collect();
         let output = client

@@ -2,6 +2,7 @@
 //! Only the admin operation is signed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ChallengeNameType};
@@ -11,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::srp::{self, Challenge, Exchange};
 use super::{Flow, MachineUser, Session, WHAT, malformed};
-use crate::lease::Issued;
-use crate::source::{Ask, BearerToken, Failure, FailureKind, aws};
+use crate::lease::{Issued, Lease};
+use crate::source::{Ask, AwsCredentials, BearerToken, Failure, FailureKind, aws};
 
 impl MachineUser {
     /// Signs in with the password.
@@ -33,7 +34,13 @@ impl MachineUser {
     ) -> Result<Issued<BearerToken>, Failure> {
         match self.config.flow {
             Flow::UserPassword => self.user_password(password, secret.as_ref()).await,
-            Flow::AdminUserPassword => self.admin_user_password(ask, password, secret.as_ref()).await,
+            Flow::AdminUserPassword => {
+                let secret = secret.as_ref();
+                let sign_in = |signer: Arc<Lease<_>>| async move {
+                    self.admin_user_password(&signer.value, password, secret).await
+                };
+                aws::signed_by(&self.identity, ask, sign_in).await
+            }
             Flow::UserSrp => self.user_srp(password, secret.as_ref()).await,
         }
     }
@@ -58,12 +65,11 @@ impl MachineUser {
 
     async fn admin_user_password(
         &self,
-        ask: &Ask,
+        signer: &AwsCredentials,
         password: &SecretString,
         secret: Option<&SecretString>,
     ) -> Result<Issued<BearerToken>, Failure> {
-        let signer = self.identity.held(ask).await?;
-        let request = Client::new(&self.sdk.signing(&self.config.region, &signer.value).await)
+        let request = Client::new(&self.sdk.signing(&self.config.region, signer).await)
             .admin_initiate_auth()
             .auth_flow(AuthFlowType::AdminUserPasswordAuth)
             .user_pool_id(&self.config.user_pool)

@@ -5,6 +5,7 @@ mod interrupted;
 mod load;
 mod orderly;
 mod refused;
+mod upstream;
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -1,0 +1,243 @@
+//! What the AWS operations in use say no with: error code → kind and remedy, by operation where a code means another thing
+//! there ([`operations`]).
+//!
+//! Codes of the JSON services end in `Exception`, those of STS mostly do not. AWS's own message is left out, for a validation
+//! error quotes the value that it found wrong; a code is repeated only where it looks like one. Throttling and signing are
+//! refused by every service in the same way, in two spellings.
+
+mod operations;
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::source::{Failure, FailureKind};
+
+type Meaning = (FailureKind, &'static str);
+
+/// Those that prove a secret or a password, so that `NotAuthorizedException` may speak of it and another one may do.
+const WITH_SECRET: [&str; 6] = [
+    "GetClientToken",
+    "InitiateAuth",
+    "AdminInitiateAuth",
+    "RespondToAuthChallenge",
+    "GetTokensFromRefreshToken",
+    "InitiateAuth, REFRESH_TOKEN_AUTH",
+];
+
+/// What `response` of `operation` means, if it is no success; `code` is its error code. `what` names the service.
+pub fn failure(what: &str, operation: &str, code: Option<&str>, response: &HttpResponse) -> Failure {
+    let status = response.status().as_u16();
+    let known = code.and_then(|code| operations::meaning(operation, code).or_else(|| by_code(code)));
+    let (kind, remedy) = known.unwrap_or_else(|| by_status(status));
+    let said =
+        code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
+    let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
+    Failure {
+        retry_after: retry_after(response),
+        secret_refused: code == Some("NotAuthorizedException") && WITH_SECRET.contains(&operation),
+        expired: matches!(code, Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired")),
+        ..Failure::new(kind, format!("{what} ({operation}) answered {said}: {remedy}"))
+    }
+}
+
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let header = |name| response.headers().get(name).and_then(|value| value.trim().parse().ok());
+    header("x-amz-retry-after").map(Duration::from_millis).or_else(|| header("retry-after").map(Duration::from_secs))
+}
+
+fn by_status(status: u16) -> Meaning {
+    match status {
+        429 => (FailureKind::Throttled, "too many requests; it is asked again later"),
+        403 => (FailureKind::Denied, "check the permissions of the broker's identity, and any firewall in between"),
+        500.. => (FailureKind::Unavailable, "it is asked again"),
+        _ => (FailureKind::Malformed, "that is no answer of this AWS API; check the endpoint"),
+    }
+}
+
+/// Codes that mean the same at every operation.
+fn by_code(code: &str) -> Option<Meaning> {
+    signing(code).or_else(|| passing(code)).or_else(|| refused(code))
+}
+
+/// About the broker's own identity, or the one that signs in its place.
+fn signing(code: &str) -> Option<Meaning> {
+    use FailureKind::{Denied, Unavailable};
+    Some(match code {
+        "AccessDenied" | "AccessDeniedException" => {
+            (Denied, "allow the action for the broker's identity, and let the role's trust policy name it")
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
+            (Denied, "AWS does not know the access key of the broker's identity; replace it")
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            (Denied, "the signature is refused; check the secret key of the broker's identity and this machine's clock")
+        }
+        "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException" => {
+            (Denied, "the request was not signed; give the broker an identity of its own")
+        }
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+            Unavailable,
+            "the credentials that signed have expired; it is asked again with newer ones (check this machine's clock if it stays)",
+        ),
+        _ => return None,
+    })
+}
+
+/// What another request later may not meet.
+fn passing(code: &str) -> Option<Meaning> {
+    use FailureKind::{Throttled, Unavailable};
+    Some(match code {
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "LimitExceededException" => (Throttled, "too many requests for the account's quota; it is asked again later"),
+        "InternalErrorException"
+        | "InternalServerException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "ExternalServiceException"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => (Unavailable, "it is asked again"),
+        _ => return None,
+    })
+}
+
+/// What stays until somebody changes it.
+fn refused(code: &str) -> Option<Meaning> {
+    use FailureKind::{Denied, Misconfigured};
+    Some(match code {
+        "NotAuthorizedException" => (Denied, "what it was asked with is refused; check ids, secrets and permissions"),
+        "RefreshTokenReuseException" => {
+            (Denied, "the refresh token was replaced by another one; the machine user signs in again")
+        }
+        "ForbiddenException" => {
+            (Denied, "a web application firewall of the user pool blocks the broker; let its web ACL pass this host")
+        }
+        "UserNotFoundException" => (Denied, "there is no such user; check username"),
+        "UserNotConfirmedException" | "PasswordResetRequiredException" => {
+            (Denied, "the machine user needs a person first; confirm it or set a permanent password")
+        }
+        "InvalidParameterException" | "ValidationError" | "ValidationException" | "InvalidParameterValue" => {
+            (Misconfigured, "a configured value is not accepted; check scopes, duration and names")
+        }
+        "ResourceNotFoundException" => {
+            (Misconfigured, "no such pool, client or identity; check the ids and the region")
+        }
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => {
+            (Misconfigured, "policy is not an IAM policy; mend it")
+        }
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
+            (Misconfigured, "policy, policy_arns and tags are too large together; make them fewer or shorter")
+        }
+        "RegionDisabledException" => (
+            Misconfigured,
+            "STS is not enabled in this region for the account; enable it in IAM, or set another region under [aws]",
+        ),
+        "UserLambdaValidationException" | "UnexpectedLambdaException" | "InvalidLambdaResponseException" => {
+            (Misconfigured, "a trigger of the user pool fails; look at its log")
+        }
+        "UnknownOperationException" | "InvalidAction" | "NotImplemented" => {
+            (Misconfigured, "the endpoint does not know the operation; check it")
+        }
+        "FeatureUnavailableInTierException" => {
+            (Misconfigured, "the plan of the user pool does not include it; change the plan or the flow")
+        }
+        "MFAMethodNotFoundException"
+        | "SoftwareTokenMFANotFoundException"
+        | "CodeMismatchException"
+        | "ExpiredCodeException"
+        | "InvalidSmsRoleAccessPolicyException"
+        | "InvalidSmsRoleTrustRelationshipException"
+        | "InvalidEmailRoleAccessPolicyException" => {
+            (Misconfigured, "the user pool asks for a second factor; turn multi-factor authentication off for the user")
+        }
+        "InvalidUserPoolConfigurationException" => {
+            (Misconfigured, "the user pool's configuration is not valid for this flow; choose another flow")
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    fn response(status: u16) -> HttpResponse {
+        HttpResponse::new(status.try_into().unwrap(), SdkBody::from("<html>secret body</html>"))
+    }
+
+    fn answered(operation: &str, code: Option<&str>, status: u16) -> Failure {
+        failure("AWS", operation, code, &response(status))
+    }
+
+    /// Those that the wire tests have no operation for.
+    #[test]
+    fn codes_of_signing_and_of_any_service_have_their_kind() {
+        use FailureKind::{Denied, Malformed, Misconfigured, Throttled, Unavailable};
+        for (status, code, kind) in [
+            (400, "ThrottlingException", Throttled),
+            (403, "InvalidClientTokenId", Denied),
+            (400, "UnrecognizedClientException", Denied),
+            (403, "SignatureDoesNotMatch", Denied),
+            (400, "InvalidSignatureException", Denied),
+            (403, "MissingAuthenticationToken", Denied),
+            (400, "IncompleteSignatureException", Denied),
+            (404, "UnknownOperationException", Misconfigured),
+            (400, "RequestExpired", Unavailable),
+            (503, "SomethingNew", Unavailable),
+            (403, "SomethingNew", Denied),
+            (400, "SomethingNew", Malformed),
+        ] {
+            let failure = answered("AssumeRole", Some(code), status);
+            assert_eq!(failure.kind, kind, "{status} {code}: {failure}");
+            assert!(failure.message.contains(code) && !failure.message.contains("html"), "{failure}");
+        }
+        for (status, kind) in [(429, Throttled), (403, Denied), (500, Unavailable), (200, Malformed), (404, Malformed)]
+        {
+            assert_eq!(answered("AssumeRole", None, status).kind, kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn another_secret_is_tried_only_where_one_was_shown() {
+        let refused = |operation| answered(operation, Some("NotAuthorizedException"), 400).secret_refused;
+        assert!(WITH_SECRET.iter().all(|operation| refused(operation)));
+        for other in
+            ["GetId", "GetCredentialsForIdentity", "GetOpenIdTokenForDeveloperIdentity", "DescribeUserPoolClient"]
+        {
+            assert!(!refused(other), "{other}");
+        }
+        assert!(!answered("GetClientToken", Some("ForbiddenException"), 400).secret_refused);
+    }
+
+    #[test]
+    fn an_odd_code_is_not_repeated() {
+        let failure = answered("AssumeRole", Some("<script>\n"), 400);
+        assert!(failure.message.contains("status 400") && !failure.message.contains("script"), "{failure}");
+    }
+
+    #[test]
+    fn a_wait_that_aws_asks_for_is_read() {
+        let mut throttled = response(429);
+        let mut wait = |name: &'static str, value: &'static str| {
+            throttled.headers_mut().insert(name, value);
+            failure("AWS", "AssumeRole", None, &throttled).retry_after
+        };
+        assert_eq!(wait("retry-after", "30"), Some(Duration::from_secs(30)));
+        assert_eq!(wait("x-amz-retry-after", "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(wait("x-amz-retry-after", "soon"), Some(Duration::from_secs(30)));
+    }
+}
