@@ -22,6 +22,8 @@ mod waiting;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod assume_role;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod chains;
