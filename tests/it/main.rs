@@ -16,6 +16,8 @@ mod process;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod waiting;
 
 // What callers are promised.
@@ -34,6 +36,8 @@ mod concurrency;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod identity_pool;
+#[cfg(test)]
 mod keeping;
 #[cfg(test)]
 mod leaks;
@@ -45,6 +49,8 @@ mod oauth2;
 mod outage;
 #[cfg(test)]
 mod verifying;
+#[cfg(test)]
+mod web_identity;
 
 // What developers are promised.
 #[cfg(test)]
