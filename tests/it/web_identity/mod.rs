@@ -6,6 +6,8 @@ mod subject;
 
 use serde_json::Value;
 
+use crate::daemon::Daemon;
+use crate::documents::ORDERS;
 use crate::site::Site;
 
 /// `credentials.NAME` of the role `reports`, which takes the partner's token and ID tokens of the user pool.
@@ -20,4 +22,9 @@ fn reports(name: &str, token: &str, more: &str) -> String {
 fn subjects(site: &Site) -> Vec<Value> {
     let asked = site.asked("AssumeRoleWithWebIdentity").into_iter();
     asked.map(|asked| asked.parameters.get("subject").cloned().unwrap_or_default()).collect()
+}
+
+/// How many fetches of the first credentials have failed.
+async fn failed_fetches(daemon: &Daemon) -> Value {
+    daemon.get("/v1/status", ORDERS).await.json()["credentials"][0]["upstream_failures"].clone()
 }
