@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node format lint unit release-check conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node format lint unit release-check crowd conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -53,6 +53,13 @@ lint: need-lints
 unit: need-rust
 	$(say) 'tests: unit, property and integration, daemon and emulator'
 	@cargo test --locked --workspace
+
+# The workspace is named so that nothing is built twice; the test is alone, for it takes both cores.
+.PHONY: crowd
+crowd: release-check ## ten thousand users' subject tokens through the daemon as it is shipped
+	$(say) 'crowd: ten thousand users, each with credentials of his own, and the memory that takes'
+	@CREDBROKER_SUBJECTS=10000 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
+		cargo test --locked --workspace --test it very_many_users -- --nocapture
 
 # What the conformance tests run. The example is named so that the features are those of `cargo test`: nothing is built twice.
 .PHONY: binaries

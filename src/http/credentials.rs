@@ -21,7 +21,7 @@ use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::rfc3339;
 use crate::policy::Grant;
-use crate::refresh::{Bearer, Served};
+use crate::refresh::{Bearer, Served, Unserved};
 use crate::source::AwsCredentials;
 
 const OF_ONE: &[&str] = &["GET", "HEAD"];
@@ -81,7 +81,11 @@ async fn answer(
     let waited = surface.clock.now().since(asked_at);
     let outcome =
         surface.store.credentials(&permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
-    let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
+    let served = outcome.map_err(|unserved| match unserved {
+        // Nothing else of credentials is bounded in number.
+        Unserved::Crowded => Trouble::CrowdedSubjects(full.clone()),
+        unserved => Trouble::unserved(&full, unserved),
+    })?;
     Ok(with_cache(render(surface, &served), served.cache))
 }
 

@@ -46,6 +46,8 @@ pub enum Trouble {
     TooSlow,
     /// Too many narrowings of it are held.
     Crowded(String),
+    /// Every place for a subject token is taken by a fetch that goes on.
+    CrowdedSubjects(String),
     /// A fetch goes on.
     Pending(String),
     /// The source failed.
@@ -100,7 +102,7 @@ impl Trouble {
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Crowded(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Crowded(_) | Self::CrowdedSubjects(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied | FailureKind::Misconfigured => StatusCode::BAD_GATEWAY,
@@ -121,7 +123,7 @@ impl Trouble {
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
-            Self::Crowded(_) => "slow_down",
+            Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
             Self::TooSlow | Self::Pending(_) => "temporarily_unavailable",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "upstream_denied",
@@ -141,7 +143,7 @@ impl Trouble {
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
-            Self::Crowded(_) => "TooManyRequests",
+            Self::Crowded(_) | Self::CrowdedSubjects(_) => "TooManyRequests",
             Self::TooSlow | Self::Pending(_) => "CredentialsUninitialized",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "UpstreamDenied",
@@ -156,7 +158,7 @@ impl Trouble {
     /// Whole seconds after which it is worth asking again, at least one.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooSlow | Self::Pending(_) => Some(1),
+            Self::TooSlow | Self::Pending(_) | Self::CrowdedSubjects(_) => Some(1),
             Self::Crowded(_) => Some(60),
             Self::Failed { retry_after, .. } => Some(
                 retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0),
@@ -184,6 +186,9 @@ impl fmt::Display for Trouble {
             Self::TooSlow => f.write_str("the request could not be answered in time"),
             Self::Crowded(name) => {
                 write!(f, "{name} is held with too many different scopes at once; ask for it as it is configured")
+            }
+            Self::CrowdedSubjects(name) => {
+                write!(f, "{name} is being fetched for as many subject tokens as it holds at a time (max_subjects); ask again")
             }
             Self::Pending(name) => write!(f, "{name} is being fetched and takes longer than a second; ask again"),
             Self::Failed { name, failure, .. } => write!(f, "{name}: {failure}"),

@@ -171,7 +171,7 @@ impl Assumption {
             match request.clone().send().await {
                 Ok(output) => break (sent_at, output),
                 Err(error) if error.code() == Some("IDPCommunicationError") && attempt < ATTEMPTS => {
-                    let pause = PAUSE.saturating_mul(1 << attempt).mul_f64(fastrand::f64());
+                    let pause = PAUSE.saturating_mul(1 << (attempt - 1)).mul_f64(fastrand::f64());
                     clock.sleep_until(clock.now().plus(pause)).await;
                     attempt += 1;
                 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::asking::seconds_of;
 use crate::client::Ask;
-use crate::documents::{BROKER_KEY, BROKER_SECRET, ORDERS, POOLS, REPORTS, ROBOT, ROLES, caller};
+use crate::documents::{BROKER_KEY, BROKER_SECRET, ORDERS, REPORTS, ROLES, caller};
 use crate::site::Site;
 use crate::waiting::{limited, wall};
 
@@ -115,51 +115,6 @@ async fn concurrent_first_requests_for_a_chain_ask_each_stage_once() {
         }
         let roles: Vec<_> = assumed(&site).into_iter().map(|(role, ..)| role).collect();
         assert_eq!(roles, [HUB_ARN, ORDERS_ARN]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_identity_pool_takes_a_machine_users_token() {
-    limited(async {
-        let site = Site::open().await;
-        let daemon = site.daemon(&format!("{ROBOT}{POOLS}{}", caller("orders", &["credentials.uploads"]))).await;
-        let answer = daemon.get("/v1/credentials/uploads", ORDERS).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        assert_eq!(
-            answer.members(),
-            ["AccessKeyId", "Expiration", "SecretAccessKey", "Token"],
-            "the pool names neither account nor role"
-        );
-        lives_an_hour(&answer.json()["Expiration"]);
-        assert_eq!(daemon.get("/v1/credentials/uploads", ORDERS).await.cache(), "hit");
-        assert_eq!(site.operations(), ["InitiateAuth", "GetId", "GetCredentialsForIdentity"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_identity_pool_takes_a_developer_identity_of_each_caller() {
-    limited(async {
-        let site = Site::open().await;
-        let callers = [caller("orders", &["credentials.tenant"]), caller("reports", &["credentials.tenant"])].concat();
-        let daemon = site.daemon(&format!("{ROBOT}{POOLS}{callers}")).await;
-        let first = daemon.get("/v1/credentials/tenant", ORDERS).await;
-        let other = daemon.get("/v1/credentials/tenant", REPORTS).await;
-        assert_eq!((first.status, other.status), (200, 200), "{} {}", first.text, other.text);
-        assert_eq!(daemon.get("/v1/credentials/tenant", ORDERS).await.cache(), "hit");
-        let both = ["GetOpenIdTokenForDeveloperIdentity", "GetCredentialsForIdentity"];
-        assert_eq!(site.operations(), [both, both].concat());
-        let identities: Vec<_> = site
-            .asked("GetCredentialsForIdentity")
-            .iter()
-            .map(|asked| asked.parameters["identity_id"].to_string())
-            .collect();
-        assert_ne!(identities[0], identities[1], "each caller is a user of its own");
-        assert!(
-            site.asked(both[0])[0].principal.as_deref().is_some_and(|who| who.ends_with(":user/broker")),
-            "the broker vouches"
-        );
     })
     .await;
 }

@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use url::form_urlencoded;
 
 /// No answer takes longer; one that does is a test that fails.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -31,7 +33,15 @@ pub struct Ask {
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Bytes,
+}
+
+/// A connection that is kept from one request to the next, and made anew when the daemon has closed it.
+pub struct Line {
+    way: Way,
+    host: String,
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
 }
 
 /// What came back.
@@ -48,14 +58,22 @@ impl Ask {
     }
 
     pub fn of(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), headers: Vec::new(), body: String::new() }
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// A POST of these fields as a form.
+    /// Posts a form.
     pub fn form(path: &str, fields: &[(&str, &str)]) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let ask = Self::of(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
-        Self { body, ..ask }
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Self::of(Method::POST, path).body("application/x-www-form-urlencoded", form)
+    }
+
+    /// Posts JSON.
+    pub fn json(path: &str, body: &Value) -> Self {
+        Self::of(Method::POST, path).body("application/json", body.to_string())
+    }
+
+    fn body(self, kind: &str, body: String) -> Self {
+        Self { body: body.into(), ..self.header("content-type", kind) }
     }
 
     /// As HTTP clients of people send it.
@@ -70,35 +88,8 @@ impl Ask {
 
     /// Makes the request on a connection of its own.
     pub async fn over(&self, way: &Way) -> std::io::Result<Answer> {
-        match way {
-            Way::V4(port) => {
-                self.on(TcpStream::connect(("127.0.0.1", *port)).await?, &format!("127.0.0.1:{port}")).await
-            }
-            Way::V6(port) => self.on(TcpStream::connect(("::1", *port)).await?, &format!("[::1]:{port}")).await,
-            Way::Unix(path) => self.on(UnixStream::connect(path).await?, "localhost").await,
-        }
-    }
-
-    async fn on<S>(&self, stream: S, host: &str) -> std::io::Result<Answer>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        tokio::time::timeout(PATIENCE, self.exchange(stream, host)).await.map_err(std::io::Error::other)?
-    }
-
-    async fn exchange<S>(&self, stream: S, host: &str) -> std::io::Result<Answer>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-        let connection = tokio::spawn(connection);
-        let response = sender.send_request(self.request(host)).await.map_err(std::io::Error::other)?;
-        let (parts, body) = response.into_parts();
-        #[expect(clippy::disallowed_methods, reason = "the body is limited")]
-        let body = Limited::new(body, LARGEST).collect().await.map_err(std::io::Error::other)?.to_bytes();
-        connection.abort();
-        let text = String::from_utf8(body.to_vec()).map_err(std::io::Error::other)?;
-        Ok(Answer { status: parts.status.as_u16(), text, headers: parts.headers })
+        let exchange = async { Line::open(way).await?.exchange(self).await };
+        tokio::time::timeout(PATIENCE, exchange).await.map_err(std::io::Error::other)?
     }
 
     fn request(&self, host: &str) -> Request<Full<Bytes>> {
@@ -109,7 +100,50 @@ impl Ask {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        request.body(Full::from(self.body.clone())).unwrap()
+        request.body(Full::new(self.body.clone())).unwrap()
+    }
+}
+
+impl Line {
+    pub async fn open(way: &Way) -> std::io::Result<Self> {
+        match way {
+            Way::V4(port) => {
+                Self::on(way, TcpStream::connect(("127.0.0.1", *port)).await?, &format!("127.0.0.1:{port}")).await
+            }
+            Way::V6(port) => Self::on(way, TcpStream::connect(("::1", *port)).await?, &format!("[::1]:{port}")).await,
+            Way::Unix(path) => Self::on(way, UnixStream::connect(path).await?, "localhost").await,
+        }
+    }
+
+    async fn on<S>(way: &Way, stream: S, host: &str) -> std::io::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+        Ok(Self { way: way.clone(), host: host.to_owned(), sender, connection: tokio::spawn(connection) })
+    }
+
+    /// Makes the request, on the connection of the one before if the daemon keeps it.
+    pub async fn ask(&mut self, ask: &Ask) -> std::io::Result<Answer> {
+        if self.sender.ready().await.is_err() {
+            *self = Self::open(&self.way).await?;
+        }
+        tokio::time::timeout(PATIENCE, self.exchange(ask)).await.map_err(std::io::Error::other)?
+    }
+
+    async fn exchange(&mut self, ask: &Ask) -> std::io::Result<Answer> {
+        let response = self.sender.send_request(ask.request(&self.host)).await.map_err(std::io::Error::other)?;
+        let (parts, body) = response.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "the body is limited")]
+        let body = Limited::new(body, LARGEST).collect().await.map_err(std::io::Error::other)?.to_bytes();
+        let text = String::from_utf8(body.to_vec()).map_err(std::io::Error::other)?;
+        Ok(Answer { status: parts.status.as_u16(), text, headers: parts.headers })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.connection.abort();
     }
 }
 

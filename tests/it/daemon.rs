@@ -19,6 +19,7 @@ const LISTENERS: &str = "[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/api.s
 
 /// A daemon to be started.
 pub struct Launch {
+    binary: String,
     dir: PathBuf,
     document: String,
     environment: Vec<(String, String)>,
@@ -39,6 +40,7 @@ impl Launch {
     pub fn new(dir: &Path, document: &str, environment: Vec<(String, String)>) -> Self {
         let head = if document.contains("[server]") { "" } else { LISTENERS };
         Self {
+            binary: CREDBROKER.to_owned(),
             dir: dir.to_owned(),
             document: format!("{head}{document}"),
             environment,
@@ -55,6 +57,12 @@ impl Launch {
 
     pub fn without(mut self, name: &str) -> Self {
         self.environment.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Runs another build of the daemon.
+    pub fn binary(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.binary);
         self
     }
 
@@ -103,7 +111,7 @@ impl Launch {
 
     fn command(&self, port: u16) -> tokio::process::Command {
         let file = self.configure(port);
-        let mut command = process::command(CREDBROKER, &self.dir, &self.environment);
+        let mut command = process::command(&self.binary, &self.dir, &self.environment);
         command.arg("run").arg("--config").arg(file);
         command
     }

@@ -16,11 +16,15 @@ mod process;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod waiting;
 
 // What callers are promised.
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
+mod assume_role;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
@@ -35,6 +39,8 @@ mod cold;
 mod concurrency;
 #[cfg(test)]
 mod failures;
+#[cfg(test)]
+mod identity_pool;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]
@@ -55,6 +61,8 @@ mod sts;
 mod upstream_errors;
 #[cfg(test)]
 mod verifying;
+#[cfg(test)]
+mod web_identity;
 
 // What developers are promised.
 #[cfg(test)]

@@ -90,9 +90,20 @@ impl Running {
         }
     }
 
+    /// The memory it has in use, in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_else(|| panic!("it has ended already"))
+    }
+
     /// Sends a signal such as `TERM`.
     pub async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap_or_else(|| panic!("it has ended already"));
+        let pid = self.pid();
         let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
         assert!(sent.success(), "SIG{name} could not be sent");
     }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::{BehaviorVersion, Config, Credentials, Region};
 use credbroker_emulator::{Asked, Control, Emulator, World};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Launch};
@@ -18,18 +21,27 @@ pub struct Site {
 
 impl Site {
     pub async fn open() -> Self {
-        Self::open_in(|_| {}).await
+        Self::of(WORLD).await
     }
 
-    /// The same in a world that `change` has made another.
-    pub async fn open_in(change: impl FnOnce(&mut World)) -> Self {
-        Self::of(WORLD, change).await
+    /// In a world with more in it.
+    pub async fn with(more: &str) -> Self {
+        Self::of(&format!("{WORLD}{more}")).await
     }
 
     /// In the world of this document.
-    pub async fn of(world: &str, change: impl FnOnce(&mut World)) -> Self {
-        let mut world = World::from_toml(world).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    pub async fn of(world: &str) -> Self {
+        Self::standing_in(World::from_toml(world).unwrap_or_else(|mistakes| panic!("{mistakes}"))).await
+    }
+
+    /// In the usual world after `change` has made another of it.
+    pub async fn open_in(change: impl FnOnce(&mut World)) -> Self {
+        let mut world = World::from_toml(WORLD).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         change(&mut world);
+        Self::standing_in(world).await
+    }
+
+    async fn standing_in(world: World) -> Self {
         let emulator = Emulator::start(world, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         let site = Self { emulator, dir: tempfile::tempdir().unwrap() };
         for (name, secret) in [
@@ -47,6 +59,12 @@ impl Site {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Puts a file in the place of another at once, as those do who renew files that are read.
+    pub fn replace(&self, name: &str, text: &str) {
+        let new = self.write(&format!("{name}.new"), text);
+        std::fs::rename(new, self.dir.path().join(name)).unwrap();
     }
 
     pub fn control(&self) -> Control {
@@ -82,6 +100,27 @@ impl Site {
     /// Every operation requested upstream, in order.
     pub fn operations(&self) -> Vec<String> {
         self.control().journal().into_iter().map(|asked| asked.operation).collect()
+    }
+
+    /// What `credbroker check` says of a configuration.
+    pub async fn check(&self, document: &str) -> Ended {
+        let file = self.launch(document).configure(1);
+        credbroker(self.dir.path(), &["check", "--config", file.to_str().unwrap()], &[]).await
+    }
+
+    /// Who has these credentials, by GetCallerIdentity: the principal's ARN.
+    pub async fn whose(&self, credentials: &Value) -> String {
+        let text = |key: &str| credentials[key].as_str().unwrap().to_owned();
+        let held = Credentials::new(text("AccessKeyId"), text("SecretAccessKey"), Some(text("Token")), None, "test");
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(held)
+            .endpoint_url(self.emulator.url())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let answer = Client::from_conf(config).get_caller_identity().send().await.unwrap();
+        answer.arn().unwrap().to_owned()
     }
 
     /// What the daemon's environment holds.

@@ -10,9 +10,14 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a test's body with a deadline. The body is dropped while the panic unwinds, so that its daemon shows its log.
 pub async fn limited(body: impl Future<Output = ()>) {
+    limited_to(WHOLE_TEST, body).await;
+}
+
+/// The same for a test that has a deadline of its own.
+pub async fn limited_to(deadline: Duration, body: impl Future<Output = ()>) {
     let mut body = pin!(body);
-    let outcome = tokio::time::timeout(WHOLE_TEST, &mut body).await;
-    assert!(outcome.is_ok(), "the test did not end within {WHOLE_TEST:?}");
+    let outcome = tokio::time::timeout(deadline, &mut body).await;
+    assert!(outcome.is_ok(), "the test did not end within {deadline:?}");
 }
 
 /// The first value that `look` gives, or a panic that names what did not happen.

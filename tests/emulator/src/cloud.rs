@@ -1,7 +1,7 @@
 //! The emulated cloud: the world as written, and everything that changes while it runs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::authserver::{self, Replays};
 use crate::clock::Clock;
@@ -36,7 +36,7 @@ pub(crate) struct Cloud {
     pub(crate) identity_key: SigningKey,
     /// The secrets of the authorization servers' clients that were replaced.
     oauth_client_secrets: Mutex<BTreeMap<String, Vec<String>>>,
-    pool_keys: Mutex<BTreeMap<String, PoolKeys>>,
+    pool_keys: Mutex<BTreeMap<String, Arc<PoolKeys>>>,
     lifetimes: Mutex<HashMap<String, u64>>,
 }
 
@@ -44,7 +44,7 @@ impl Cloud {
     /// Generates all keys; takes a moment of computing.
     pub(crate) fn new(world: World, url: String) -> Cloud {
         let clock = Clock::default();
-        let pool_keys = world.pools.keys().map(|id| (id.clone(), PoolKeys::generate())).collect();
+        let pool_keys = world.pools.keys().map(|id| (id.clone(), Arc::new(PoolKeys::generate()))).collect();
         let client_secrets = ClientSecrets::new(&world, clock.now());
         Cloud {
             secrets_manager: Secrets::of(&world, clock.now()),
@@ -69,7 +69,9 @@ impl Cloud {
 
     /// Uses the keys of a pool; `None` when there is no such pool.
     pub(crate) fn with_keys<T>(&self, pool: &str, work: impl FnOnce(&PoolKeys) -> T) -> Option<T> {
-        lock(&self.pool_keys).get(pool).map(work)
+        // Signing takes a while, and not in turns.
+        let keys = lock(&self.pool_keys).get(pool).cloned();
+        keys.map(|keys| work(&keys))
     }
 
     /// Puts new keys in a pool or an authorization server; whether there is one of this name.
@@ -83,8 +85,8 @@ impl Cloud {
         }
         let fresh = PoolKeys::generate();
         let mut all = lock(&self.pool_keys);
-        if let Some(retired) = all.remove(pool) {
-            all.insert(pool.to_owned(), retired.rotated(fresh));
+        if let Some(keys) = all.get_mut(pool) {
+            *keys = Arc::new(keys.rotated(fresh));
         }
         true
     }

@@ -22,7 +22,8 @@ pub struct Asked {
     pub client_id: Option<String>,
     /// The ARN of the principal that signed, if the signature was good.
     pub principal: Option<String>,
-    /// What was asked for: `scopes`, `role_arn`, `session_name`, `identity_id`, ….
+    /// What was asked for: `scopes`, `role_arn`, `session_name`, `identity_id`, …; for whom, where a token proved that
+    /// (`subject`, `users`); and the `access_key_id` that was given out.
     pub parameters: Map<String, Value>,
     /// `ok`, the error code, or `fault:KIND` when a fault decided the answer.
     pub outcome: String,

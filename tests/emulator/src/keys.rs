@@ -1,5 +1,7 @@
 //! Signing keys and their public form (RFC 7517).
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey};
@@ -132,20 +134,20 @@ impl Pair {
 ///
 /// After a rotation the previous pairs stay published, so tokens already out still verify.
 pub(crate) struct PoolKeys {
-    id: SigningKey,
-    access: SigningKey,
-    previous: Vec<SigningKey>,
+    id: Arc<SigningKey>,
+    access: Arc<SigningKey>,
+    previous: Vec<Arc<SigningKey>>,
 }
 
 impl PoolKeys {
     pub(crate) fn generate() -> PoolKeys {
-        let (id, access) = (SigningKey::generate(Algorithm::Rs256), SigningKey::generate(Algorithm::Rs256));
-        PoolKeys { id, access, previous: Vec::new() }
+        let key = || Arc::new(SigningKey::generate(Algorithm::Rs256));
+        PoolKeys { id: key(), access: key(), previous: Vec::new() }
     }
 
     /// These keys retired, `fresh` in their place. Only one generation is remembered.
-    pub(crate) fn rotated(self, fresh: PoolKeys) -> PoolKeys {
-        PoolKeys { previous: vec![self.id, self.access], ..fresh }
+    pub(crate) fn rotated(&self, fresh: PoolKeys) -> PoolKeys {
+        PoolKeys { previous: vec![Arc::clone(&self.id), Arc::clone(&self.access)], ..fresh }
     }
 
     pub(crate) fn id(&self) -> &SigningKey {
@@ -166,6 +168,6 @@ impl PoolKeys {
     }
 
     fn published(&self) -> impl Iterator<Item = &SigningKey> {
-        [&self.id, &self.access].into_iter().chain(&self.previous)
+        [&self.id, &self.access].into_iter().chain(&self.previous).map(Arc::as_ref)
     }
 }

@@ -142,7 +142,7 @@ async fn what_cognito_says_no_to_is_said_in_words() {
             "{}",
             answer.text
         );
-        for word in ["tokens.machine", M2M_CLIENT, "DescribeUserPoolClient", "AccessDenied", "allow the action"] {
+        for word in ["tokens.machine", M2M_CLIENT, "DescribeUserPoolClient", "AccessDenied", "allow this action"] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
         }
     })

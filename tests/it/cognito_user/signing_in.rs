@@ -167,7 +167,7 @@ async fn a_broker_that_may_not_sign_in_for_users_is_told_so() {
         let daemon = site.daemon(&only(SECRET, "flow = \"admin-user-password\"")).await;
         let answer = daemon.get("/v1/tokens/robot", ORDERS).await;
         assert_eq!(answer.status, 502, "{}", answer.text);
-        for word in ["tokens.robot", "AdminInitiateAuth", "AccessDenied", "allow the action"] {
+        for word in ["tokens.robot", "AdminInitiateAuth", "AccessDenied", "allow cognito-idp:AdminInitiateAuth"] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
         }
     })

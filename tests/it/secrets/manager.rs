@@ -137,7 +137,7 @@ async fn what_cannot_be_read_is_named_with_the_remedy_and_nothing_is_sent() {
         ];
         let daemon = site.daemon(&all(&places)).await;
         for (index, words) in [
-            &["Secrets Manager", "ResourceNotFoundException", "secret; check the ids"][..],
+            &["Secrets Manager", "ResourceNotFoundException", "no such secret"][..],
             &["credbroker/billing, key password", "holds no text under that key"],
             &["text, key client_secret", "not JSON"],
             &["list, key client_secret", "holds no text under that key"],
@@ -160,7 +160,12 @@ async fn a_broker_that_may_not_read_it_is_told_so() {
     limited(async {
         let site = Site::open_in(|world| world.iam.users.get_mut("broker").unwrap().allow.clear()).await;
         let daemon = site.daemon(&format!("{}{}", billing("t0", KEY), caller("orders", &["tokens.t0"]))).await;
-        is_refused(&daemon, 0, &["credbroker/billing", READING, "AccessDeniedException", "allow the action"]).await;
+        is_refused(
+            &daemon,
+            0,
+            &["credbroker/billing", READING, "AccessDeniedException", "allow secretsmanager:GetSecretValue"],
+        )
+        .await;
     })
     .await;
 }

@@ -125,7 +125,7 @@ async fn an_account_that_issues_no_tokens_and_a_principal_that_may_not_ask_are_t
         let forbidden = Site::open_in(|world| world.iam.users.get_mut("broker").unwrap().allow.clear()).await;
         for (site, code, words) in [
             (disabled, "upstream_misconfigured", ["OutboundWebIdentityFederationDisabled", "enable", "account"]),
-            (forbidden, "upstream_denied", ["AccessDenied", "allow the action", "broker's identity"]),
+            (forbidden, "upstream_denied", ["AccessDenied", "allow sts:GetWebIdentityToken", "identity that asks"]),
         ] {
             let daemon = site.daemon(&proof(ask)).await;
             let answer = daemon.get("/v1/tokens/proof", ORDERS).await;

@@ -18,7 +18,7 @@ const ALLOWED: &str =
 async fn survives(operation: &'static str) {
     let world = WORLD.replace(ALLOWED, "allow = [\"*\"]\nmax");
     assert_ne!(world, WORLD);
-    let site = Site::of(&world, |_| {}).await;
+    let site = Site::of(&world).await;
     let keys = format!("aws_access_key_id = {BROKER_KEY}\naws_secret_access_key = {BROKER_SECRET}");
     let role = "role_arn = arn:aws:iam::111122223333:role/hub\nsource_profile = base";
     let profiles = site.write("profiles", &format!("[profile base]\n{keys}\n\n[profile hub]\n{role}\n"));

@@ -81,7 +81,7 @@ fn app_client(operation: &str, code: &str) -> Option<Meaning> {
             (Misconfigured, "the last secret of an app client cannot be deleted; list its secrets")
         }
         (_, "NotAuthorizedException" | "AccessDeniedException") => {
-            (Denied, "allow cognito-idp for that action on the user pool for the broker's identity")
+            (Denied, "allow this action of cognito-idp on the user pool for the broker's identity")
         }
         (_, "InvalidParameterException") => (Misconfigured, "check user_pool and client_id"),
         (_, "ResourceNotFoundException") => {

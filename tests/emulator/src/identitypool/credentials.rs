@@ -47,6 +47,7 @@ pub(super) fn get_credentials_for_identity(request: &mut Request<'_>) -> Outcome
         request.asked.note("session_tags", session.tags.clone());
     }
     let key = request.cloud.sessions.open(session);
+    request.asked.note("access_key_id", key.access_key_id.clone());
     Ok(json!({
         "IdentityId": identity.id,
         "Credentials": {

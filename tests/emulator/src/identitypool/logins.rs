@@ -25,6 +25,16 @@ pub(super) struct Login {
     pub(super) tags: Map<String, Value>,
 }
 
+impl Login {
+    /// `PROVIDER:SUBJECT`, where a provider's token was the proof.
+    pub(super) fn user(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Provider(link) => Some(link),
+            Kind::Own(_) => None,
+        }
+    }
+}
+
 pub(super) enum Kind {
     /// A user of a provider; the text identifies the login within the identity pool.
     Provider(String),

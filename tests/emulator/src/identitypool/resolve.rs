@@ -39,6 +39,7 @@ pub(super) fn resolve<'a>(
         guest(id, &identity, pool)?;
     }
     let proven = logins::proven(request, &identity.pool, pool, logins)?;
+    request.asked.note("users", proven.iter().filter_map(Login::user).collect::<Vec<_>>());
     if identity.id != id {
         request.asked.note("merged_into", identity.id.clone());
     }

@@ -91,6 +91,7 @@ pub(super) fn open(request: &mut Request<'_>, mut session: RoleSession, lifetime
         request.asked.note("session_tags", session.tags.clone());
     }
     let key = request.cloud.sessions.open(session);
+    request.asked.note("access_key_id", key.access_key_id.clone());
     let mut result = json!({
         "Credentials": {
             "AccessKeyId": key.access_key_id,
