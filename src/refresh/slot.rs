@@ -260,7 +260,11 @@ async fn fetch<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
         let (source, ask) = (Arc::clone(&work.source), work.ask.clone());
         AbortOnDrop(tokio::spawn(async move { source.fetch(&ask).await }))
     };
-    let outcome = flight.outcome(&work.name).await;
+    let outcome = flight.outcome(&work.name).await.map(|issued| match &work.ask.subject {
+        // Whatever was obtained with a subject token, at this stage or an earlier one, ends with it.
+        Some(subject) => issued.until(subject.expiry),
+        None => issued,
+    });
     tell(work, &outcome);
     let mut cell = shared.cell();
     let succeeded = outcome.is_ok();

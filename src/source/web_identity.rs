@@ -30,6 +30,9 @@ const ATTEMPTS: u32 = 3;
 /// … with a pause that doubles from here.
 const PAUSE: Duration = Duration::from_millis(100);
 
+const EXPIRED_SUBJECT: &str =
+    "AWS STS says that the subject token has expired: hand in a new one, and check this machine's clock";
+
 /// The role that a token is exchanged for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumption {
@@ -109,13 +112,11 @@ impl WebIdentity {
 
     async fn with_subject(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
         let subject = ask.subject.as_ref().ok_or_else(no_subject)?;
-        let outcome = self.exchange(ask, subject.token()).await;
         // Nobody renews it but the caller, so asking again with the same one is in vain.
-        let outcome = outcome.map_err(|refused| match refused.expired {
-            true => Failure { kind: FailureKind::Denied, ..refused },
+        self.exchange(ask, subject.token()).await.map_err(|refused| match refused.expired {
+            true => Failure::new(FailureKind::Denied, EXPIRED_SUBJECT),
             false => refused,
-        });
-        Ok(outcome?.until(subject.expiry))
+        })
     }
 }
 

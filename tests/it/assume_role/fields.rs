@@ -149,7 +149,7 @@ async fn a_policy_that_is_missing_or_none_is_named_and_nobody_is_asked_without_i
         assert_eq!(site.operations(), [""; 0], "a session without its policy may too much");
         let broken = daemon.get("/v1/credentials/broken", ORDERS).await;
         assert_eq!((broken.status, &broken.json()["code"]), (502, &json!("UpstreamMisconfigured")));
-        assert!(broken.complaint().contains("the session policy is not a policy"), "{}", broken.complaint());
+        assert!(broken.complaint().contains("policy is not an IAM policy"), "{}", broken.complaint());
     })
     .await;
 }

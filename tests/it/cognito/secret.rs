@@ -142,7 +142,13 @@ async fn what_cognito_says_no_to_is_said_in_words() {
             "{}",
             answer.text
         );
-        for word in ["tokens.machine", M2M_CLIENT, "DescribeUserPoolClient", "AccessDenied", "allow this action"] {
+        for word in [
+            "tokens.machine",
+            M2M_CLIENT,
+            "DescribeUserPoolClient",
+            "AccessDenied",
+            "allow cognito-idp:DescribeUserPoolClient",
+        ] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
         }
     })

@@ -156,7 +156,7 @@ async fn a_subject_that_the_role_does_not_trust_is_denied() {
         let daemon = site.daemon(&revoked).await;
         let answer = daemon.get("/v1/credentials/reports", ORDERS).await;
         assert_eq!((answer.status, &answer.json()["code"]), (502, &json!("UpstreamDenied")), "{}", answer.text);
-        for word in ["credentials.reports", "IDPRejectedClaim", "issuer and audience"] {
+        for word in ["credentials.reports", "IDPRejectedClaim", "get a new one there"] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
         }
     })

@@ -80,15 +80,27 @@ fn app_client(operation: &str, code: &str) -> Option<Meaning> {
         ("DeleteUserPoolClientSecret", "InvalidParameterException") => {
             (Misconfigured, "the last secret of an app client cannot be deleted; list its secrets")
         }
-        (_, "NotAuthorizedException" | "AccessDeniedException") => {
-            (Denied, "allow this action of cognito-idp on the user pool for the broker's identity")
-        }
+        (operation, "NotAuthorizedException" | "AccessDeniedException") => (Denied, allow(operation)),
         (_, "InvalidParameterException") => (Misconfigured, "check user_pool and client_id"),
         (_, "ResourceNotFoundException") => {
             (Misconfigured, "there is no such app client; check user_pool and client_id, and the account")
         }
         _ => return None,
     })
+}
+
+/// Which action of the app client's administration is to be allowed.
+fn allow(operation: &str) -> &'static str {
+    match operation {
+        "DescribeUserPoolClient" => {
+            "allow cognito-idp:DescribeUserPoolClient on the user pool for the broker's identity"
+        }
+        "AddUserPoolClientSecret" => "allow cognito-idp:AddUserPoolClientSecret on the user pool for whoever rotates",
+        "ListUserPoolClientSecrets" => {
+            "allow cognito-idp:ListUserPoolClientSecrets on the user pool for whoever rotates"
+        }
+        _ => "allow cognito-idp:DeleteUserPoolClientSecret on the user pool for whoever rotates",
+    }
 }
 
 fn identity_pool(code: &str) -> Option<Meaning> {
