@@ -54,7 +54,7 @@ fn document(surface: &Surface) -> Value {
 
 /// One row per variation held; one for the entry if none is.
 fn rows(surface: &Surface, report: &Report) -> Vec<Value> {
-    if let Some(crowd) = report.crowd {
+    if let Some(crowd) = &report.crowd {
         return vec![crowd_row(surface, report, crowd)];
     }
     if report.variations.is_empty() {
@@ -109,8 +109,9 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
 }
 
 /// The row of an entry that is asked with subject tokens: their number, and what happened for all of them together.
-fn crowd_row(surface: &Surface, report: &Report, crowd: Crowd) -> Value {
-    let mut row = row(surface, report, &Ask::default(), &Snapshot::default());
+fn crowd_row(surface: &Surface, report: &Report, crowd: &Crowd) -> Value {
+    let held = Snapshot { trouble: crowd.trouble.clone(), ..Snapshot::default() };
+    let mut row = row(surface, report, &Ask::default(), &held);
     row["state"] = json!(if crowd.held == 0 { "empty" } else { "per subject" });
     row["subjects"] = json!(crowd.held);
     row["most_subjects"] = json!(crowd.most);

@@ -11,6 +11,8 @@ use crate::source::Subject;
 use crate::source::jwt::Claims;
 use crate::verify::Refused;
 
+/// STS takes no longer ones, in bytes (AssumeRoleWithWebIdentity, `WebIdentityToken`).
+const LONGEST_TOKEN: usize = 20_000;
 /// No credentials live longer (AssumeRoleWithWebIdentity), so nothing depends on a token that claims to.
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -46,6 +48,9 @@ async fn by_issuer(surface: &Surface, name: &str, token: SecretString) -> Result
 #[expect(clippy::disallowed_methods, reason = "the end of life of a token stands inside it")]
 fn unverified(surface: &Surface, token: SecretString) -> Result<Subject, Trouble> {
     let text = token.expose_secret();
+    if text.len() > LONGEST_TOKEN {
+        return Err(Trouble::BadSubject("it is longer than STS takes".to_owned()));
+    }
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Trouble::BadSubject("it holds characters that no token holds".to_owned()));
     }

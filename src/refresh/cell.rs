@@ -318,6 +318,11 @@ impl<T> Cell<T> {
         !self.fetching && !self.asked && !remembers && self.valid(now).is_none()
     }
 
+    /// Is there nothing in it but a failure, which nobody waits to see mended?
+    pub fn is_refused(&self, now: Moment) -> bool {
+        self.trouble.is_some() && !self.fetching && !self.asked && self.valid(now).is_none()
+    }
+
     /// Is the source being asked at this moment?
     pub fn is_fetching(&self) -> bool {
         self.fetching

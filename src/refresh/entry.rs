@@ -13,7 +13,7 @@ use super::slot::{Served, Setback, Slot, Unserved, Work};
 use super::subjects::{Crowd, Subjects};
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
-use crate::source::{Ask, Failure, Source, Stage};
+use crate::source::{Ask, Failure, FailureKind, Source, Stage};
 
 /// At most so many narrowings of one token are held at once; callers choose them, so they are bounded, as subject tokens are. The
 /// other variations, one per configured caller at most, are bounded by the configuration.
@@ -164,10 +164,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
 
     fn slot(&self, ask: &Ask) -> Result<Arc<Slot<T>>, Unserved> {
         let ask = self.key(ask);
-        if let (Some(subjects), Some(_)) = (&self.subjects, &ask.subject) {
-            return subjects.slot(&ask, || Slot::start(self.work(ask.clone())));
-        }
         let now = self.clock.now();
+        if let (Some(subjects), Some(_)) = (&self.subjects, &ask.subject) {
+            let setback = || self.setback.at(now);
+            return subjects.slot(&ask, setback, || Slot::start(self.work(ask.clone())));
+        }
         let mut slots = self.slots();
         let held = slots.get(&ask);
         // Narrowings of one token share its client, so they share what it was told.
@@ -252,7 +253,11 @@ impl<T: Send + Sync + 'static> Stage<T> for Entry<T> {
     async fn held(&self, ask: &Ask) -> Result<Arc<Lease<T>>, Failure> {
         match self.lease(ask, STAGE_PATIENCE).await {
             Ok(Served { lease, .. }) => Ok(lease),
-            Err(Unserved::Pending | Unserved::Crowded) => Err(Failure::timed_out(&self.name, STAGE_PATIENCE)),
+            Err(Unserved::Pending) => Err(Failure::timed_out(&self.name, STAGE_PATIENCE)),
+            Err(Unserved::Crowded) => {
+                let message = format!("{} is asked for in too many variations at a time; ask again later", self.name);
+                Err(Failure::new(FailureKind::Throttled, message))
+            }
             Err(Unserved::Failed { failure, retry_after }) => {
                 let mut failure = (*failure).clone().of_stage(&self.name);
                 // Asking before the stage is ready again would only meet the same failure.

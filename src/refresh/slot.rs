@@ -45,8 +45,8 @@ pub struct Work<T> {
     pub setback: Setback,
 }
 
-/// The last failure of a client that every variation shares: who is refused, throttled or cut off with one scope is with
-/// another. Cleared by the next success.
+/// The last failure that every variation shares: who is refused, throttled or cut off with one scope is with another, and who is
+/// throttled or cut off with one user's token is with another's. Cleared by the next success.
 #[derive(Clone, Debug, Default)]
 pub struct Setback(Arc<Mutex<Option<Until>>>);
 
@@ -95,12 +95,18 @@ impl Setback {
         Some(Unserved::Failed { failure: Arc::clone(failure), retry_after: until.since(now) })
     }
 
-    fn note<T>(&self, cell: &Cell<T>, succeeded: bool) {
+    fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool) {
+        let says_something = |kind| match kind {
+            FailureKind::Throttled | FailureKind::Unavailable => true,
+            // A subject token that is refused says nothing about the others …
+            FailureKind::Denied | FailureKind::Malformed => ask.subject.is_none(),
+            // … nor does a scope.
+            FailureKind::Misconfigured => false,
+        };
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match cell.trouble() {
             _ if succeeded => *held = None,
-            // A scope that is refused says nothing about the others.
-            Some(trouble) if trouble.failure.kind != FailureKind::Misconfigured => {
+            Some(trouble) if says_something(trouble.failure.kind) => {
                 *held = Some((Arc::clone(&trouble.failure), trouble.retry_at));
             }
             _ => {}
@@ -269,7 +275,7 @@ async fn fetch<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
     let mut cell = shared.cell();
     let succeeded = outcome.is_ok();
     cell.finished(work.clock.now(), outcome, &work.freshness, fastrand::f64(), fastrand::f64());
-    work.setback.note(&cell, succeeded);
+    work.setback.note(&cell, &work.ask, succeeded);
     drop(cell);
     shared.changes.send_modify(|count| *count += 1);
 }

@@ -1,5 +1,5 @@
 //! The slots of subject tokens. Callers bring the tokens, so these slots are bounded in number, the least recently used goes
-//! first, and none is kept beyond the end of its token.
+//! first, and none is kept beyond the end of its token, nor beyond that of what was obtained with it.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::cell::Counts;
+use super::cell::{Cell, Counts, Trouble};
 use super::slot::{Slot, Unserved};
 use crate::clock::{Clock, Moment};
 use crate::source::Ask;
@@ -30,7 +30,7 @@ struct Held<T> {
 }
 
 /// What they look like from outside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Crowd {
     /// Subject tokens for which something is held or sought.
     pub held: usize,
@@ -38,6 +38,8 @@ pub struct Crowd {
     pub most: usize,
     /// What happened so far, of all together.
     pub counts: Counts,
+    /// The latest failure for any of them.
+    pub trouble: Option<Trouble>,
 }
 
 impl<T: Send + Sync + 'static> Subjects<T> {
@@ -51,14 +53,22 @@ impl<T: Send + Sync + 'static> Subjects<T> {
     /// The slot of `ask`, made by `start` if there is none.
     ///
     /// # Errors
-    /// [`Unserved::Crowded`] if every slot is in the middle of a fetch.
-    pub fn slot(&self, ask: &Ask, start: impl FnOnce() -> Slot<T>) -> Result<Arc<Slot<T>>, Unserved> {
+    /// [`Unserved::Crowded`] if every slot is in the middle of a fetch; for a new one, the `setback` that the source suffers.
+    pub fn slot(
+        &self,
+        ask: &Ask,
+        setback: impl FnOnce() -> Option<Unserved>,
+        start: impl FnOnce() -> Slot<T>,
+    ) -> Result<Arc<Slot<T>>, Unserved> {
         let mut held = lock(&self.held);
         if let Some(slot) = held.slots.get(ask) {
             return Ok(Arc::clone(slot));
         }
+        if let Some(setback) = setback() {
+            return Err(setback);
+        }
         if held.slots.len() >= held.most {
-            held.make_room()?;
+            held.make_room(self.clock.now())?;
         }
         let slot = Arc::new(start());
         held.slots.push(ask.clone(), Arc::clone(&slot));
@@ -72,15 +82,21 @@ impl<T: Send + Sync + 'static> Subjects<T> {
     pub fn crowd(&self) -> Crowd {
         let held = lock(&self.held);
         let counts = held.slots.iter().fold(held.past, |sum, (_, slot)| sum + slot.inspect(|cell| cell.counts));
-        Crowd { held: held.slots.len(), most: held.most, counts }
+        let troubles = held.slots.iter().filter_map(|(_, slot)| slot.inspect(|cell| cell.trouble().cloned()));
+        let trouble = troubles.max_by_key(|trouble| trouble.retry_at);
+        Crowd { held: held.slots.len(), most: held.most, counts, trouble }
     }
 }
 
 impl<T: Send + Sync + 'static> Held<T> {
-    /// The least recently used of those that are not in the middle of a fetch makes room.
-    fn make_room(&mut self) -> Result<(), Unserved> {
-        let idle = self.slots.iter().rev().find(|(_, slot)| !slot.inspect(super::cell::Cell::is_fetching));
-        let ask = idle.map(|(ask, _)| ask.clone()).ok_or(Unserved::Crowded)?;
+    /// Of those that are not in the middle of a fetch one makes room: first one with nothing to serve, so that tokens that are
+    /// refused drive out nobody, else the least recently used.
+    fn make_room(&mut self, now: Moment) -> Result<(), Unserved> {
+        let idle = |(_, slot): &(&Ask, &Arc<Slot<T>>)| !slot.inspect(Cell::is_fetching);
+        let empty = |(_, slot): &(&Ask, &Arc<Slot<T>>)| slot.inspect(|cell| cell.is_refused(now));
+        let mut waiting = self.slots.iter().filter(idle);
+        let found = waiting.find(empty).or_else(|| self.slots.iter().rev().find(idle));
+        let ask = found.map(|(ask, _)| ask.clone()).ok_or(Unserved::Crowded)?;
         self.let_go(&ask);
         Ok(())
     }
@@ -92,8 +108,10 @@ impl<T: Send + Sync + 'static> Held<T> {
     }
 
     fn sweep(&mut self, now: Moment) {
-        let has_ended = |ask: &Ask| ask.subject.as_ref().is_none_or(|subject| subject.expiry <= now);
-        let ended: Vec<Ask> = self.slots.iter().map(|(ask, _)| ask).filter(|ask| has_ended(ask)).cloned().collect();
+        let has_ended = |(ask, slot): &(&Ask, &Arc<Slot<T>>)| {
+            ask.subject.as_ref().is_none_or(|subject| subject.expiry <= now) || slot.inspect(|cell| cell.is_spent(now))
+        };
+        let ended: Vec<Ask> = self.slots.iter().filter(has_ended).map(|(ask, _)| ask.clone()).collect();
         ended.iter().for_each(|ask| self.let_go(ask));
     }
 }

@@ -63,10 +63,10 @@ impl Discovery {
         ]
     }
 
-    fn read(&self, reply: &Reply) -> Result<Metadata, Failure> {
+    /// The metadata in `reply`; `None` if it is none at all.
+    fn read(&self, reply: &Reply) -> Result<Option<Metadata>, Failure> {
+        let Ok(metadata) = serde_json::from_slice::<Metadata>(&reply.body) else { return Ok(None) };
         let malformed = |fault: &str| Failure::new(FailureKind::Malformed, format!("{} {fault}", self.what()));
-        let metadata: Metadata = serde_json::from_slice(&reply.body)
-            .map_err(|_| malformed("is not the metadata of an authorization server; check issuer"))?;
         if metadata.issuer != self.spelled {
             return Err(malformed("names another issuer; write issuer as the server spells itself"));
         }
@@ -74,7 +74,7 @@ impl Discovery {
         if !endpoints.into_iter().flatten().all(is_secure) {
             return Err(malformed("names an endpoint that is neither https nor on loopback"));
         }
-        Ok(metadata)
+        Ok(Some(metadata))
     }
 }
 
@@ -82,11 +82,15 @@ impl Discovery {
 impl Source<Metadata> for Discovery {
     async fn fetch(&self, _: &Ask) -> Result<Issued<Metadata>, Failure> {
         let sent_at = self.clock.now();
-        let mut refused = None;
+        let (mut refused, mut is_page) = (None, false);
         for place in self.places() {
             let reply = self.upstream.get(&self.what(), place.as_str()).await?;
             match reply.status {
-                200 => return Ok(Issued::new(self.read(&reply)?, sent_at, sent_at.plus(LIFETIME))),
+                // Some servers answer 200 and a page to whatever they do not know.
+                200 => match self.read(&reply)? {
+                    Some(metadata) => return Ok(Issued::new(metadata, sent_at, sent_at.plus(LIFETIME))),
+                    None => is_page = true,
+                },
                 429 | 500.. => {
                     let message = format!("{} cannot be had (status {}); it is asked again", self.what(), reply.status);
                     let kind = if reply.status == 429 { FailureKind::Throttled } else { FailureKind::Unavailable };
@@ -94,6 +98,10 @@ impl Source<Metadata> for Discovery {
                 }
                 status => refused = Some(status),
             }
+        }
+        if is_page {
+            let message = format!("{} is not the metadata of an authorization server; check issuer", self.what());
+            return Err(Failure::new(FailureKind::Malformed, message));
         }
         let status = refused.unwrap_or_default();
         let message = format!(
@@ -141,9 +149,9 @@ mod tests {
     fn metadata_speaks_for_its_own_issuer_only_and_names_secure_endpoints() {
         let read = |body: &str| discovery("https://login.example").read(&reply(body));
         let good = read(r#"{"issuer":"https://login.example","token_endpoint":"https://login.example/t","x":1}"#);
-        assert_eq!(good.unwrap().token_endpoint.unwrap().as_str(), "https://login.example/t");
+        assert_eq!(good.unwrap().unwrap().token_endpoint.unwrap().as_str(), "https://login.example/t");
+        assert!(read("<html>").unwrap().is_none(), "a page is no metadata, and the other place is looked at");
         for (body, fault) in [
-            ("<html>", "not the metadata"),
             (r#"{"issuer":"https://login.example/"}"#, "another issuer"),
             (r#"{"issuer":"https://evil.example"}"#, "another issuer"),
             (r#"{"issuer":"https://login.example","token_endpoint":"http://login.example/t"}"#, "neither https"),

@@ -18,7 +18,7 @@ use super::aws::{self, Parts, Sdk};
 use super::session_policy::{self, Policy};
 use super::template::Template;
 use super::{Ask, AwsCredentials, BearerToken, Failure, FailureKind, Source, Stage};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::lease::Issued;
 use crate::secret::Secret;
 
@@ -27,6 +27,8 @@ const WHAT: &str = "AWS STS";
 const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
 /// So often STS is asked while it cannot reach the token's issuer …
 const ATTEMPTS: u32 = 3;
+/// … within this, …
+const BUDGET: Duration = Duration::from_secs(5);
 /// … with a pause that doubles from here.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -166,12 +168,15 @@ impl Assumption {
             .set_duration_seconds(self.duration.map(|d| i32::try_from(d.as_secs()).unwrap_or(i32::MAX)))
             .set_policy(session_policy::text_of(self.policy.as_ref()).await?)
             .set_policy_arns((!arns.is_empty()).then_some(arns));
-        let mut attempt = 1;
+        let (mut attempt, first_at) = (1, clock.now());
+        let may_pass = |error: &str, attempt: u32, now: Moment| {
+            error == "IDPCommunicationError" && attempt < ATTEMPTS && now.since(first_at) < BUDGET
+        };
         let (sent_at, output) = loop {
             let sent_at = clock.now();
             match request.clone().send().await {
                 Ok(output) => break (sent_at, output),
-                Err(error) if error.code() == Some("IDPCommunicationError") && attempt < ATTEMPTS => {
+                Err(error) if may_pass(error.code().unwrap_or_default(), attempt, clock.now()) => {
                     let pause = PAUSE.saturating_mul(1 << (attempt - 1)).mul_f64(fastrand::f64());
                     clock.sleep_until(clock.now().plus(pause)).await;
                     attempt += 1;

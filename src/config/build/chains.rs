@@ -3,10 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::config::{ClientAuth, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
+use crate::refresh::schedule::Keep;
 use crate::refresh::{Bearer, Inputs};
 
 /// What an earlier stage of a chain depends on, the later ones depend on too.
 pub fn inherit_inputs(tokens: &mut BTreeMap<String, Token>, credentials: &mut BTreeMap<String, Credentials>) {
+    spread_inputs(tokens, credentials);
+    // What is for the user of a subject token is fetched when one is brought, whatever the default says.
+    for entry in credentials.values_mut().filter(|entry| entry.inputs.subject.is_some()) {
+        entry.freshness.keep = Keep::Used;
+    }
+}
+
+fn spread_inputs(tokens: &mut BTreeMap<String, Token>, credentials: &mut BTreeMap<String, Credentials>) {
     let mut changed = true;
     while std::mem::take(&mut changed) {
         for token in tokens.values_mut() {
@@ -93,6 +102,17 @@ mod tests {
     use std::path::Path;
 
     use crate::config::Config;
+
+    #[test]
+    fn what_is_for_the_user_of_a_subject_token_is_never_kept_always() {
+        let text = "[refresh]\nkeep = \"always\"\n[credentials.theirs]\nfrom = \"web-identity\"\n\
+                    role_arn = \"arn:aws:iam::111122223333:role/x\"\ntoken = \"caller\"\n\
+                    [credentials.next]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/y\"\n\
+                    as = \"credentials.theirs\"\n[credentials.ours]\nfrom = \"ambient\"\n";
+        let credentials = Config::parse(Path::new("c.toml"), text).unwrap().credentials;
+        let kept = |name: &str| credentials[name].freshness.keep == crate::refresh::schedule::Keep::Always;
+        assert_eq!(["theirs", "next", "ours"].map(kept), [false, false, true]);
+    }
 
     #[test]
     fn a_token_depends_on_the_caller_where_its_assertion_does_however_far_off() {

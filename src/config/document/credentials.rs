@@ -106,7 +106,7 @@ pub struct WebIdentity {
     pub issuer: Option<String>,
     /// With token = "caller": so many subject tokens are held at a time, 1000 if nothing is said; the least recently used one
     /// makes room.
-    #[schemars(range(min = 1, max = 100000))]
+    #[schemars(range(min = 1, max = 10000))]
     pub max_subjects: Option<u32>,
     /// What CloudTrail shows as the session; {caller} and {host} may stand in it.
     pub session_name: Option<Read<Template>>,
@@ -155,7 +155,7 @@ pub struct IdentityPool {
     pub flow: PoolFlow,
     /// With login = "caller": so many subject tokens are held at a time, 1000 if nothing is said; the least recently used one
     /// makes room.
-    #[schemars(range(min = 1, max = 100000))]
+    #[schemars(range(min = 1, max = 10000))]
     pub max_subjects: Option<u32>,
     /// Enhanced flow: CustomRoleArn. Basic flow: the role.
     pub role_arn: Option<Read<RoleArn>>,

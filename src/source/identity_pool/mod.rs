@@ -15,6 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentity::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use identities::Identities;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -115,11 +118,21 @@ impl IdentityPool {
         Self { config, login, sdk, host, clock, identities: Identities::default() }
     }
 
-    /// After a refusal the identity may be one that was deleted: the next attempt looks it up again.
-    fn doubt(&self, ask: &Ask, failure: &Failure) {
-        if failure.kind.is_terminal() {
+    /// `operation` was refused with the identity of `ask`: it may be one that was deleted or merged, and is looked up again the next
+    /// time. A guest's only where it is not there, for each look-up makes a new guest.
+    fn refused<E>(&self, ask: &Ask, operation: &str, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let is_gone = match error.code() {
+            Some("ResourceNotFoundException") => true,
+            Some("NotAuthorizedException") => !matches!(self.login, Login::Guest),
+            _ => false,
+        };
+        if is_gone {
             self.identities.forget(ask);
         }
+        aws::failure(WHAT, operation, error)
     }
 
     async fn prove(&self, client: &Client, ask: &Ask) -> Result<Proven, Failure> {
@@ -164,7 +177,7 @@ impl IdentityPool {
             .set_principal_tags((!tags.is_empty()).then_some(tags))
             .send()
             .await
-            .map_err(|error| aws::failure(WHAT, "GetOpenIdTokenForDeveloperIdentity", &error))?;
+            .map_err(|error| self.refused(ask, "GetOpenIdTokenForDeveloperIdentity", &error))?;
         let (Some(identity_id), Some(token)) = (output.identity_id(), output.token()) else {
             return Err(without("GetOpenIdTokenForDeveloperIdentity", "an identity and a token"));
         };
@@ -188,7 +201,7 @@ impl IdentityPool {
             .set_custom_role_arn(role.cloned())
             .send()
             .await
-            .map_err(|error| aws::failure(WHAT, "GetCredentialsForIdentity", &error))?;
+            .map_err(|error| self.refused(ask, "GetCredentialsForIdentity", &error))?;
         self.adopt(ask, output.identity_id());
         let credentials = output.credentials();
         let parts = Parts {
@@ -224,7 +237,7 @@ impl IdentityPool {
             .set_logins((!proven.logins.is_empty()).then_some(proven.logins))
             .send()
             .await
-            .map_err(|error| aws::failure(WHAT, "GetOpenIdToken", &error))?;
+            .map_err(|error| self.refused(ask, "GetOpenIdToken", &error))?;
         self.adopt(ask, output.identity_id());
         output.token().map(SecretString::from).ok_or_else(|| without("GetOpenIdToken", "a token"))
     }
@@ -257,6 +270,6 @@ fn without(operation: &str, part: &str) -> Failure {
 #[async_trait]
 impl Source<AwsCredentials> for IdentityPool {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
-        self.obtain(ask).await.inspect_err(|failure| self.doubt(ask, failure))
+        self.obtain(ask).await
     }
 }
