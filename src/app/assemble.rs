@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{CannotStart, Outside};
-use crate::config::{self, Config, Credentials, CredentialsSource, IssuerUrl, Login, Token, TokenSource, WebToken};
-use crate::refresh::schedule::{Freshness, Keep};
+use super::metadata::Stages;
+use super::{AS_USED, CannotStart, Outside};
+use crate::config::{self, Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
 use crate::source::keyring::{Keyring, Place, Remote};
@@ -18,7 +17,6 @@ use crate::source::{
     ambient::Ambient,
     assume_role::AssumeRole,
     client_token::ClientToken,
-    discovery::{Discovery, Metadata},
     identity_pool,
     identity_pool::IdentityPool,
     identity_token::IdentityToken,
@@ -33,9 +31,10 @@ use crate::source::{
 ///
 /// # Errors
 /// If the configuration names what is not there, which its check excludes.
-pub fn store(config: Config, upstream: &Upstream, outside: &Outside) -> Result<Store, CannotStart> {
+pub fn store(config: Config, upstream: &Upstream, metadata: Stages, outside: &Outside) -> Result<Store, CannotStart> {
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
+    assembly.metadata = metadata;
     while let Some(name) = assembly.waiting_tokens.keys().next().cloned() {
         assembly.token(&name)?;
     }
@@ -51,8 +50,7 @@ pub(super) struct Assembly<'a> {
     waiting_credentials: BTreeMap<String, Credentials>,
     tokens: BTreeMap<String, refresh::Token>,
     credentials: BTreeMap<String, refresh::Credentials>,
-    /// The metadata of each issuer, by its spelling.
-    metadata: BTreeMap<String, Arc<Entry<Metadata>>>,
+    metadata: Stages,
     pub(super) own: Arc<Entry<AwsCredentials>>,
     keyring: Keyring,
     sdk: Arc<Sdk>,
@@ -71,7 +69,7 @@ impl<'a> Assembly<'a> {
         let (own, credentials) = own_identity(&mut waiting_credentials, &sdk, outside);
         let places = waiting_tokens.values().flat_map(|token| token.source.secrets());
         let keyring = keyring(places, &sdk, &own, outside);
-        let (tokens, metadata) = (BTreeMap::new(), BTreeMap::new());
+        let (tokens, metadata) = (BTreeMap::new(), Stages::new(upstream.clone(), outside));
         Self {
             waiting_tokens,
             waiting_credentials,
@@ -124,21 +122,10 @@ impl<'a> Assembly<'a> {
             config::Endpoint::Cognito(url) => token_endpoint::Endpoint::Cognito(url),
             config::Endpoint::Fixed(url) => token_endpoint::Endpoint::Fixed(url),
             config::Endpoint::OfIssuer(issuer) => {
-                token_endpoint::Endpoint::OfIssuer { issuer: issuer.spelled.clone(), metadata: self.metadata(&issuer) }
+                let metadata = self.metadata.of(&issuer.url, &issuer.spelled);
+                token_endpoint::Endpoint::OfIssuer { issuer: issuer.spelled, metadata }
             }
         }
-    }
-
-    /// The metadata of `issuer`, one stage however many build on it.
-    fn metadata(&mut self, issuer: &IssuerUrl) -> Arc<Entry<Metadata>> {
-        let IssuerUrl { url, spelled } = issuer;
-        let (upstream, clock) = (self.upstream.clone(), self.outside.clock.clone());
-        let make = || {
-            let source = Discovery::new(url.clone(), spelled.clone(), upstream, clock.clone());
-            let name = format!("the issuer {spelled}");
-            Arc::new(Entry::new(&name, spelled.clone(), Arc::new(source), Inputs::default(), AS_USED, clock))
-        };
-        Arc::clone(self.metadata.entry(spelled.clone()).or_insert_with(make))
     }
 
     fn client_auth(&mut self, auth: config::ClientAuth) -> Result<token_endpoint::ClientAuth, CannotStart> {
@@ -161,7 +148,7 @@ impl<'a> Assembly<'a> {
         let source = self.credentials_source(credentials.source)?;
         let (inputs, freshness, clock) = (credentials.inputs, credentials.freshness, self.outside.clock.clone());
         let entry = Arc::new(Entry::new(&full, origin, source, inputs, freshness, clock));
-        let made = refresh::Credentials { entry: Arc::clone(&entry), bearer: credentials.bearer };
+        let made = refresh::Credentials { entry: Arc::clone(&entry), on_behalf_of: credentials.on_behalf_of };
         self.credentials.insert(name.to_owned(), made);
         Ok(entry)
     }
@@ -229,12 +216,9 @@ fn own_identity(
     };
     let (full, origin) = (format!("credentials.{name}"), entry.to_string());
     let own = Arc::new(Entry::new(&full, origin, source, entry.inputs, entry.freshness, clock));
-    let made = refresh::Credentials { entry: Arc::clone(&own), bearer: entry.bearer };
+    let made = refresh::Credentials { entry: Arc::clone(&own), on_behalf_of: entry.on_behalf_of };
     (own, BTreeMap::from([(name, made)]))
 }
-
-/// How what has no table of its own is kept fresh.
-const AS_USED: Freshness = Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
 
 /// A stage of its own for each secret at AWS, so that it is asked for once.
 fn keyring<'a>(

@@ -2,25 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use url::Url;
 
-use super::{CannotStart, Outside};
+use super::metadata::Stages;
+use super::{AS_USED, CannotStart, Outside};
 use crate::config::{Issuer, IssuerKeys};
 use crate::environment::Environment;
-use crate::refresh::schedule::{Freshness, Keep};
+use crate::refresh::schedule::Freshness;
 use crate::refresh::{Entry, Inputs};
-use crate::source::Source;
-use crate::source::discovery::Discovery;
 use crate::source::key_set::{Place, Publication};
 use crate::source::upstream::Upstream;
 use crate::verify::{self, Issuers};
 
 /// Keys are held for a day and looked at again as early as an entry can be, every 72 minutes, while they are used.
-const KEYS: Freshness = Freshness { ahead: 0.0, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
-/// Metadata changes hardly ever.
-const METADATA: Freshness = Freshness { ahead: 0.75, ..KEYS };
+const KEYS: Freshness = Freshness { ahead: 0.0, ..AS_USED };
 
 /// Makes the issuers of the configuration. Nothing is fetched yet.
 ///
@@ -29,11 +25,12 @@ const METADATA: Freshness = Freshness { ahead: 0.75, ..KEYS };
 pub fn issuers(
     configured: &BTreeMap<String, Issuer>,
     upstream: &Upstream,
+    metadata: &Stages,
     outside: &Outside,
 ) -> Result<Issuers, CannotStart> {
     let named = configured.iter().map(|(name, issuer)| {
         let full = format!("issuers.{name}");
-        let (place, origin) = place(&full, issuer, upstream, outside)?;
+        let (place, origin) = place(&full, issuer, metadata, outside)?;
         let clock = outside.clock.clone();
         let spelled = issuer.asked.issuers.first().cloned().unwrap_or_default();
         let source = Arc::new(Publication::new(spelled, place, upstream.clone(), clock.clone()));
@@ -44,20 +41,16 @@ pub fn issuers(
 }
 
 /// Where the keys are, and the same in words.
-fn place(full: &str, issuer: &Issuer, upstream: &Upstream, outside: &Outside) -> Result<(Place, String), CannotStart> {
+fn place(full: &str, issuer: &Issuer, metadata: &Stages, outside: &Outside) -> Result<(Place, String), CannotStart> {
     let url = match &issuer.keys {
         IssuerKeys::At(url) => url.clone(),
         IssuerKeys::UserPool { id, region } => {
             pool_keys(&outside.environment, id, region).ok_or_else(|| CannotStart::Unmade(full.to_owned()))?
         }
         IssuerKeys::Discovered(url) => {
-            let (name, clock) = (format!("the metadata of {full}"), outside.clock.clone());
-            let spelled = issuer.asked.issuers.first().cloned().unwrap_or_default();
+            let spelled = issuer.asked.issuers.first().map_or("", String::as_str);
             let origin = format!("keys where the metadata of {spelled} says");
-            let source: Arc<dyn Source<_>> =
-                Arc::new(Discovery::new(url.clone(), spelled, upstream.clone(), clock.clone()));
-            let metadata = Entry::new(&name, origin.clone(), source, Inputs::default(), METADATA, clock);
-            return Ok((Place::Named(Arc::new(metadata)), origin));
+            return Ok((Place::Named(metadata.of(url, spelled)), origin));
         }
     };
     let origin = format!("keys at {url}");

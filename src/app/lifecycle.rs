@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use url::Url;
 
+use super::metadata::Stages;
 use super::{CannotStart, Outside, assemble, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
@@ -56,8 +57,9 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
-    let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &outside)?);
-    let store = assemble::store(config, &upstream, &outside)?;
+    let metadata = Stages::new(upstream.clone(), &outside);
+    let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
+    let store = assemble::store(config, &upstream, metadata, &outside)?;
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,

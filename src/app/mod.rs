@@ -5,9 +5,11 @@
 mod assemble;
 mod issuers;
 mod lifecycle;
+mod metadata;
 mod rotation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use lifecycle::run;
 pub use rotation::{CannotRotate, rotate};
@@ -15,7 +17,11 @@ pub use rotation::{CannotRotate, rotate};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::http::listen::CannotListen;
+use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::upstream::BadBundle;
+
+/// How what has no table of its own is kept fresh.
+const AS_USED: Freshness = Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
 
 /// Everything impure that the daemon needs, in one value.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ use crate::file;
 use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
-use crate::refresh::{Bearer, Inputs};
+use crate::refresh::{Inputs, OnBehalfOf};
 use crate::rotation::app_client;
 use crate::source::keyring::Place;
 use crate::source::{
@@ -183,7 +183,7 @@ pub struct Credentials {
     /// Which inputs of a request change them, at this stage or an earlier one.
     pub inputs: Inputs,
     /// Whose they are.
-    pub bearer: Bearer,
+    pub on_behalf_of: OnBehalfOf,
 }
 
 /// Where credentials come from.

@@ -21,7 +21,7 @@ use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::rfc3339;
 use crate::policy::Grant;
-use crate::refresh::{Bearer, Served, Unserved};
+use crate::refresh::{OnBehalfOf, Served, Unserved};
 use crate::source::AwsCredentials;
 
 const OF_ONE: &[&str] = &["GET", "HEAD"];
@@ -59,7 +59,7 @@ async fn answer(
     subject_token: impl FnOnce() -> Result<Option<SecretString>, Trouble>,
 ) -> Result<Response, Trouble> {
     let full = format!("credentials.{name}");
-    let Some(bearer) = surface.store.bearer_of(name) else {
+    let Some(on_behalf_of) = surface.store.on_behalf_of(name) else {
         allowed(method, &["GET", "HEAD", "POST"])?;
         return Err(Trouble::NoSuchName(full));
     };
@@ -67,12 +67,12 @@ async fn answer(
         asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     tracing::debug!(caller = permit.caller(), name = full, "asked");
     let asked_at = surface.clock.now();
-    let subject = match bearer {
-        Bearer::Fixed => {
+    let subject = match on_behalf_of {
+        OnBehalfOf::Itself => {
             allowed(method, OF_ONE)?;
             None
         }
-        Bearer::Subject(issuer) => {
+        OnBehalfOf::Subject(issuer) => {
             allowed(method, OF_A_SUBJECT)?;
             let token = subject_token()?.ok_or(Trouble::BadRequest("the body has no subject_token"))?;
             Some(subject::verified(surface, issuer.as_deref(), token).await?)

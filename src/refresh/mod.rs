@@ -41,14 +41,14 @@ pub struct Credentials {
     /// Their entry.
     pub entry: Arc<Entry<AwsCredentials>>,
     /// Whose they are.
-    pub bearer: Bearer,
+    pub on_behalf_of: OnBehalfOf,
 }
 
 /// Whose credentials are handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bearer {
+pub enum OnBehalfOf {
     /// Always the same one's.
-    Fixed,
+    Itself,
     /// Those of the user of a subject token, which the issuer of this name has verified; of one that whoever issues the
     /// credentials verifies, where no issuer is named.
     Subject(Option<String>),
@@ -104,8 +104,8 @@ impl Store {
     }
 
     /// Whose `credentials.NAME` are; `None` if there are no such credentials.
-    pub fn bearer_of(&self, name: &str) -> Option<&Bearer> {
-        self.credentials.get(name).map(|credentials| &credentials.bearer)
+    pub fn on_behalf_of(&self, name: &str) -> Option<&OnBehalfOf> {
+        self.credentials.get(name).map(|credentials| &credentials.on_behalf_of)
     }
 
     /// The `keep = "always"` entries with every variation of them that is kept: where the caller matters, one for each of

@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::{Failure, FailureKind};
 use crate::clock::Moment;
 
 /// A subject token with what is known of it. Two are the same if their tokens are, to the letter: what is held for one is
@@ -38,6 +39,14 @@ impl Subject {
     pub fn fingerprint(&self) -> String {
         self.digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// A request that should have brought a subject token did not.
+pub fn no_subject() -> Failure {
+    Failure::new(
+        FailureKind::Misconfigured,
+        "these credentials are for the user of a subject token, and none was given",
+    )
 }
 
 impl PartialEq for Subject {

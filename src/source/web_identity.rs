@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Parts, Sdk};
 use super::session_policy::{self, Policy};
+use super::subject::no_subject;
 use super::template::Template;
 use super::{Ask, AwsCredentials, BearerToken, Failure, FailureKind, Source, Stage};
 use crate::clock::{Clock, Moment};
@@ -120,14 +121,6 @@ impl WebIdentity {
             false => refused,
         })
     }
-}
-
-/// A request that should have brought a subject token did not.
-pub fn no_subject() -> Failure {
-    Failure::new(
-        FailureKind::Misconfigured,
-        "these credentials are for the user of a subject token, and none was given",
-    )
 }
 
 async fn read(path: &Path) -> Result<SecretString, Failure> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::{ClientAuth, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::refresh::schedule::Keep;
-use crate::refresh::{Bearer, Inputs};
+use crate::refresh::{Inputs, OnBehalfOf};
 
 /// What an earlier stage of a chain depends on, the later ones depend on too.
 pub fn inherit_inputs(tokens: &mut BTreeMap<String, Token>, credentials: &mut BTreeMap<String, Credentials>) {
@@ -49,16 +49,16 @@ fn inherit_one(name: &str, tokens: &BTreeMap<String, Token>, all: &mut BTreeMap<
     let Some(source) = all.get(name).map(|entry| &entry.source) else { return false };
     let by_token = source.token_needed().and_then(|name| tokens.get(name)).is_some_and(|token| token.inputs.caller);
     let stage = source.credentials_needed().and_then(|name| all.get(name));
-    let (inputs, bearer) =
-        stage.map_or((Inputs::default(), Bearer::Fixed), |stage| (stage.inputs, stage.bearer.clone()));
+    let (inputs, on_behalf_of) =
+        stage.map_or((Inputs::default(), OnBehalfOf::Itself), |stage| (stage.inputs, stage.on_behalf_of.clone()));
     let Some(entry) = all.get_mut(name) else { return false };
-    let before = (entry.inputs, entry.bearer.clone());
+    let before = (entry.inputs, entry.on_behalf_of.clone());
     entry.inputs.caller |= by_token || inputs.caller;
     if entry.inputs.subject.is_none() && inputs.subject.is_some() {
         entry.inputs.subject = inputs.subject;
-        entry.bearer = bearer;
+        entry.on_behalf_of = on_behalf_of;
     }
-    before != (entry.inputs, entry.bearer.clone())
+    before != (entry.inputs, entry.on_behalf_of.clone())
 }
 
 impl TokenSource {

@@ -11,7 +11,7 @@ use crate::config::rules::{issuer_provider, login_provider, name_of};
 use crate::config::text::{Read, RoleArn};
 use crate::config::tree::Node;
 use crate::config::{Credentials, CredentialsSource, Login, WebToken};
-use crate::refresh::{Bearer, Inputs};
+use crate::refresh::{Inputs, OnBehalfOf};
 use crate::source::identity_pool::{self, DeveloperUser, Flow};
 use crate::source::session_policy::Policy;
 use crate::source::template::Template;
@@ -21,17 +21,17 @@ use crate::source::{assume_role, web_identity::Assumption};
 const MOST_SUBJECTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
 /// A source with what it says of its inputs.
-type Made = (CredentialsSource, Inputs, Bearer);
+type Made = (CredentialsSource, Inputs, OnBehalfOf);
 
 pub fn credentials(tree: &Node, table: document::CredentialsTable, refresh: &document::Refresh) -> Option<Credentials> {
     let freshness = freshness(refresh, &table.refresh, LIFE_LEFT_FOR_SDKS);
-    let (source, inputs, bearer) = match table.source {
-        From::Ambient(_) => (CredentialsSource::Ambient, Inputs::default(), Bearer::Fixed),
+    let (source, inputs, on_behalf_of) = match table.source {
+        From::Ambient(_) => (CredentialsSource::Ambient, Inputs::default(), OnBehalfOf::Itself),
         From::AssumeRole(role) => assume_role(*role),
         From::IdentityPool(pool) => identity_pool(tree, pool)?,
         From::WebIdentity(table) => web_identity(table)?,
     };
-    Some(Credentials { source, freshness, inputs, bearer })
+    Some(Credentials { source, freshness, inputs, on_behalf_of })
 }
 
 fn assume_role(table: document::AssumeRole) -> Made {
@@ -48,7 +48,7 @@ fn assume_role(table: document::AssumeRole) -> Made {
         transitive_tags: table.transitive_tags,
     };
     let inputs = Inputs { caller: role.names_caller(), ..Inputs::default() };
-    (CredentialsSource::AssumeRole { role, identity }, inputs, Bearer::Fixed)
+    (CredentialsSource::AssumeRole { role, identity }, inputs, OnBehalfOf::Itself)
 }
 
 fn web_identity(table: document::WebIdentity) -> Option<Made> {
@@ -60,31 +60,31 @@ fn web_identity(table: document::WebIdentity) -> Option<Made> {
         policy_arns: table.policy_arns.into_iter().map(|arn| arn.0.0).collect(),
     };
     let caller = role.names_caller();
-    let (token, subject, bearer) = match table.token {
-        WebIdentityToken::File(place) => (WebToken::File(place.file), None, Bearer::Fixed),
+    let (token, subject, on_behalf_of) = match table.token {
+        WebIdentityToken::File(place) => (WebToken::File(place.file), None, OnBehalfOf::Itself),
         WebIdentityToken::Named(named) if named == "caller" => {
             let issuer = table.issuer.as_deref().and_then(name_of).map(ToOwned::to_owned);
-            (WebToken::Subject, Some(most(table.max_subjects)), Bearer::Subject(issuer))
+            (WebToken::Subject, Some(most(table.max_subjects)), OnBehalfOf::Subject(issuer))
         }
-        WebIdentityToken::Named(named) => (WebToken::Held(name_of(&named)?.to_owned()), None, Bearer::Fixed),
+        WebIdentityToken::Named(named) => (WebToken::Held(name_of(&named)?.to_owned()), None, OnBehalfOf::Itself),
     };
     let inputs = Inputs { caller, scopes: false, subject };
-    Some((CredentialsSource::WebIdentity { role, token }, inputs, bearer))
+    Some((CredentialsSource::WebIdentity { role, token }, inputs, on_behalf_of))
 }
 
 fn identity_pool(tree: &Node, table: document::IdentityPool) -> Option<Made> {
-    let (login, subject, bearer) = match table.login {
-        None => (Login::Guest, None, Bearer::Fixed),
-        Some(FromLogin::Developer(login)) => (Login::Developer(developer(login)), None, Bearer::Fixed),
+    let (login, subject, on_behalf_of) = match table.login {
+        None => (Login::Guest, None, OnBehalfOf::Itself),
+        Some(FromLogin::Developer(login)) => (Login::Developer(developer(login)), None, OnBehalfOf::Itself),
         Some(FromLogin::Named(named)) if named == "caller" => {
             let issuer = table.issuer.as_deref().and_then(name_of)?.to_owned();
             let provider = issuer_provider(tree, &issuer)?;
-            (Login::Subject { provider }, Some(most(table.max_subjects)), Bearer::Subject(Some(issuer)))
+            (Login::Subject { provider }, Some(most(table.max_subjects)), OnBehalfOf::Subject(Some(issuer)))
         }
         Some(FromLogin::Named(named)) => {
             let name = name_of(&named)?.to_owned();
             let provider = login_provider(tree, &name)?;
-            (Login::Token { name, provider }, None, Bearer::Fixed)
+            (Login::Token { name, provider }, None, OnBehalfOf::Itself)
         }
     };
     let flow = match table.flow {
@@ -99,7 +99,7 @@ fn identity_pool(tree: &Node, table: document::IdentityPool) -> Option<Made> {
     let pool =
         identity_pool::Config { identity_pool: table.identity_pool.0.id, region: table.identity_pool.0.region, flow };
     let inputs = Inputs { caller: by_flow || by_login, scopes: false, subject };
-    Some((CredentialsSource::IdentityPool { pool, login }, inputs, bearer))
+    Some((CredentialsSource::IdentityPool { pool, login }, inputs, on_behalf_of))
 }
 
 fn assumption(

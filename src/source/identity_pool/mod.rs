@@ -22,8 +22,9 @@ use identities::Identities;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Identity, Parts, Sdk};
+use super::subject::no_subject;
 use super::template::Template;
-use super::web_identity::{Assumption, no_subject};
+use super::web_identity::Assumption;
 use super::{Ask, AwsCredentials, BearerToken, Failure, FailureKind, Source, Stage};
 use crate::clock::Clock;
 use crate::lease::Issued;
