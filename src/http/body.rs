@@ -1,6 +1,7 @@
 //! Bodies of requests: read whole, never further than the intake's limit, and wiped afterwards, for they hold tokens. Forms
 //! (`application/x-www-form-urlencoded`) and JSON objects of texts are read into the same [`Fields`].
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::intake::LARGEST_BODY;
@@ -50,7 +51,12 @@ impl Body {
     /// # Errors
     /// If it is neither a form nor a JSON object of texts.
     pub fn fields(&self, headers: &HeaderMap) -> Result<Fields, Trouble> {
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+        let (kind, more) = (kinds.next(), kinds.next());
+        if more.is_some() {
+            return Err(Trouble::BadRequest("a request has at most one Content-Type"));
+        }
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         match kind.split(';').next().map(|kind| kind.trim().to_ascii_lowercase()).as_deref() {
             Some("application/x-www-form-urlencoded") => Ok(self.form()),
             Some("application/json") => self.json(),
@@ -66,13 +72,7 @@ impl Body {
     fn json(&self) -> Result<Fields, Trouble> {
         let bad = Trouble::BadRequest("the body is a JSON object whose members are texts");
         // The parser's own words may quote the body.
-        let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&self.0) else { return Err(bad) };
-        let mut fields = Vec::new();
-        for (key, value) in object {
-            let Value::String(text) = value else { return Err(bad) };
-            fields.push((key, SecretString::from(text)));
-        }
-        Ok(Fields(fields))
+        serde_json::from_slice(&self.0).map_err(|_| bad)
     }
 }
 
@@ -87,6 +87,31 @@ impl Fields {
             (_, Some(_)) => Err(Trouble::BadRequest("a parameter stands in the body twice")),
             (first, None) => Ok(first),
         }
+    }
+}
+
+/// Every member of an object of texts, also those that stand there twice.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    fields.push(member);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 
@@ -115,7 +140,8 @@ mod tests {
 
     #[test]
     fn what_is_ambiguous_or_something_else_is_refused() {
-        assert_eq!(one("application/x-www-form-urlencoded", "subject_token=a&subject_token=b"), Err(400));
+        assert_eq!(one("application/x-www-form-urlencoded", "subject_token=a&%73ubject_token=b"), Err(400));
+        assert_eq!(one("application/json", r#"{"subject_token":"a","\u0073ubject_token":"b"}"#), Err(400));
         for (kind, body) in [
             ("text/plain", "subject_token=a"),
             ("application/json", "[]"),

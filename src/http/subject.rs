@@ -54,9 +54,9 @@ fn unverified(surface: &Surface, token: SecretString) -> Result<Subject, Trouble
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Trouble::BadSubject("it holds characters that no token holds".to_owned()));
     }
+    let claims = Claims::of(text).ok_or_else(|| Trouble::BadSubject("it is no JWT".to_owned()))?;
     let latest = surface.clock.now().plus(LONGEST);
-    let end = Claims::of(text).and_then(|claims| claims.expiry());
-    let expiry = end.map_or(latest, |end| surface.clock.moment_of(end).min(latest));
+    let expiry = claims.expiry().map_or(latest, |end| surface.clock.moment_of(end).min(latest));
     // An end that is past counts as the moment it was looked at, so the clock is read after that.
     if expiry <= surface.clock.now() {
         return Err(Trouble::BadSubject("it has expired".to_owned()));

@@ -74,6 +74,10 @@ impl Discovery {
         if !endpoints.into_iter().flatten().all(is_secure) {
             return Err(malformed("names an endpoint that is neither https nor on loopback"));
         }
+        let has_secret = |url: &Url| !url.username().is_empty() || url.password().is_some() || url.fragment().is_some();
+        if endpoints.into_iter().flatten().any(has_secret) {
+            return Err(malformed("names an endpoint with a user, a password or a fragment in its address"));
+        }
         Ok(Some(metadata))
     }
 }
@@ -156,6 +160,7 @@ mod tests {
             (r#"{"issuer":"https://evil.example"}"#, "another issuer"),
             (r#"{"issuer":"https://login.example","token_endpoint":"http://login.example/t"}"#, "neither https"),
             (r#"{"issuer":"https://login.example","jwks_uri":"ftp://login.example/k"}"#, "neither https"),
+            (r#"{"issuer":"https://login.example","jwks_uri":"https://u:p@login.example/k"}"#, "a password"),
         ] {
             let failure = read(body).unwrap_err();
             assert!(failure.kind == FailureKind::Malformed && failure.message.contains(fault), "{failure}");

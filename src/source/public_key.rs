@@ -123,6 +123,39 @@ impl PublicKey {
     }
 }
 
+/// The points of Ed25519 whose order is at most 8, as their coordinate y is encoded, least significant byte first and without the
+/// sign of x: 0, 1, the two of order 8, and p - 1; p and p + 1 are other spellings of 0 and 1. With such a key some fixed
+/// signatures are right for very many messages.
+const OF_SMALL_ORDER: [[u8; 32]; 7] = [
+    [0; 32],
+    y_of(1, 0, 0),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    y_of(0xec, 0xff, 0x7f),
+    y_of(0xed, 0xff, 0x7f),
+    y_of(0xee, 0xff, 0x7f),
+];
+
+const fn y_of(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut y = [between; 32];
+    y[0] = first;
+    y[31] = last;
+    y
+}
+
+fn is_of_small_order(point: &[u8]) -> bool {
+    OF_SMALL_ORDER.iter().any(|small| {
+        let (last, rest) = (point.last().map(|last| last & 0x7f), &point[..point.len().saturating_sub(1)]);
+        rest == &small[..31] && last == Some(small[31])
+    })
+}
+
 impl Jwk {
     /// The key itself, and the algorithms of its kind.
     fn material(&self) -> Option<(&'static [Algorithm], Material)> {
@@ -131,7 +164,7 @@ impl Jwk {
             ("EC", Some("P-256")) => self.point(32).map(|material| (&[Algorithm::Es256][..], material)),
             ("EC", Some("P-384")) => self.point(48).map(|material| (&[Algorithm::Es384][..], material)),
             ("OKP", Some("Ed25519")) => {
-                let x = bytes(self.x.as_ref()).filter(|x| x.len() == 32)?;
+                let x = bytes(self.x.as_ref()).filter(|x| x.len() == 32 && !is_of_small_order(x))?;
                 Some((&[Algorithm::EdDsa], Material::Point(x)))
             }
             _ => None,
@@ -240,6 +273,9 @@ mod tests {
             json!({ "kty": "EC", "crv": "P-521", "x": number(66, 1), "y": number(66, 1) }),
             json!({ "kty": "EC", "crv": "P-256", "alg": "ES384", "x": number(32, 1), "y": number(32, 1) }),
             json!({ "kty": "OKP", "crv": "X25519", "x": number(32, 1) }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA" }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "7P_______________________________________38" }),
             json!("key"),
         ] {
             assert!(PublicKey::read(&jwk).is_none(), "{jwk}");

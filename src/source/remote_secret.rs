@@ -60,7 +60,8 @@ impl RemoteSecret {
             .send()
             .await
             .map_err(|error| aws::failure("Amazon Cognito user pools", "DescribeUserPoolClient", &error))?;
-        let secret = output.user_pool_client().and_then(|client| client.client_secret());
+        let secret =
+            output.user_pool_client().and_then(|client| client.client_secret()).filter(|text| !text.is_empty());
         secret.map(SecretString::from).ok_or_else(|| self.without("the app client has no secret"))
     }
 

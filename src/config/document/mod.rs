@@ -1,11 +1,11 @@
 //! The configuration document as it is written: shapes, no logic. Its JSON Schema, which `credbroker schema` prints and the
 //! checker walks, is derived from here, so this file is the grammar.
 //!
-//! Which keys go with which others is `dependentRequired`. Six extensions of JSON Schema say what the checker should know
+//! Which keys go with which others is `dependentRequired`. Seven extensions of JSON Schema say what the checker should know
 //! besides: `x-ref` (the text names an entry of these tables, or is one of these words), `x-secret` (a place of a secret,
 //! never a literal), `x-one-of` (exactly one of these keys is given), `x-unbuilt` (grammar of a later version: parsed,
 //! checked, then refused by name), `x-refused` (what people try and no version will have, with the reason), `x-expected`
-//! (what a text of this format looks like, in words).
+//! (what a text of this format looks like, in words), `x-one-line` (a text without line breaks: where a secret is, not a secret).
 
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
@@ -208,24 +208,24 @@ pub enum User {
 #[schemars(extend("dependentRequired" = { "key": ["secrets_manager"], "stage": ["secrets_manager"] }))]
 pub struct SecretPlace {
     /// In a file; one trailing newline is dropped.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-one-line" = true))]
     pub file: Option<PathBuf>,
     /// In an environment variable of the daemon.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-one-line" = true))]
     pub env: Option<String>,
     /// In a systemd credential ($CREDENTIALS_DIRECTORY).
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-one-line" = true))]
     pub credential: Option<String>,
     /// At Cognito: DescribeUserPoolClient with the broker's own identity.
     pub cognito: Option<bool>,
     /// In AWS Secrets Manager, by name or ARN.
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(length(min = 1, max = 2048), extend("x-one-line" = true))]
     pub secrets_manager: Option<String>,
     /// With secrets_manager: the key inside its JSON.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-one-line" = true))]
     pub key: Option<String>,
     /// With secrets_manager: the stage of the version to read, AWSCURRENT if none is given.
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(min = 1, max = 256), extend("x-one-line" = true))]
     pub stage: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::config::text;
 use crate::config::tree::{Kind, Node};
 
 /// Formats whose text is never repeated in a message, because people put secrets into URLs and beside digests.
-const UNREPEATED: [&str; 3] = ["upstream-url", "user-pool-domain", "sha256"];
+const UNREPEATED: [&str; 4] = ["upstream-url", "issuer-url", "user-pool-domain", "sha256"];
 
 impl Walk<'_> {
     pub fn string(&mut self, schema: &Value, node: &Node, path: &Path<'_>) {
@@ -24,6 +24,10 @@ impl Walk<'_> {
         {
             let found = if UNREPEATED.contains(&format) { "another text".to_owned() } else { shown(found) };
             self.report(path, &node.span, &format!("{expected}, found {found}"));
+        }
+        // A key or a certificate that was pasted where its place belongs.
+        if schema["x-one-line"] == true && found.contains(char::is_control) {
+            self.report(path, &node.span, "expected the place of a secret in one line, not the secret itself");
         }
         let length = found.chars().count() as u64;
         let (least, most) = (schema["minLength"].as_u64(), schema["maxLength"].as_u64());

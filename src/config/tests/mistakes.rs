@@ -22,6 +22,11 @@ fn assert_problems(text: &str, expected: &[(&str, &str)]) {
 fn literal_secrets_are_never_repeated() {
     let literal = "a secret never stands";
     assert_problems(
+        &format!("[tokens.t]\n{COGNITO}client_secret = {{ file = \"-----BEGIN hunter2\\nhunter2\" }}\n"),
+        &[("5:26", "not the secret itself")],
+    );
+    assert_problems("[issuers.i]\nissuer = \"https://u:hunter2@x\"\n", &[("2:10", "without user or password")]);
+    assert_problems(
         &format!("[tokens.t]\n{COGNITO}client_secret = [\"hunter2literal\", \"hunter2literal\"]\n"),
         &[("5:18", literal), ("5:36", literal)],
     );

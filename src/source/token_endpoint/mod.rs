@@ -123,7 +123,7 @@ impl TokenEndpoint {
     }
 
     async fn ask(&self, ask: &Ask, url: &Url, proof: &Proof) -> Result<Issued<BearerToken>, Failure> {
-        let what = format!("the token endpoint {url}");
+        let what = format!("the token endpoint {}", without_query(url));
         let sent_at = self.clock.now();
         let form = self.form(ask, proof);
         let reply = self.upstream.post_form(&what, url.as_str(), proof.authorization(), form).await?;
@@ -177,6 +177,13 @@ impl Source<BearerToken> for TokenEndpoint {
             _ => self.keys.attempt(|secret| self.ask_with_secret(ask, secret)).await,
         }
     }
+}
+
+/// An address as people read it; a query may hold what is nobody's business.
+fn without_query(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_query(None);
+    url
 }
 
 fn granted(what: &str, body: &[u8]) -> Result<Grant, Failure> {
