@@ -155,6 +155,15 @@ impl Daemon {
         .await
     }
 
+    /// The answer to a first request, when the fetch for it is over: on a busy machine that can take longer than callers wait.
+    pub async fn settled(&self, path: &str, token: &str) -> Answer {
+        let what = format!("the fetch for {path}");
+        until(&what, Duration::from_secs(15), async || {
+            Some(self.get(path, token).await).filter(|answer| !answer.text.contains("ask again"))
+        })
+        .await
+    }
+
     /// The row of the entry `name` in the status, as `orders` sees it; of the narrowing to `scope`, where that is not empty.
     pub async fn row(&self, name: &str, scope: &str) -> Value {
         let status = self.get("/v1/status", ORDERS).await.json();

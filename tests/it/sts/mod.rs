@@ -9,13 +9,13 @@ use credbroker::refresh::schedule::{Freshness, Keep};
 use credbroker::refresh::{Entry, Inputs};
 use credbroker::source::key_set::{Place, Publication};
 use credbroker::source::upstream::Upstream;
-use credbroker::verify::{Config, Issuer, Kind};
+use credbroker::verify::{Config, Issuer, Kind, Refused};
 use serde_json::{Value, json};
 
 use crate::documents::{BROKER, ORDERS, ROLES, caller};
 use crate::jwt::claims;
 use crate::site::Site;
-use crate::waiting::limited;
+use crate::waiting::{limited, until};
 
 const AUDIENCE: &str = "https://login.partner.example";
 const HUB: &str = "arn:aws:iam::111122223333:role/hub";
@@ -64,7 +64,13 @@ async fn a_token_proves_who_asked_by_the_published_keys() {
             let left = answer.json()["expires_in"].as_u64().unwrap();
             assert!((290..=300).contains(&left), "{left} s are left of five minutes");
 
-            let verified = account(&site).verify(&token).await.unwrap();
+            let account = account(&site);
+            let verified =
+                until("the published keys", Duration::from_secs(15), async || match account.verify(&token).await {
+                    Err(Refused::KeysUnavailable(_)) => None,
+                    outcome => Some(outcome.unwrap()),
+                })
+                .await;
             assert_eq!((verified.subject.as_deref(), verified.issuer), (Some(BROKER), site.emulator.outbound_issuer()));
             let asked = &site.asked("GetWebIdentityToken")[0];
             assert_eq!(
@@ -179,7 +185,7 @@ async fn a_partner_that_trusts_another_principal_is_named_with_the_remedy() {
     limited(async {
         let site = Site::open().await;
         let daemon = site.daemon(&partner("")).await;
-        let answer = daemon.get("/v1/tokens/partner", ORDERS).await;
+        let answer = daemon.settled("/v1/tokens/partner", ORDERS).await;
         assert_eq!((answer.status, &answer.json()["error"]), (502, &json!("upstream_denied")), "{}", answer.text);
         for word in ["tokens.partner", "partner-aws", "invalid_client", "subject"] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
