@@ -104,3 +104,54 @@ async fn what_is_no_secret_of_ours_to_rotate_is_a_mistake_of_usage() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_secret_that_another_entry_has_elsewhere_is_not_taken_from_it() {
+    limited(async {
+        let copy = LEDGER.replace("billing.secret", "ledger.secret");
+        let env = LEDGER.replace("file = \"DIR/billing.secret\"", "env = \"SECRET\"");
+        let vault = LEDGER.replace("file = \"DIR/billing.secret\"", "secrets_manager = \"ledger\"");
+        let plain = r#"
+[tokens.plain]
+from           = "oauth2"
+token_endpoint = "http://127.0.0.1:1/token"
+client_auth    = "post"
+client_id      = "4f3q8example1m2m"
+client_secret  = { file = "DIR/plain.secret" }
+"#;
+        for (other, words) in [
+            (&*copy, ["tokens.ledger", "ledger.secret"]),
+            (&env, ["tokens.ledger", "variable SECRET"]),
+            (&vault, ["tokens.ledger", "Secrets Manager ledger"]),
+            (plain, ["tokens.plain", "plain.secret"]),
+        ] {
+            let scene = Scene { document: format!("{BILLING}{other}"), ..Scene::open().await };
+            scene.site.write("ledger.secret", M2M_SECRET);
+            let ended = scene.rotate().await;
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(words.iter().all(|word| ended.stderr.contains(word)), "{words:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("nothing was touched; let each read the same file"), "{}", ended.stderr);
+            assert_eq!(scene.site.operations(), [""; 0], "nothing is asked");
+            scene.is_untouched().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_reads_the_same_secret_does_not_stand_in_the_way() {
+    limited(async {
+        let link = LEDGER.replace("billing.secret", "link");
+        let pool = LEDGER.replace("{ file = \"DIR/billing.secret\" }", "{ cognito = true }");
+        let two = LEDGER
+            .replace("{ file = \"DIR/billing.secret\" }", "[{ env = \"SECRET\" }, { file = \"DIR/billing.secret\" }]");
+        let other = LEDGER.replace("4f3q8example1m2m", "another").replace("billing.secret", "other.secret");
+        for other in [LEDGER, &link, &pool, &two, &other] {
+            let scene = Scene { document: format!("{BILLING}{other}"), ..Scene::open().await };
+            std::os::unix::fs::symlink(scene.file(), scene.site.dir.path().join("link")).unwrap();
+            scene.rotated().await;
+            scene.is_finished().await;
+        }
+    })
+    .await;
+}
