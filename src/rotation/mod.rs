@@ -17,6 +17,8 @@
 
 pub mod app_client;
 pub mod files;
+mod form;
+mod lock;
 mod next;
 mod words;
 
@@ -103,12 +105,11 @@ impl Rotation {
 
     fn see(&self, known: &Known) -> Result<Seen, Stopped> {
         let looking = |cause: &dyn std::fmt::Display| self.stopped("reading the files", cause, None);
-        let file = secret::read_file(&self.files.file).map_err(|cause| looking(&cause))?;
         Ok(Seen {
             listed: known.listed.iter().map(|secret| secret.id.clone()).collect(),
             record: self.files.noted().map_err(|cause| looking(&cause))?,
-            file: Some(files::fingerprint(&file)),
-            next: self.files.fingerprint(&self.files.next),
+            file: Some(self.files.installed().map_err(|cause| looking(&cause))?),
+            next: self.files.waiting().map_err(|cause| looking(&cause))?,
             proved: known.proved,
         })
     }
@@ -211,8 +212,8 @@ impl Rotation {
         let failed =
             |cause: &dyn std::fmt::Display| self.stopped("putting the new secret in its place", cause, Some(seen));
         self.files.install().map_err(|cause| failed(&cause))?;
-        let now = self.files.fingerprint(&self.files.file);
-        if now.as_ref() != seen.record.as_ref().map(|record| &record.fingerprint) {
+        let now = self.files.installed().map_err(|cause| failed(&cause))?;
+        if seen.record.as_ref().is_none_or(|record| record.fingerprint != now) {
             return Err(failed(&"the file does not hold it afterwards"));
         }
         Ok(format!("put it in place: {}", self.files.file.display()))
