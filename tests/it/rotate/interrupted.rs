@@ -13,7 +13,12 @@ use crate::waiting::limited;
 impl Scene {
     /// Kills a rotation while its request for `operation` is held before Cognito sees it.
     async fn killed_before(&self, operation: &'static str) {
-        let gate = Gate::before(&self.site.emulator.url(), operation).await;
+        self.killed_before_one_after(operation, 0).await;
+    }
+
+    /// The same, where the first `passing` requests for it are answered.
+    async fn killed_before_one_after(&self, operation: &'static str, passing: usize) {
+        let gate = Gate::before(&self.site.emulator.url(), operation, passing).await;
         let running = Running::spawn(self.command(&gate.url));
         gate.holds().await;
         kill(running).await;
@@ -21,9 +26,15 @@ impl Scene {
 
     /// Kills a rotation that waits for the answer of `operation`, which has taken effect.
     async fn killed_after(&self, operation: &str) {
-        self.site.control().fault(Fault::once(operation, FaultKind::Hang {}));
+        self.killed_after_one_after(operation, 0).await;
+    }
+
+    /// The same, where the first `passing` requests for it are answered.
+    async fn killed_after_one_after(&self, operation: &str, passing: u64) {
+        self.site.control().fault(Fault { after: passing, ..Fault::once(operation, FaultKind::Hang {}) });
+        let asked = self.site.asked(operation).len() + usize::try_from(passing).unwrap();
         let running = Running::spawn(self.command(&self.site.emulator.url()));
-        self.site.asked_times(operation, self.site.asked(operation).len() + 1).await;
+        self.site.asked_times(operation, asked + 1).await;
         kill(running).await;
         self.site.control().clear_faults();
     }
@@ -101,7 +112,7 @@ async fn killed_when_it_is_added_and_the_answer_is_lost() {
 async fn killed_when_it_is_added_and_not_proved() {
     limited(async {
         let scene = Scene::open().await;
-        scene.killed_before("POST /oauth2/token").await;
+        scene.killed_before_one_after("POST /oauth2/token", 1).await;
         scene.recovers(true, 2).await;
     })
     .await;
@@ -111,7 +122,7 @@ async fn killed_when_it_is_added_and_not_proved() {
 async fn killed_when_it_is_proved_and_the_answer_is_lost() {
     limited(async {
         let scene = Scene::open().await;
-        scene.killed_after("token").await;
+        scene.killed_after_one_after("token", 1).await;
         scene.recovers(true, 2).await;
     })
     .await;
@@ -124,7 +135,8 @@ async fn killed_when_it_is_in_place_and_the_old_one_not_deleted() {
         scene.killed_before("DeleteUserPoolClientSecret").await;
         assert!(!scene.beside("next").exists());
         scene.recovers(false, 2).await;
-        assert_eq!(scene.site.asked("token").len(), 2, "it is proved again before anything is deleted");
+        let asked = scene.site.asked("token").len();
+        assert_eq!(asked, 4, "old, new, new in its place; and once more before anything is deleted");
     })
     .await;
 }
@@ -138,6 +150,7 @@ async fn killed_when_the_old_one_is_deleted_and_the_answer_is_lost() {
         let new = scene.secret();
         scene.recovers(false, 1).await;
         assert_eq!(scene.secret(), new, "the job is finished, not begun again");
+        assert_eq!(scene.site.asked("token").len(), 4, "what is in the file is proved before it counts as finished");
     })
     .await;
 }
