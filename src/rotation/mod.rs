@@ -127,7 +127,7 @@ impl Rotation {
 
     /// Takes one step, and says what was done.
     async fn carry_out(&self, step: &Step, seen: Seen, known: &mut Known) -> Result<String, Stopped> {
-        known.touched |= !matches!(step, Step::Try | Step::Prove(_));
+        known.touched |= !matches!(step, Step::Try | Step::Stage(_) | Step::Prove(_));
         match step {
             Step::Try => self.try_old(known).await,
             Step::Stage(old) => self.stage(old, known),
@@ -147,12 +147,13 @@ impl Rotation {
         Ok(format!("got a token with the secret in {}", self.files.file.display()))
     }
 
-    fn stage(&self, old: &str, known: &Known) -> Result<String, Stopped> {
+    fn stage(&self, old: &str, known: &mut Known) -> Result<String, Stopped> {
         let failed = |cause: &dyn std::fmt::Display| self.stopped("writing a new secret", cause, Some(known));
         let secret = new_secret().ok_or_else(|| failed(&"the system gives no random numbers"))?;
         let client_id = self.app_client.config().client_id.clone();
         let record = Record { client_id, old: old.to_owned(), new: None, fingerprint: files::fingerprint(&secret) };
         self.hold(&record, Some(&secret)).map_err(|cause| failed(&cause))?;
+        known.touched = true;
         Ok(format!("wrote a new secret to {}", self.files.next.display()))
     }
 

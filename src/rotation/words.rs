@@ -11,14 +11,12 @@ use crate::source::Failure;
 impl Rotation {
     /// What is said of the files is what is seen in them now; of Cognito, what this run has `known`.
     pub(super) fn stopped(&self, step: &'static str, cause: &dyn Display, known: Option<&Known>) -> Stopped {
-        let state = match known {
-            Some(known) if known.touched => match self.look(known) {
-                Ok(seen) => self.state(&seen, &known.listed),
-                Err(_) => format!(
-                    "What {} holds cannot be told at this moment; once that is mended run it again, it goes on from what it finds",
-                    self.files.file.display()
-                ),
-            },
+        let state = match known.map(|known| (known, self.look(known))) {
+            Some((known, Ok(seen))) if known.touched || seen.record.is_some() => self.state(&seen, &known.listed),
+            Some((known, Err(_))) if known.touched => format!(
+                "What {} holds cannot be told at this moment; once that is mended run it again, it goes on from what it finds",
+                self.files.file.display()
+            ),
             _ => "This run has changed nothing; once that is mended run it again".to_owned(),
         };
         self.with_state(step, cause, state)
@@ -32,10 +30,16 @@ impl Rotation {
     fn state(&self, seen: &Seen, listed: &[Listed]) -> String {
         let (file, record) = (self.files.file.display(), self.files.record.display());
         let Some(noted) = &seen.record else {
-            return format!("{file} has not been touched; once that is mended run it again");
+            return format!(
+                "{record} has been removed meanwhile; compare {file} with what Cognito lists, {}, and run it again",
+                ids(listed)
+            );
         };
         let old_is_listed = seen.listed.contains(&noted.old);
         match seen.holder() {
+            Some(Holder::File) if old_is_listed && listed.len() == 1 => format!(
+                "{file} holds the new secret, which Cognito did not list and may not accept; run it again soon, it goes on from here"
+            ),
             Some(Holder::File) if old_is_listed => {
                 format!("{file} holds the new secret; run it again, it goes on from here")
             }

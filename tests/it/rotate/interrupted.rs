@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
 
-use super::Scene;
 use super::gate::Gate;
+use super::{POOL, Scene};
 use crate::documents::M2M_SECRET;
 use crate::process::Running;
 use crate::waiting::limited;
@@ -37,6 +37,19 @@ impl Scene {
         self.site.asked_times(operation, asked + 1).await;
         kill(running).await;
         self.site.control().clear_faults();
+    }
+
+    /// A run that fails and says all of `words`.
+    async fn fails(&self, words: &[&str]) {
+        let ended = self.rotate().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(words.iter().all(|word| ended.stderr.contains(word)), "{words:?}: {}", ended.stderr);
+    }
+
+    /// Somebody deletes the secret `id` at Cognito.
+    async fn forget(&self, id: &str) {
+        let request = self.cognito.delete_user_pool_client_secret().user_pool_id(POOL);
+        request.client_id(self.client_id).client_secret_id(id).send().await.unwrap();
     }
 
     /// The file holds a secret that works, and running it again finishes.
@@ -165,6 +178,45 @@ async fn killed_at_step_after_step_it_still_comes_to_its_end() {
         scene.killed_before("DeleteUserPoolClientSecret").await;
         scene.killed_after("DeleteUserPoolClientSecret").await;
         scene.recovers(false, 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_failure_is_what_is_there_then() {
+    limited(async {
+        // Nobody knows which of the two it is, and it gets no token.
+        let scene = Scene::open().await;
+        scene.killed_after("AddUserPoolClientSecret").await;
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("token", refused));
+        scene.fails(&["does not hold the new secret yet", "delete the newer one", "--client-secret-id ID"]).await;
+        scene.site.control().clear_faults();
+        scene.recovers(true, 2).await;
+
+        // The old one has been deleted by somebody, and the new one does not get through.
+        let scene = Scene::open().await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        let ids = scene.listed().await;
+        scene.forget(&ids[0]).await;
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("token", refused));
+        scene.fails(&["holds the new secret, and Cognito lists", &ids[1]]).await;
+        scene.site.control().clear_faults();
+        scene.recovers(false, 1).await;
+
+        // The new one has, while it is in the file.
+        let scene = Scene::open().await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        let ids = scene.listed().await;
+        scene.forget(&ids[1]).await;
+        let down = FaultKind::Status { status: 503, body: String::new(), headers: [].into() };
+        scene.site.control().fault(Fault::always("ListUserPoolClientSecrets", down));
+        scene.fails(&["This run has changed nothing"]).await;
+        scene.site.control().clear_faults();
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("AddUserPoolClientSecret", refused));
+        scene.fails(&["holds the new secret, which Cognito did not list"]).await;
     })
     .await;
 }
