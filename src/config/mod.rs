@@ -119,13 +119,27 @@ pub enum TokenSource {
 
 impl TokenSource {
     /// Where its client secret is, or its two; `None` if it is asked for without one.
-    pub fn client_secret(&mut self) -> Option<&mut Vec<Place>> {
+    pub fn client_secret(&self) -> Option<&[Place]> {
         match self {
             Self::TokenEndpoint { auth: ClientAuth::Basic(secrets) | ClientAuth::Post(secrets), .. } => Some(secrets),
-            Self::ClientToken(config) => Some(&mut config.client_secret),
-            Self::MachineUser(config) => Some(&mut config.client_secret),
+            Self::ClientToken(config) => Some(&config.client_secret),
+            Self::MachineUser(config) => Some(&config.client_secret),
             Self::TokenEndpoint { .. } | Self::IdentityToken { .. } => None,
         }
+    }
+
+    /// The same, with its client secret in `places`; as it is if it is asked for without one.
+    #[must_use]
+    pub fn with_client_secret(mut self, places: Vec<Place>) -> Self {
+        match &mut self {
+            Self::TokenEndpoint { auth: ClientAuth::Basic(secrets) | ClientAuth::Post(secrets), .. } => {
+                *secrets = places;
+            }
+            Self::ClientToken(config) => config.client_secret = places,
+            Self::MachineUser(config) => config.client_secret = places,
+            Self::TokenEndpoint { .. } | Self::IdentityToken { .. } => {}
+        }
+        self
     }
 
     /// Every secret it is asked with.

@@ -2,23 +2,25 @@
 //!
 //! Whatever is written is on the disk before the next step: the content first, then the directory that names it.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::OFlag;
+use nix::unistd::Uid;
 use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::form::{self, Form};
+use super::lock::Lock;
 use super::next::{Fingerprint, Record};
 use crate::{file, secret};
 
 /// No secret or note is longer, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// Where the files of one rotation are. Held as long as it lives: no other rotation works in the same directory.
+/// Where the files of one rotation are. Held as long as it lives: no other rotation works with them.
 pub struct Files {
     /// The token's file; where it was a link, what that leads to.
     pub file: PathBuf,
@@ -26,8 +28,9 @@ pub struct Files {
     pub next: PathBuf,
     /// The note.
     pub record: PathBuf,
+    draft: PathBuf,
     directory: PathBuf,
-    _lock: Flock<File>,
+    _lock: Lock,
 }
 
 /// A file could not be worked with.
@@ -48,29 +51,64 @@ pub enum Trouble {
     #[error("{0} is not a note of credbroker; move it away after comparing the app client's secrets with the file")]
     Note(PathBuf),
     /// Somebody else is at it.
-    #[error("another rotation is at work in {0}; wait for its end")]
+    #[error("another rotation of {0} is at work; wait for its end")]
     Busy(PathBuf),
+    /// Another file cannot take its place, or should not.
+    #[error("{path} {fault}")]
+    Fixed {
+        /// Which file.
+        path: PathBuf,
+        /// Why, and what to do.
+        fault: &'static str,
+    },
+    /// Not a file that a rotation has left.
+    #[error(
+        "{0} is a link, not a plain file, or neither yours nor of the owner of the secret's file; look at who put it there, and move it away"
+    )]
+    Planted(PathBuf),
 }
 
 impl Files {
-    /// Those of the secret in `file`, which must be there.
+    /// Those of the secret in `file`, which must be there and be one that another can take the place of.
     ///
     /// # Errors
-    /// [`Trouble`] if it is not, or another rotation is at work in its directory.
+    /// [`Trouble`] if it is not, a file can not be made beside it, or another rotation is at work with it. Nothing is changed.
     pub fn hold(file: &Path) -> Result<Self, Trouble> {
         let file = file.canonicalize().map_err(system(file))?;
+        if let Some(fault) = form::obstacle(&file).map_err(system(&file))? {
+            return Err(Trouble::Fixed { path: file, fault });
+        }
         let directory = file.parent().unwrap_or(Path::new("/")).to_owned();
-        let held = File::open(&directory).map_err(system(&directory))?;
-        let lock = Flock::lock(held, FlockArg::LockExclusiveNonblock).map_err(|(_, cause)| match cause {
-            Errno::EWOULDBLOCK => Trouble::Busy(directory.clone()),
-            cause => system(&directory)(cause.into()),
-        })?;
         let beside = |ending: &str| {
             let mut name = file.clone().into_os_string();
             name.push(ending);
             PathBuf::from(name)
         };
-        Ok(Self { next: beside(".next"), record: beside(".rotation"), file, directory, _lock: lock })
+        let lock = locked(&file, &beside(".rotation.lock"))?;
+        let (next, record, draft) = (beside(".next"), beside(".rotation"), beside(".rotation.new"));
+        let files = Self { next, record, draft, file, directory, _lock: lock };
+        for path in [&files.next, &files.record, &files.draft] {
+            files.has(path)?;
+        }
+        files.try_out()?;
+        Ok(files)
+    }
+
+    /// Can a file with the form of the token's be made beside it?
+    fn try_out(&self) -> Result<(), Trouble> {
+        remove(&self.draft)?;
+        self.create(&self.draft, b"")?;
+        remove(&self.draft)
+    }
+
+    /// Is there a file of ours at `path`?
+    fn has(&self, path: &Path) -> Result<bool, Trouble> {
+        match path.symlink_metadata() {
+            Ok(there) if there.is_file() && is_ours(&self.file, there.uid()) => Ok(true),
+            Ok(_) => Err(Trouble::Planted(path.to_owned())),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(system(path)(cause)),
+        }
     }
 
     /// The note, if there is one.
@@ -78,7 +116,7 @@ impl Files {
     /// # Errors
     /// [`Trouble`] if it cannot be read or is none.
     pub fn noted(&self) -> Result<Option<Record>, Trouble> {
-        if !self.record.exists() {
+        if !self.has(&self.record)? {
             return Ok(None);
         }
         let bytes = file::read(&self.record, LONGEST)
@@ -86,12 +124,24 @@ impl Files {
         serde_json::from_slice(&bytes).map(Some).map_err(|_| Trouble::Note(self.record.clone()))
     }
 
-    /// What stands for the secret in `path`; nothing where there is no such file or no secret in it.
-    pub fn fingerprint(&self, path: &Path) -> Option<Fingerprint> {
-        match secret::read_file(path) {
-            Ok(secret) => Some(fingerprint(&secret)),
-            Err(_) => path.exists().then(|| Fingerprint(String::new())),
+    /// What stands for the secret in the token's file.
+    ///
+    /// # Errors
+    /// [`Trouble`] if there is none.
+    pub fn installed(&self) -> Result<Fingerprint, Trouble> {
+        Ok(fingerprint(&secret::read_file(&self.file)?))
+    }
+
+    /// What stands for the secret that waits: nothing where there is no such file, nothing's where there is no secret in it.
+    ///
+    /// # Errors
+    /// [`Trouble`] if it is a file that no rotation made.
+    pub fn waiting(&self) -> Result<Option<Fingerprint>, Trouble> {
+        if !self.has(&self.next)? {
+            return Ok(None);
         }
+        let secret = secret::read_file(&self.next);
+        Ok(Some(secret.map_or_else(|_| Fingerprint(String::new()), |secret| fingerprint(&secret))))
     }
 
     /// Writes the note, at once as a whole.
@@ -99,17 +149,14 @@ impl Files {
     /// # Errors
     /// [`Trouble`].
     pub fn note(&self, record: &Record) -> Result<(), Trouble> {
-        let mut name = self.record.clone().into_os_string();
-        name.push(".new");
-        let draft = PathBuf::from(name);
-        remove(&draft)?;
-        let text = serde_json::to_vec(record).map_err(|cause| system(&draft)(cause.into()))?;
-        self.create(&draft, &text)?;
-        std::fs::rename(&draft, &self.record).map_err(system(&self.record))?;
+        remove(&self.draft)?;
+        let text = serde_json::to_vec(record).map_err(|cause| system(&self.draft)(cause.into()))?;
+        self.create(&self.draft, &text)?;
+        std::fs::rename(&self.draft, &self.record).map_err(system(&self.record))?;
         self.sync()
     }
 
-    /// Puts `secret` beside the token's file, in the form of that: mode, owner, and the newline at the end if it has one.
+    /// Puts `secret` beside the token's file, in the form of that: mode, owner, access list, and the newline at the end if it has one.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -125,11 +172,17 @@ impl Files {
         self.sync()
     }
 
-    /// Puts what waits in the place of the token's file.
+    /// Puts what waits in the place of the token's file, in the form that this has now.
     ///
     /// # Errors
-    /// [`Trouble`].
+    /// [`Trouble`]; the directory may not have been written where the file is already in its place.
     pub fn install(&self) -> Result<(), Trouble> {
+        let form = Form::of(&self.file).map_err(system(&self.file))?;
+        let give = || {
+            let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            form.give(&OpenOptions::new().read(true).custom_flags(flags.bits()).open(&self.next)?)
+        };
+        give().map_err(system(&self.next))?;
         std::fs::rename(&self.next, &self.file).map_err(system(&self.file))?;
         self.sync()
     }
@@ -140,21 +193,18 @@ impl Files {
     /// [`Trouble`].
     pub fn clear(&self) -> Result<(), Trouble> {
         remove(&self.next)?;
+        remove(&self.draft)?;
         self.sync()?;
         remove(&self.record)?;
         self.sync()
     }
 
-    /// A new file with the mode and the owner of the token's.
+    /// A new file in the form of the token's.
     fn create(&self, path: &Path, content: &[u8]) -> Result<(), Trouble> {
-        let like = self.file.metadata().map_err(system(&self.file))?;
+        let form = Form::of(&self.file).map_err(system(&self.file))?;
         let write = || -> io::Result<()> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            let own = file.metadata()?;
-            if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-                fchown(&file, Some(like.uid()), Some(like.gid()))?;
-            }
-            file.set_permissions(Permissions::from_mode(like.mode() & 0o777))?;
+            form.give(&file)?;
             file.write_all(content)?;
             file.sync_all()
         };
@@ -173,6 +223,23 @@ pub fn fingerprint(secret: &SecretString) -> Fingerprint {
     Fingerprint(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+fn locked(file: &Path, path: &Path) -> Result<Lock, Trouble> {
+    match Lock::take(path, |uid| is_ours(file, uid)) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Trouble::Busy(file.to_owned())),
+        // As the system answers to O_NOFOLLOW, and as the lock does.
+        Err(_) if path.symlink_metadata().is_ok_and(|there| !there.is_file() || !is_ours(file, there.uid())) => {
+            Err(Trouble::Planted(path.to_owned()))
+        }
+        Err(cause) => Err(system(path)(cause)),
+    }
+}
+
+/// Is `uid` one that a rotation of `file` works as, or gives its files to?
+fn is_ours(file: &Path, uid: u32) -> bool {
+    uid == Uid::effective().as_raw() || file.metadata().is_ok_and(|own| own.uid() == uid)
+}
+
 fn remove(path: &Path) -> Result<(), Trouble> {
     match std::fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(system(path)(cause)),
@@ -185,66 +252,5 @@ fn system(path: &Path) -> impl Fn(io::Error) -> Trouble + '_ {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn site(content: &str) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("secret");
-        std::fs::write(&path, content).unwrap();
-        (dir, path)
-    }
-
-    fn mode(path: &Path) -> u32 {
-        path.metadata().unwrap().mode() & 0o777
-    }
-
-    #[test]
-    fn the_new_file_takes_the_form_of_the_old_one() {
-        let (_dir, path) = site("old\n");
-        std::fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
-        let files = Files::hold(&path).unwrap();
-        files.put_beside(&SecretString::from("new")).unwrap();
-        assert_eq!((std::fs::read_to_string(&files.next).unwrap().as_str(), mode(&files.next)), ("new\n", 0o440));
-        files.install().unwrap();
-        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("new\n", 0o440));
-        assert!(!files.next.exists());
-    }
-
-    #[test]
-    fn what_a_link_leads_to_is_replaced() {
-        let (dir, path) = site("old");
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        let files = Files::hold(&link).unwrap();
-        files.put_beside(&SecretString::from("new")).unwrap();
-        files.install().unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new", "no newline is added either");
-    }
-
-    #[test]
-    fn two_rotations_do_not_meet() {
-        let (dir, path) = site("old");
-        let first = Files::hold(&path).unwrap();
-        assert!(matches!(Files::hold(&path), Err(Trouble::Busy(busy)) if busy == dir.path().canonicalize().unwrap()));
-        drop(first);
-        assert!(Files::hold(&path).is_ok());
-    }
-
-    #[test]
-    fn a_note_is_read_back_and_holds_no_secret() {
-        let (_dir, path) = site("old");
-        let files = Files::hold(&path).unwrap();
-        assert_eq!(files.noted().unwrap(), None);
-        let secret = SecretString::from("the new secret of forty-eight characters");
-        let record = Record { client_id: "app".into(), old: "a".into(), new: None, fingerprint: fingerprint(&secret) };
-        files.note(&record).unwrap();
-        assert_eq!(files.noted().unwrap(), Some(record));
-        assert!(!std::fs::read_to_string(&files.record).unwrap().contains("forty-eight"));
-        std::fs::write(&files.record, "{").unwrap();
-        assert!(matches!(files.noted(), Err(Trouble::Note(_))));
-        files.clear().unwrap();
-        assert!(!files.record.exists() && path.exists());
-    }
-}
+#[path = "files_tests.rs"]
+mod tests;

@@ -2,24 +2,30 @@
 //!
 //! | step | effect | what is on disk |
 //! |---|---|---|
+//! | try | a token is got with the secret that is in `FILE` | |
 //! | stage | a secret is made here | `FILE.rotation`: ids and a fingerprint; then `FILE.next`: the new secret |
 //! | add | `AddUserPoolClientSecret` with it: from now on Cognito accepts both | its id is noted |
 //! | prove | a token is got with what `FILE.next` holds, by the token's own source | |
 //! | install | `FILE.next` takes the place of `FILE` | `FILE` holds the new secret |
+//! | prove | a token is got with what `FILE` holds | |
 //! | delete | `DeleteUserPoolClientSecret` of the old one | |
 //! | finish | | `FILE.rotation` is removed |
 //!
 //! The new secret is written before Cognito knows it, so that none is ever accepted there whose value is lost; and it is proved before
 //! it is put in place rather than after, so that an interrupted rotation never leaves one in the file that has not been seen to
 //! work. The module `next` decides from what Cognito lists and what the files hold, and nothing is remembered between runs but the note: a
-//! run that finds one goes on where the last one stopped. The old secret is deleted only by a run that has itself got a token with the
-//! new one. If that token is refused for good, the new secret is taken back and the file was never touched.
+//! run that finds one goes on where the last one stopped. The old secret is deleted only by a run that has itself got a token with what
+//! the file then holds, after one with what waited: not every server of Cognito learns of a new secret at once. If the new secret gets no
+//! token for good, or cannot be put in place, it is taken back and the file was never touched.
 
 pub mod app_client;
 pub mod files;
+mod form;
+mod lock;
 mod next;
 mod words;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +79,10 @@ pub struct Stopped {
 /// What this run knows by itself.
 struct Known {
     listed: Vec<Listed>,
-    proved: bool,
+    /// Has it changed anything?
+    touched: bool,
+    tried: bool,
+    proved: Option<Holder>,
 }
 
 impl Rotation {
@@ -84,73 +93,87 @@ impl Rotation {
     pub async fn run(&self, mut say: impl FnMut(&str)) -> Result<(), Stopped> {
         let listed = self.app_client.secrets().await;
         let listed = listed.map_err(|cause| self.stopped("listing the secrets", &cause, None))?;
-        let mut known = Known { listed, proved: false };
+        let mut known = Known { listed, touched: false, tried: false, proved: None };
         if self.see(&known)?.record.is_some() {
             say(&format!("going on with a rotation that was interrupted ({})", self.files.record.display()));
         }
         for _ in 0..MOST_STEPS {
             let seen = self.see(&known)?;
             let step = next(&seen, &self.app_client.config().client_id);
-            let step = step.map_err(|refusal| self.refused(&refusal, &known.listed))?;
+            let step = step.map_err(|refusal| self.refused(&refusal, &known))?;
             say(&self.carry_out(&step, seen, &mut known).await?);
             if step == Step::Finish {
                 return Ok(());
             }
         }
         let cause = "it comes to no end; this is a mistake of credbroker, please report it";
-        Err(self.stopped("rotating", &cause, None))
+        Err(self.stopped("rotating", &cause, Some(&known)))
     }
 
     fn see(&self, known: &Known) -> Result<Seen, Stopped> {
-        let looking = |cause: &dyn std::fmt::Display| self.stopped("reading the files", cause, None);
-        let file = secret::read_file(&self.files.file).map_err(|cause| looking(&cause))?;
+        self.look(known).map_err(|cause| self.stopped("reading the files", &cause, Some(known)))
+    }
+
+    fn look(&self, known: &Known) -> Result<Seen, files::Trouble> {
         Ok(Seen {
             listed: known.listed.iter().map(|secret| secret.id.clone()).collect(),
-            record: self.files.noted().map_err(|cause| looking(&cause))?,
-            file: Some(files::fingerprint(&file)),
-            next: self.files.fingerprint(&self.files.next),
+            record: self.files.noted()?,
+            file: Some(self.files.installed()?),
+            next: self.files.waiting()?,
+            tried: known.tried,
             proved: known.proved,
         })
     }
 
     /// Takes one step, and says what was done.
     async fn carry_out(&self, step: &Step, seen: Seen, known: &mut Known) -> Result<String, Stopped> {
+        known.touched |= !matches!(step, Step::Try | Step::Stage(_) | Step::Prove(_));
         match step {
-            Step::Stage(old) => self.stage(old, &seen),
+            Step::Try => self.try_old(known).await,
+            Step::Stage(old) => self.stage(old, known),
             Step::Add(holder) => self.add(*holder, seen, known).await,
             Step::Prove(holder) => self.prove(*holder, &seen, known).await,
-            Step::Install => self.install(&seen),
-            Step::DeleteOld(id) => self.delete("deleting the old secret", id, &seen, known).await,
-            Step::DeleteLost(id) => self.delete("deleting a secret whose value is lost", id, &seen, known).await,
-            Step::Finish => {
-                self.files.clear().map_err(|cause| self.stopped("removing the note", &cause, Some(&seen)))?;
-                Ok(format!("done: {} holds the only secret", self.files.file.display()))
-            }
+            Step::Install => self.install(&seen, known).await,
+            Step::DeleteOld(id) => self.delete("deleting the old secret", id, known).await,
+            Step::DeleteLost(id) => self.delete("deleting a secret whose value is lost", id, known).await,
+            Step::Finish => self.finish(),
         }
     }
 
-    fn stage(&self, old: &str, seen: &Seen) -> Result<String, Stopped> {
-        let failed = |cause: &dyn std::fmt::Display| self.stopped("writing a new secret", cause, Some(seen));
+    /// Once: nothing has changed yet that some server of Cognito might not know.
+    async fn try_old(&self, known: &mut Known) -> Result<String, Stopped> {
+        self.with_file.fetch(&Ask::default()).await.map_err(|cause| self.untried(&cause))?;
+        known.tried = true;
+        Ok(format!("got a token with the secret in {}", self.files.file.display()))
+    }
+
+    fn stage(&self, old: &str, known: &mut Known) -> Result<String, Stopped> {
+        let failed = |cause: &dyn std::fmt::Display| self.stopped("writing a new secret", cause, Some(known));
         let secret = new_secret().ok_or_else(|| failed(&"the system gives no random numbers"))?;
         let client_id = self.app_client.config().client_id.clone();
         let record = Record { client_id, old: old.to_owned(), new: None, fingerprint: files::fingerprint(&secret) };
         self.hold(&record, Some(&secret)).map_err(|cause| failed(&cause))?;
+        known.touched = true;
         Ok(format!("wrote a new secret to {}", self.files.next.display()))
     }
 
     async fn add(&self, holder: Holder, seen: Seen, known: &mut Known) -> Result<String, Stopped> {
-        let failed = |cause: &dyn std::fmt::Display| self.stopped("adding the new secret", cause, Some(&seen));
-        let secret = secret::read_file(self.place(holder)).map_err(|cause| failed(&cause))?;
-        let Some(mut record) = seen.record.clone() else { return Err(failed(&"the note is gone")) };
+        let added = self.added(holder, seen, known).await;
+        added.map_err(|cause| self.stopped("adding the new secret", &cause, Some(known)))
+    }
+
+    async fn added(&self, holder: Holder, seen: Seen, known: &mut Known) -> Result<String, Box<dyn Error>> {
+        let secret = secret::read_file(self.place(holder))?;
+        let mut record = seen.record.ok_or("the note is gone")?;
         // The id of an earlier one would make this one seem somebody else's if the answer were lost.
         if record.new.take().is_some() {
-            self.hold(&record, None).map_err(|cause| failed(&cause))?;
+            self.hold(&record, None)?;
         }
-        let added = self.app_client.add(&secret).await.map_err(|cause| failed(&cause))?;
+        let added = self.app_client.add(&secret).await?;
         known.listed.push(Listed { id: added.id.clone(), created: None });
         record.new = Some(added.id.clone());
         record.fingerprint = files::fingerprint(added.value.as_ref().unwrap_or(&secret));
-        self.hold(&record, added.value.as_ref()).map_err(|cause| failed(&cause))?;
+        self.hold(&record, added.value.as_ref())?;
         Ok(format!("added it to app client {} as {}", record.client_id, added.id))
     }
 
@@ -160,14 +183,17 @@ impl Rotation {
         secret.map_or(Ok(()), |secret| self.files.put_beside(secret))
     }
 
+    /// A new secret that is refused for good is taken back, where nothing depends on it; another failure may pass.
     async fn prove(&self, holder: Holder, seen: &Seen, known: &mut Known) -> Result<String, Stopped> {
-        match self.token_with(holder).await {
-            Ok(()) => {
-                known.proved = true;
-                Ok("got a token with it".to_owned())
-            }
-            Err(cause) => Err(self.unproved(&cause, seen, known).await),
-        }
+        const STEP: &str = "getting a token with the new secret";
+        let Err(cause) = self.token_with(holder).await else {
+            known.proved = Some(holder);
+            return Ok(format!("got a token with what {} holds", self.place(holder).display()));
+        };
+        Err(match seen.withdrawable() {
+            Some(new) if cause.kind.is_terminal() => self.withdraw(STEP, cause.to_string(), new, known).await,
+            _ => self.stopped(STEP, &cause, Some(known)),
+        })
     }
 
     async fn token_with(&self, holder: Holder) -> Result<(), Failure> {
@@ -188,40 +214,46 @@ impl Rotation {
         }
     }
 
-    /// A new secret that is refused for good is taken back, where nothing depends on it; another failure may pass.
-    async fn unproved(&self, cause: &Failure, seen: &Seen, known: &Known) -> Stopped {
-        const STEP: &str = "getting a token with the new secret";
-        let Some(new) = seen.withdrawable().filter(|_| cause.kind.is_terminal()) else {
-            return Stopped {
-                state: self.unproved_state(seen, &known.listed),
-                ..self.stopped(STEP, cause, Some(seen))
-            };
+    /// One that cannot be put in place is taken back: running it again would meet the same obstacle, with two secrets at Cognito.
+    async fn install(&self, seen: &Seen, known: &mut Known) -> Result<String, Stopped> {
+        const STEP: &str = "putting the new secret in its place";
+        let Err(cause) = self.put_in_place(seen) else {
+            return Ok(format!("put it in place: {}", self.files.file.display()));
         };
+        let cause = cause.to_string();
+        let now = self.look(known).ok();
+        Err(match now.as_ref().and_then(Seen::withdrawable) {
+            Some(new) => self.withdraw(STEP, cause, new, known).await,
+            None => self.stopped(STEP, &cause, Some(known)),
+        })
+    }
+
+    fn put_in_place(&self, seen: &Seen) -> Result<(), Box<dyn Error>> {
+        self.files.install()?;
+        let now = self.files.installed()?;
+        let new = seen.record.as_ref().map(|record| &record.fingerprint);
+        if new == Some(&now) { Ok(()) } else { Err("the file does not hold it afterwards".into()) }
+    }
+
+    async fn withdraw(&self, step: &'static str, cause: String, new: &str, known: &mut Known) -> Stopped {
         if let Err(failure) = self.app_client.delete(new).await {
             let both = format!("{cause}; nor could the new secret be taken back: {failure}");
-            return self.stopped(STEP, &both, Some(seen));
+            return self.stopped(step, &both, Some(known));
         }
-        match self.files.clear() {
-            Ok(()) => Stopped { state: self.withdrawn_state(), ..self.stopped(STEP, cause, Some(seen)) },
-            Err(trouble) => self.stopped(STEP, &format!("{cause}; and then {trouble}"), Some(seen)),
-        }
+        known.listed.retain(|secret| secret.id != new);
+        let cleared = self.files.clear();
+        self.withdrawn(step, &cause, cleared.err().as_ref())
     }
 
-    fn install(&self, seen: &Seen) -> Result<String, Stopped> {
-        let failed =
-            |cause: &dyn std::fmt::Display| self.stopped("putting the new secret in its place", cause, Some(seen));
-        self.files.install().map_err(|cause| failed(&cause))?;
-        let now = self.files.fingerprint(&self.files.file);
-        if now.as_ref() != seen.record.as_ref().map(|record| &record.fingerprint) {
-            return Err(failed(&"the file does not hold it afterwards"));
-        }
-        Ok(format!("put it in place: {}", self.files.file.display()))
-    }
-
-    async fn delete(&self, step: &'static str, id: &str, seen: &Seen, known: &mut Known) -> Result<String, Stopped> {
-        self.app_client.delete(id).await.map_err(|cause| self.stopped(step, &cause, Some(seen)))?;
+    async fn delete(&self, step: &'static str, id: &str, known: &mut Known) -> Result<String, Stopped> {
+        self.app_client.delete(id).await.map_err(|cause| self.stopped(step, &cause, Some(known)))?;
         known.listed.retain(|secret| secret.id != id);
         Ok(format!("deleted {id} at Cognito"))
+    }
+
+    fn finish(&self) -> Result<String, Stopped> {
+        self.files.clear().map_err(|cause| self.unfinished(&cause))?;
+        Ok(format!("done: {} holds the only secret", self.files.file.display()))
     }
 
     fn place(&self, holder: Holder) -> &std::path::Path {

@@ -32,8 +32,10 @@ pub struct Seen {
     pub file: Option<Fingerprint>,
     /// What is beside it, waiting to take its place.
     pub next: Option<Fingerprint>,
-    /// Has this run got a token with the new secret?
-    pub proved: bool,
+    /// Has this run got a token with the secret that is in the token's file, before it made another?
+    pub tried: bool,
+    /// From where this run has last got a token with the new secret.
+    pub proved: Option<Holder>,
 }
 
 /// Where the new secret is.
@@ -48,6 +50,8 @@ pub enum Holder {
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Get a token with the secret that is in the token's file: whatever else is wrong comes out before anything is changed.
+    Try,
     /// Make a secret, note it, and put it beside the file. The one with this id is to go.
     Stage(String),
     /// Tell Cognito the new secret.
@@ -87,7 +91,7 @@ pub fn next(seen: &Seen, client_id: &str) -> Result<Step, Refusal> {
     match (&seen.record, &seen.listed[..]) {
         (_, []) => Err(Refusal::NoSecret),
         (None, _) if seen.next.is_some() => Err(Refusal::StrayFile),
-        (None, [old]) => Ok(Step::Stage(old.clone())),
+        (None, [old]) => Ok(if seen.tried { Step::Stage(old.clone()) } else { Step::Try }),
         (None, _) => Err(Refusal::Foreign),
         (Some(record), _) if record.client_id != client_id => Err(Refusal::OtherClient(record.client_id.clone())),
         (Some(record), listed) => go_on(seen, record, listed),
@@ -103,11 +107,10 @@ fn go_on(seen: &Seen, record: &Record, listed: &[String]) -> Result<Step, Refusa
         (Some(holder), true, []) => Ok(Step::Add(holder)),
         (None, true, []) => Ok(Step::Stage(record.old.clone())),
         (_, _, [other]) if !is_ours(other) => Err(Refusal::Foreign),
-        (Some(holder @ Holder::Next), _, _) => Ok(if seen.proved { Step::Install } else { Step::Prove(holder) }),
+        (Some(holder), _, _) if seen.proved != Some(holder) => Ok(Step::Prove(holder)),
+        (Some(Holder::Next), _, _) => Ok(Step::Install),
+        (Some(Holder::File), true, _) => Ok(Step::DeleteOld(record.old.clone())),
         (Some(Holder::File), false, _) => Ok(Step::Finish),
-        (Some(holder @ Holder::File), true, _) => {
-            Ok(if seen.proved { Step::DeleteOld(record.old.clone()) } else { Step::Prove(holder) })
-        }
         // Which secret an id stands for is known only where Cognito has told it.
         (None, true, [other]) if record.new.is_some() => Ok(Step::DeleteLost((*other).clone())),
         (None, true, _) => Err(Refusal::Foreign),

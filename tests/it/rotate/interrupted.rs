@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
 
-use super::Scene;
 use super::gate::Gate;
+use super::{POOL, Scene};
 use crate::documents::M2M_SECRET;
 use crate::process::Running;
 use crate::waiting::limited;
@@ -13,7 +13,12 @@ use crate::waiting::limited;
 impl Scene {
     /// Kills a rotation while its request for `operation` is held before Cognito sees it.
     async fn killed_before(&self, operation: &'static str) {
-        let gate = Gate::before(&self.site.emulator.url(), operation).await;
+        self.killed_before_one_after(operation, 0).await;
+    }
+
+    /// The same, where the first `passing` requests for it are answered.
+    async fn killed_before_one_after(&self, operation: &'static str, passing: usize) {
+        let gate = Gate::before(&self.site.emulator.url(), operation, passing).await;
         let running = Running::spawn(self.command(&gate.url));
         gate.holds().await;
         kill(running).await;
@@ -21,11 +26,30 @@ impl Scene {
 
     /// Kills a rotation that waits for the answer of `operation`, which has taken effect.
     async fn killed_after(&self, operation: &str) {
-        self.site.control().fault(Fault::once(operation, FaultKind::Hang {}));
+        self.killed_after_one_after(operation, 0).await;
+    }
+
+    /// The same, where the first `passing` requests for it are answered.
+    async fn killed_after_one_after(&self, operation: &str, passing: u64) {
+        self.site.control().fault(Fault { after: passing, ..Fault::once(operation, FaultKind::Hang {}) });
+        let asked = self.site.asked(operation).len() + usize::try_from(passing).unwrap();
         let running = Running::spawn(self.command(&self.site.emulator.url()));
-        self.site.asked_times(operation, self.site.asked(operation).len() + 1).await;
+        self.site.asked_times(operation, asked + 1).await;
         kill(running).await;
         self.site.control().clear_faults();
+    }
+
+    /// A run that fails and says all of `words`.
+    async fn fails(&self, words: &[&str]) {
+        let ended = self.rotate().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(words.iter().all(|word| ended.stderr.contains(word)), "{words:?}: {}", ended.stderr);
+    }
+
+    /// Somebody deletes the secret `id` at Cognito.
+    async fn forget(&self, id: &str) {
+        let request = self.cognito.delete_user_pool_client_secret().user_pool_id(POOL);
+        request.client_id(self.client_id).client_secret_id(id).send().await.unwrap();
     }
 
     /// The file holds a secret that works, and running it again finishes.
@@ -47,6 +71,8 @@ async fn killed_before_anything_happened() {
     limited(async {
         let scene = Scene::open().await;
         scene.killed_before("ListUserPoolClientSecrets").await;
+        // The lock's file may stay, since nobody holds it any more.
+        std::fs::remove_file(scene.beside("rotation.lock")).unwrap();
         scene.is_untouched().await;
         scene.recovers(true, 1).await;
     })
@@ -99,7 +125,7 @@ async fn killed_when_it_is_added_and_the_answer_is_lost() {
 async fn killed_when_it_is_added_and_not_proved() {
     limited(async {
         let scene = Scene::open().await;
-        scene.killed_before("POST /oauth2/token").await;
+        scene.killed_before_one_after("POST /oauth2/token", 1).await;
         scene.recovers(true, 2).await;
     })
     .await;
@@ -109,7 +135,7 @@ async fn killed_when_it_is_added_and_not_proved() {
 async fn killed_when_it_is_proved_and_the_answer_is_lost() {
     limited(async {
         let scene = Scene::open().await;
-        scene.killed_after("token").await;
+        scene.killed_after_one_after("token", 1).await;
         scene.recovers(true, 2).await;
     })
     .await;
@@ -122,7 +148,8 @@ async fn killed_when_it_is_in_place_and_the_old_one_not_deleted() {
         scene.killed_before("DeleteUserPoolClientSecret").await;
         assert!(!scene.beside("next").exists());
         scene.recovers(false, 2).await;
-        assert_eq!(scene.site.asked("token").len(), 2, "it is proved again before anything is deleted");
+        let asked = scene.site.asked("token").len();
+        assert_eq!(asked, 4, "old, new, new in its place; and once more before anything is deleted");
     })
     .await;
 }
@@ -136,6 +163,7 @@ async fn killed_when_the_old_one_is_deleted_and_the_answer_is_lost() {
         let new = scene.secret();
         scene.recovers(false, 1).await;
         assert_eq!(scene.secret(), new, "the job is finished, not begun again");
+        assert_eq!(scene.site.asked("token").len(), 4, "what is in the file is proved before it counts as finished");
     })
     .await;
 }
@@ -150,6 +178,45 @@ async fn killed_at_step_after_step_it_still_comes_to_its_end() {
         scene.killed_before("DeleteUserPoolClientSecret").await;
         scene.killed_after("DeleteUserPoolClientSecret").await;
         scene.recovers(false, 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_failure_is_what_is_there_then() {
+    limited(async {
+        // Nobody knows which of the two it is, and it gets no token.
+        let scene = Scene::open().await;
+        scene.killed_after("AddUserPoolClientSecret").await;
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("token", refused));
+        scene.fails(&["does not hold the new secret yet", "delete the newer one", "--client-secret-id ID"]).await;
+        scene.site.control().clear_faults();
+        scene.recovers(true, 2).await;
+
+        // The old one has been deleted by somebody, and the new one does not get through.
+        let scene = Scene::open().await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        let ids = scene.listed().await;
+        scene.forget(&ids[0]).await;
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("token", refused));
+        scene.fails(&["holds the new secret, and Cognito lists", &ids[1]]).await;
+        scene.site.control().clear_faults();
+        scene.recovers(false, 1).await;
+
+        // The new one has, while it is in the file.
+        let scene = Scene::open().await;
+        scene.killed_before("DeleteUserPoolClientSecret").await;
+        let ids = scene.listed().await;
+        scene.forget(&ids[1]).await;
+        let down = FaultKind::Status { status: 503, body: String::new(), headers: [].into() };
+        scene.site.control().fault(Fault::always("ListUserPoolClientSecrets", down));
+        scene.fails(&["This run has changed nothing"]).await;
+        scene.site.control().clear_faults();
+        let refused = FaultKind::Status { status: 400, body: "{}".into(), headers: [].into() };
+        scene.site.control().fault(Fault::always("AddUserPoolClientSecret", refused));
+        scene.fails(&["holds the new secret, which Cognito did not list"]).await;
     })
     .await;
 }

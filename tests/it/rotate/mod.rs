@@ -108,7 +108,7 @@ impl Scene {
     }
 
     fn nothing_is_left(&self) {
-        for ending in ["next", "rotation", "rotation.new"] {
+        for ending in ["next", "rotation", "rotation.new", "rotation.lock"] {
             assert!(!self.beside(ending).exists(), "{ending} is left");
         }
     }

@@ -12,13 +12,15 @@ async fn each_step_is_told_and_one_secret_is_left() {
         let scene = Scene::open().await;
         let told = scene.rotated().await;
         let steps: Vec<&str> = told.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        assert_eq!(steps, ["wrote", "added", "got", "put", "deleted", "done:"], "{told}");
+        assert_eq!(steps, ["got", "wrote", "added", "got", "put", "got", "deleted", "done:"], "{told}");
         scene.is_finished().await;
         assert_eq!(
-            scene.site.operations()[..5],
+            scene.site.operations()[..7],
             [
                 "ListUserPoolClientSecrets",
+                "token",
                 "AddUserPoolClientSecret",
+                "token",
                 "token",
                 "DeleteUserPoolClientSecret",
                 "ListUserPoolClientSecrets"
@@ -46,12 +48,16 @@ async fn a_second_rotation_is_one_more() {
 #[tokio::test]
 async fn a_new_secret_that_not_every_server_knows_yet_is_tried_again() {
     limited(async {
-        let scene = Scene::open().await;
-        let refused =
-            FaultKind::Status { status: 400, body: r#"{"error":"invalid_client"}"#.into(), headers: [].into() };
-        scene.site.control().fault(Fault { count: 2, ..Fault::once("token", refused) });
-        scene.rotated().await;
-        scene.is_finished().await;
+        // Before it is put in place, and after.
+        for after in [1, 2] {
+            let scene = Scene::open().await;
+            let refused =
+                FaultKind::Status { status: 400, body: r#"{"error":"invalid_client"}"#.into(), headers: [].into() };
+            scene.site.control().fault(Fault { count: 2, after, ..Fault::once("token", refused) });
+            scene.rotated().await;
+            assert_eq!(scene.site.asked("token").len(), 5);
+            scene.is_finished().await;
+        }
     })
     .await;
 }
