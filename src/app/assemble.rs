@@ -54,7 +54,7 @@ pub(super) struct Assembly<'a> {
     /// The metadata of each issuer, by its spelling.
     metadata: BTreeMap<String, Arc<Entry<Metadata>>>,
     pub(super) own: Arc<Entry<AwsCredentials>>,
-    keyring: Keyring,
+    pub(super) keyring: Keyring,
     sdk: Arc<Sdk>,
     upstream: Upstream,
     outside: &'a Outside,

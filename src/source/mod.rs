@@ -159,6 +159,8 @@ pub struct Failure {
     pub timed_out: bool,
     /// Is it the secret that was refused, so that another one may do?
     pub secret_refused: bool,
+    /// Is it the user's password or refresh token that was refused? Both, where the upstream does not say which.
+    pub user_refused: bool,
     /// Has what it was asked with expired, so that a newer one may do?
     pub expired: bool,
 }
@@ -172,6 +174,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             secret_refused: false,
+            user_refused: false,
             expired: false,
         }
     }
@@ -185,7 +188,7 @@ impl Failure {
     /// The same failure, seen from a stage further on: `name` could not be had because of it.
     pub fn of_stage(mut self, name: &str) -> Self {
         self.message = format!("{name} is needed first: {}", self.message);
-        (self.secret_refused, self.expired) = (false, false);
+        (self.secret_refused, self.user_refused, self.expired) = (false, false, false);
         self
     }
 }

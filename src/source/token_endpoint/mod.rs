@@ -100,7 +100,7 @@ impl TokenEndpoint {
         clock: Clock,
         keyring: Keyring,
     ) -> Self {
-        let keys = Keys::new(auth.places().to_vec(), keyring);
+        let keys = Keys::new(auth.places().to_vec(), keyring, clock.clone());
         Self { config, endpoint, auth, keys, upstream, clock }
     }
 
