@@ -34,6 +34,17 @@ const BY_A_USER: [&str; 5] = [
     "InitiateAuth, REFRESH_TOKEN_AUTH",
 ];
 
+/// Those of them that show a refresh token.
+const BY_REFRESH_TOKEN: [&str; 2] = ["GetTokensFromRefreshToken", "InitiateAuth, REFRESH_TOKEN_AUTH"];
+
+/// What says that a refresh token is of no use any more, besides `NotAuthorizedException`.
+const NO_MORE_REFRESHING: [&str; 4] = [
+    "RefreshTokenReuseException",
+    "UserNotFoundException",
+    "UserNotConfirmedException",
+    "PasswordResetRequiredException",
+];
+
 /// What an error says of itself.
 #[derive(Clone, Copy, Default)]
 pub struct Said<'a> {
@@ -68,9 +79,10 @@ fn refused_proofs(operation: &str, code: Option<&str>, message: &str) -> (bool, 
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let refused = code == Some("NotAuthorizedException");
     let by_a_user = BY_A_USER.contains(&operation);
+    let is_over = BY_REFRESH_TOKEN.contains(&operation) && code.is_some_and(|code| NO_MORE_REFRESHING.contains(&code));
     (
         refused && WITH_SECRET.contains(&operation) && !(by_a_user && says(&OF_THE_USER)),
-        refused && by_a_user && !says(&OF_THE_SECRET),
+        (refused && by_a_user && !says(&OF_THE_SECRET)) || is_over,
     )
 }
 
@@ -276,6 +288,20 @@ mod tests {
         }
         let other = answered("GetClientToken", Some("NotAuthorizedException"), 400);
         assert!(other.secret_refused && !other.user_refused, "there is no user");
+    }
+
+    #[test]
+    fn a_refresh_token_is_of_no_use_only_where_renewing_says_so() {
+        for operation in BY_A_USER {
+            let is_over = |code| answered(operation, Some(code), 400).user_refused;
+            let renews = BY_REFRESH_TOKEN.contains(&operation);
+            assert!(NO_MORE_REFRESHING.iter().all(|code| is_over(code) == renews), "{operation}");
+            for code in
+                ["ForbiddenException", "InvalidParameterException", "UserLambdaValidationException", "Throttling"]
+            {
+                assert!(!is_over(code), "{operation} {code}");
+            }
+        }
     }
 
     #[test]
