@@ -195,6 +195,31 @@ impl Failure {
 
 impl From<crate::secret::Unreadable> for Failure {
     fn from(cause: crate::secret::Unreadable) -> Self {
-        Self::new(FailureKind::Misconfigured, cause.to_string())
+        let kind = if cause.is_passing() { FailureKind::Unavailable } else { FailureKind::Misconfigured };
+        Self::new(kind, cause.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use nix::libc::{EACCES, EIO, EMFILE, ENOENT};
+
+    use super::*;
+    use crate::{file, secret};
+
+    #[test]
+    fn a_secret_that_may_be_readable_soon_is_unavailable_and_any_other_a_mistake() {
+        let system = |code| secret::Unreadable::File {
+            path: "secret".into(),
+            cause: file::Unreadable::System(io::Error::from_raw_os_error(code)),
+        };
+        for passing in [system(EMFILE), system(EIO), secret::Unreadable::Hanging("file /secret".into())] {
+            assert_eq!(Failure::from(passing).kind, FailureKind::Unavailable);
+        }
+        for lasting in [system(ENOENT), system(EACCES), secret::Unreadable::Unset("SECRET".into())] {
+            assert_eq!(Failure::from(lasting).kind, FailureKind::Misconfigured);
+        }
     }
 }
