@@ -97,7 +97,7 @@ impl Keyring {
     /// The secret at `place`.
     ///
     /// # Errors
-    /// `Misconfigured` if it cannot be read here; as AWS answers else.
+    /// `Misconfigured` if it cannot be read here, `Unavailable` if that may pass; as AWS answers else.
     pub async fn obtain(&self, place: &Place) -> Result<SecretString, Failure> {
         Ok(self.read(place).await?.0)
     }
