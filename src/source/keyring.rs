@@ -175,17 +175,12 @@ enum Fault {
     Other(Failure),
 }
 
-impl Fault {
-    fn of(failure: Failure, secret: &SecretString) -> Self {
-        if failure.secret_refused { Self::Refused(failure, Print::of(secret)) } else { Self::Other(failure) }
-    }
-}
-
 /// One secret, or two of which either may be the live one.
 pub struct Keys {
     keyring: Keyring,
     places: Vec<Place>,
     beside: Vec<Place>,
+    of_user: bool,
     clock: Clock,
     /// The content of the first that was refused while the second was not.
     retired: Mutex<Option<Print>>,
@@ -198,12 +193,13 @@ impl Keys {
     /// The secrets at `places`, to be tried in this order.
     pub fn new(places: Vec<Place>, keyring: Keyring, clock: Clock) -> Self {
         let (retired, live, refused) = Default::default();
-        Self { keyring, places, beside: Vec::new(), clock, retired, live, refused }
+        Self { keyring, places, beside: Vec::new(), of_user: false, clock, retired, live, refused }
     }
 
-    /// The same, shown together with what is at `places`: when that is replaced, a refusal may be over too.
-    pub fn beside(self, places: Vec<Place>) -> Self {
-        Self { beside: places, ..self }
+    /// The same for a user's password (`user_refused`), shown together with the client's secret at one of `places`: when that is
+    /// replaced, a refusal may be over too.
+    pub fn of_user(self, places: Vec<Place>) -> Self {
+        Self { beside: places, of_user: true, ..self }
     }
 
     /// Makes `attempt` with the secret; where the server refuses it (`secret_refused`), with what has taken its place since, then
@@ -232,7 +228,7 @@ impl Keys {
                     return Ok(self.marked(issued, index));
                 }
                 Err(Fault::Other(failure)) => return Err(failure),
-                Err(Fault::Refused(failure, print)) if failure.user_refused && self.was_live(&print) => {
+                Err(Fault::Refused(failure, print)) if self.is_doubtful(&failure) && self.was_live(&print) => {
                     return Err(failure);
                 }
                 Err(Fault::Refused(failure, print)) => {
@@ -254,15 +250,28 @@ impl Keys {
     {
         let (secret, lease) = self.keyring.read(place).await.map_err(Fault::Unread)?;
         match attempt(secret.clone()).await {
-            Err(refused) if refused.secret_refused => match self.keyring.replaced(place, &secret, lease).await {
+            Err(refused) if self.is_refused(&refused) => match self.keyring.replaced(place, &secret, lease).await {
                 Some(replaced) => match attempt(replaced.clone()).await {
                     Ok(issued) => Ok((issued, replaced)),
-                    Err(failure) => Err(Fault::of(failure, &replaced)),
+                    Err(failure) => Err(self.fault(failure, &replaced)),
                 },
-                None => Err(Fault::of(refused, &secret)),
+                None => Err(self.fault(refused, &secret)),
             },
             outcome => outcome.map(|issued| (issued, secret)).map_err(Fault::Other),
         }
+    }
+
+    fn fault(&self, failure: Failure, secret: &SecretString) -> Fault {
+        if self.is_refused(&failure) { Fault::Refused(failure, Print::of(secret)) } else { Fault::Other(failure) }
+    }
+
+    fn is_refused(&self, failure: &Failure) -> bool {
+        if self.of_user { failure.user_refused } else { failure.secret_refused }
+    }
+
+    /// May it be the password or the refresh token shown beside it that was refused?
+    fn is_doubtful(&self, failure: &Failure) -> bool {
+        !self.of_user && failure.user_refused
     }
 
     /// The refusal of what still stands there, if it is not to be tried again yet.
@@ -279,7 +288,7 @@ impl Keys {
     /// Where it is not sure that it was the secrets, whoever shows the rest remembers.
     fn remembered(&self, contents: Contents, failure: Failure) -> Failure {
         let is_refusal = contents.iter().take(self.places.len()).any(Option::is_some);
-        if !is_refusal || failure.user_refused || self.keyring.insists {
+        if !is_refusal || self.is_doubtful(&failure) || self.keyring.insists {
             return failure;
         }
         let (mut refused, now) = (self.refused(), self.clock.now());

@@ -179,8 +179,8 @@ async fn whoever_insists_offers_it_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_over_when_what_is_shown_beside_it_is_replaced() {
-    let site = Site::new(&[("password", "one"), ("secret", "s1")]);
-    let keys = site.keys(&["password"]).beside(vec![Place::Local(Secret::File(site.path("secret")))]);
+    let site = Site { user_refused: true, ..Site::new(&[("password", "one"), ("secret", "s1")]) };
+    let keys = site.keys(&["password"]).of_user(vec![Place::Local(Secret::File(site.path("secret")))]);
     site.ask(&keys, "right", || {}).await.unwrap_err();
     site.ask(&keys, "right", || {}).await.unwrap_err();
     assert_eq!(site.tried().len(), 1);

@@ -112,7 +112,7 @@ impl MachineUser {
     /// Signs in with `config`; `identity` signs what has to be signed.
     pub fn new(config: Config, identity: Identity, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
         let password = Keys::new(vec![config.password.clone()], keyring.clone(), clock.clone());
-        let password = password.beside(config.client_secret.clone());
+        let password = password.of_user(config.client_secret.clone());
         let secrets = Keys::new(config.client_secret.clone(), keyring, clock.clone());
         Self { config, identity, sdk, clock, password, secrets, session: Mutex::default() }
     }

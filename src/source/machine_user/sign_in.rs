@@ -21,13 +21,7 @@ impl MachineUser {
         self.password
             .attempt(|password| async move {
                 let password = &password;
-                let outcome = self.with_secret(move |secret| self.sign_in_with(ask, password, secret)).await;
-                // From here on the password is the secret that may be refused.
-                outcome.map_err(|failure| Failure {
-                    secret_refused: failure.user_refused,
-                    user_refused: false,
-                    ..failure
-                })
+                self.with_secret(move |secret| self.sign_in_with(ask, password, secret)).await
             })
             .await
     }
