@@ -2,24 +2,23 @@
 //!
 //! A secret is read when it is needed, never kept, so that a replaced file takes effect at the next upstream request.
 
+mod readings;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
 use crate::environment::Environment;
 use crate::file;
+use readings::READINGS;
 
 /// No secret is longer than this, in bytes; a larger file is a mistake in the path.
 const LONGEST: usize = 64 * 1024;
 
-/// A file that cannot be read within this is on a file system that hangs.
-const LONGEST_READ: Duration = Duration::from_secs(5);
-
 /// Where one secret is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Secret {
     /// In a file.
     File(PathBuf),
@@ -66,29 +65,30 @@ pub enum Unreadable {
         "the systemd credential {0:?} cannot be read: $CREDENTIALS_DIRECTORY is not set; add LoadCredential={0}:… to the unit"
     )]
     NoCredentials(String),
+    /// The file system does not answer, or another reader has been waiting for it.
+    #[error("the {0} cannot be read in time; check the file system it is on")]
+    Hanging(String),
 }
 
 impl Unreadable {
     /// Is it the machine's trouble of the moment, rather than something about the file?
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::File { cause, .. } if cause.is_passing())
+        match self {
+            Self::File { cause, .. } => cause.is_passing(),
+            Self::Hanging(_) => true,
+            Self::Content { .. } | Self::Unset(_) | Self::NoCredentials(_) => false,
+        }
     }
 }
 
 impl Secret {
-    /// Reads the secret now, beside the runtime: a file system can hang.
+    /// Reads the secret now, beside the runtime.
     ///
     /// # Errors
     /// [`Unreadable`] names the place and the remedy.
     pub async fn obtain(&self, environment: &Arc<Environment>) -> Result<SecretString, Unreadable> {
         let (secret, environment) = (self.clone(), Arc::clone(environment));
-        let reading = tokio::task::spawn_blocking(move || secret.read(&environment));
-        match tokio::time::timeout(LONGEST_READ, reading).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => {
-                Err(Unreadable::Content { place: self.to_string(), fault: "cannot be read in time" })
-            }
-        }
+        READINGS.read(self, move || secret.read(&environment)).await
     }
 
     /// Reads the secret now. One trailing newline is dropped.

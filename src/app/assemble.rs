@@ -52,7 +52,7 @@ pub(super) struct Assembly<'a> {
     credentials: BTreeMap<String, refresh::Credentials>,
     metadata: Stages,
     pub(super) own: Arc<Entry<AwsCredentials>>,
-    keyring: Keyring,
+    pub(super) keyring: Keyring,
     sdk: Arc<Sdk>,
     upstream: Upstream,
     outside: &'a Outside,

@@ -46,6 +46,7 @@ pub async fn rotate(config: Config, name: &str, outside: &Outside, say: impl FnM
     let source = config.tokens.get(name).ok_or_else(unmade)?.source.clone();
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, Arc::clone(&sdk), upstream, outside);
+    assembly.keyring = assembly.keyring.insisting();
     let with_next = assembly.token_source(with_secret(source.clone(), &files.next))?;
     let with_file = assembly.token_source(with_secret(source, &files.file))?;
     let identity = Arc::clone(&assembly.own) as Identity;

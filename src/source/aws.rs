@@ -20,6 +20,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
+use self::refusal::Said;
 use super::upstream::{EXCHANGE, Upstream, innermost, unreachable};
 use super::{Ask, AwsCredentials, Failure, FailureKind, Stage};
 use crate::clock::Clock;
@@ -215,8 +216,11 @@ where
             || Failure::new(FailureKind::Unavailable, format!("{upstream} cannot be reached; it is asked again")),
             |cause| unreachable(&upstream, cause),
         ),
-        SdkError::ServiceError(service) => refusal::failure(what, operation, service.err().code(), service.raw()),
-        SdkError::ResponseError(response) => refusal::failure(what, operation, None, response.raw()),
+        SdkError::ServiceError(service) => {
+            let said = Said { code: service.err().code(), message: service.err().message() };
+            refusal::failure(what, operation, said, service.raw())
+        }
+        SdkError::ResponseError(response) => refusal::failure(what, operation, Said::default(), response.raw()),
         other => Failure::new(FailureKind::Misconfigured, format!("{upstream} cannot be asked: {}", innermost(other))),
     }
 }

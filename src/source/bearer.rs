@@ -1,7 +1,7 @@
 //! What every source of bearer tokens shares: a grant, read with lenience and checked before it may replace anything.
 //!
 //! Servers differ from RFC 6749 section 5.1 in small things that do no harm: `token_type` in any case or none at all, `expires_in`
-//! as a text, with a fraction, or missing. A token without `expires_in` lives as long as its own `exp` says; one that says nothing
+//! as a text, with a fraction, or missing; the scopes only in the token. A token without `expires_in` lives as long as its own `exp` says; one that says nothing
 //! either is assumed to live for five minutes. What is granted is compared with what was asked for.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Grant {
     /// The token.
     pub access_token: SecretString,
     /// `Bearer`, in any case.
-    #[serde(default = "bearer")]
+    #[serde(default = "bearer", deserialize_with = "type_or_bearer")]
     pub token_type: String,
     /// Seconds of life, counted from the sending of the request, where the server says so.
     #[serde(default, deserialize_with = "seconds")]
@@ -39,6 +39,10 @@ pub struct Grant {
 
 fn bearer() -> String {
     "Bearer".to_owned()
+}
+
+fn type_or_bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(bearer))
 }
 
 /// A number, whole or not, or a text of digits.
@@ -87,15 +91,25 @@ pub fn issued(
     let lifetime = grant.expires_in.map_or(assumed, Duration::from_secs).min(LONGEST_LIFETIME);
     let by_seconds = sent_at.plus(lifetime);
     let expiry = by_claim.map_or(by_seconds, |by_claim| by_claim.min(by_seconds));
-    let granted = grant.scope.or(claims.scope);
+    let granted = grant.scope.or_else(|| claims.scope().map(ToOwned::to_owned));
     let scopes_missing =
-        granted.as_deref().map(|granted| missing(what, asked, granted)).transpose()?.unwrap_or_default();
+        granted.as_deref().map(|granted| compared(what, asked, granted)).transpose()?.unwrap_or_default();
     let scope = granted.or_else(|| (!asked.is_empty()).then(|| asked.join(" ")));
     let value = BearerToken { token: grant.access_token, scope };
     Ok(Issued { scopes_missing, ..Issued::new(value, sent_at, expiry) })
 }
 
-/// Which of the scopes `asked` for are not among those `granted`, said once per answer.
+/// Which of the scopes `asked` for are not among those `granted`. That, and what was granted besides, is said once per answer.
+fn compared(what: &str, asked: &[String], granted: &str) -> Result<Vec<String>, Failure> {
+    let missing = missing(what, asked, granted)?;
+    let is_more = |scope: &&str| !asked.iter().any(|asked| asked == scope);
+    let more: Vec<&str> = granted.split_ascii_whitespace().filter(is_more).collect();
+    if !asked.is_empty() && !more.is_empty() {
+        tracing::warn!(source = what, scopes_more = more.join(" "), "more scopes than asked for were granted");
+    }
+    Ok(missing)
+}
+
 fn missing(what: &str, asked: &[String], granted: &str) -> Result<Vec<String>, Failure> {
     let is_missing = |scope: &&String| !granted.split_ascii_whitespace().any(|granted| granted == *scope);
     let missing: Vec<String> = asked.iter().filter(is_missing).cloned().collect();
@@ -129,6 +143,16 @@ mod tests {
 
     fn jwt(claims: &str) -> String {
         format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn a_token_type_that_is_null_is_none_at_all() {
+        for (token_type, read) in
+            [("", "Bearer"), (r#","token_type":null"#, "Bearer"), (r#","token_type":"mac""#, "mac")]
+        {
+            let grant: Grant = serde_json::from_str(&format!(r#"{{"access_token":"t"{token_type}}}"#)).unwrap();
+            assert_eq!(grant.token_type, read);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -191,6 +215,7 @@ mod tests {
             (None, "opaque", "a/r a/w", ""),
             (None, &jwt(r#"{"sub":"x"}"#), "a/r a/w", ""),
             (None, &jwt(r#"{"scope":["a/r","a/w"]}"#), "a/r a/w", ""),
+            (None, &jwt(r#"{"scp":["a/r"]}"#), "a/r", "a/w"),
         ] {
             assert_eq!(granted(scope, token), (wanted.to_owned(), missing.to_owned()), "{scope:?} {token}");
         }

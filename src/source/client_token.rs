@@ -43,7 +43,7 @@ pub struct ClientToken {
 impl ClientToken {
     /// Asks with `config`.
     pub fn new(config: Config, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
-        let keys = Keys::new(config.client_secret.clone(), keyring);
+        let keys = Keys::new(config.client_secret.clone(), keyring, clock.clone());
         Self { config, sdk, clock, keys }
     }
 

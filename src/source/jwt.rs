@@ -1,5 +1,5 @@
 //! Reading the claims of a token we merely carry. Nothing is verified here: the token came over TLS from the server that
-//! issued it, and whoever receives it verifies it. Only `exp`, `scope` and `username` are looked at, to know how long to
+//! issued it, and whoever receives it verifies it. Only `exp`, `scope` or `scp`, and `username` are looked at, to know how long to
 //! keep it, to tell callers what was granted, and to renew it in the name its issuer uses.
 
 use std::time::{Duration, SystemTime};
@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 #[derive(Debug, Default, Deserialize)]
 pub struct Claims {
     exp: Option<f64>,
-    /// The scopes granted, space separated.
     #[serde(default, deserialize_with = "words")]
-    pub scope: Option<String>,
+    scope: Option<String>,
+    #[serde(default, deserialize_with = "words")]
+    scp: Option<String>,
     /// What Cognito calls the user of an access token.
     pub username: Option<String>,
 }
@@ -39,6 +40,11 @@ impl Claims {
         serde_json::from_slice(&json).ok()
     }
 
+    /// The scopes granted, space separated: RFC 8693's `scope`, or `scp`, which some servers write.
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref().or(self.scp.as_deref())
+    }
+
     /// The instant that `exp` names.
     pub fn expiry(&self) -> Option<SystemTime> {
         let seconds = Duration::try_from_secs_f64(self.exp?).ok()?;
@@ -58,10 +64,23 @@ mod tests {
     fn expiry_and_scope_are_read() {
         let claims = Claims::of(&token(r#"{"exp":1700003600,"scope":"a/r a/w","sub":"x"}"#)).unwrap();
         assert_eq!(claims.expiry(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_003_600)));
-        assert_eq!(claims.scope.as_deref(), Some("a/r a/w"));
+        assert_eq!(claims.scope(), Some("a/r a/w"));
         for (scope, words) in [(r#"["a/r","a/w"]"#, Some("a/r a/w")), ("7", None), ("null", None), ("[7]", None)] {
             let claims = Claims::of(&token(&format!(r#"{{"exp":1700003600,"scope":{scope}}}"#))).unwrap();
-            assert_eq!((claims.scope.as_deref(), claims.expiry().is_some()), (words, true), "{scope}");
+            assert_eq!((claims.scope(), claims.expiry().is_some()), (words, true), "{scope}");
+        }
+    }
+
+    #[test]
+    fn scp_counts_where_there_is_no_scope() {
+        for (claims, scope) in [
+            (r#"{"scp":"a/r a/w"}"#, Some("a/r a/w")),
+            (r#"{"scp":["a/r","a/w"]}"#, Some("a/r a/w")),
+            (r#"{"scp":["a/r"],"scope":"a/w"}"#, Some("a/w")),
+            (r#"{"scp":["a/r"],"scope":null}"#, Some("a/r")),
+            (r#"{"scp":7}"#, None),
+        ] {
+            assert_eq!(Claims::of(&token(claims)).unwrap().scope(), scope, "{claims}");
         }
     }
 

@@ -2,16 +2,21 @@
 //!
 //! A secret is read for each request, so that a replaced one takes effect at the next. Of two the first is tried and, when the
 //! server says that it is wrong, the second: a rotation has no gap in whatever order the server and this machine learn of it.
-//! What was refused is read again before it counts as refused, for it may have been replaced in the meantime.
+//! What was refused is read again before it counts as refused, for it may have been replaced in the meantime. When nothing is left
+//! to try, the refusal is remembered ([`refused`]).
+
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use self::refused::{Contents, Refused};
 use super::{Ask, Failure, FailureKind, Stage};
+use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::lease::{Issued, Lease};
 use crate::secret::Secret;
@@ -75,18 +80,24 @@ impl fmt::Display for Remote {
 pub struct Keyring {
     environment: Arc<Environment>,
     remote: Arc<BTreeMap<Remote, Arc<dyn Stage<SecretString>>>>,
+    insists: bool,
 }
 
 impl Keyring {
     /// Local secrets are read by `environment`; `remote` holds a stage for each secret at AWS that is configured.
     pub fn new(environment: Arc<Environment>, remote: BTreeMap<Remote, Arc<dyn Stage<SecretString>>>) -> Self {
-        Self { environment, remote: Arc::new(remote) }
+        Self { environment, remote: Arc::new(remote), insists: false }
+    }
+
+    /// The same for whoever has just added a secret and waits until it works: no refusal is remembered.
+    pub fn insisting(self) -> Self {
+        Self { insists: true, ..self }
     }
 
     /// The secret at `place`.
     ///
     /// # Errors
-    /// `Misconfigured` if it cannot be read here; as AWS answers else.
+    /// `Misconfigured` if it cannot be read here, `Unavailable` if that may pass; as AWS answers else.
     pub async fn obtain(&self, place: &Place) -> Result<SecretString, Failure> {
         Ok(self.read(place).await?.0)
     }
@@ -117,6 +128,19 @@ impl Keyring {
         (Print::of(&now) != Print::of(refused)).then_some(now)
     }
 
+    /// Does something else stand at `place` than was `refused`? A place that cannot be read holds nothing new.
+    async fn holds_another(&self, place: &Place, refused: Option<&Print>) -> bool {
+        let Ok((now, lease)) = self.read(place).await else { return false };
+        if refused != Some(&Print::of(&now)) {
+            return true;
+        }
+        lease.is_some() && self.replaced(place, &now, lease).await.is_some()
+    }
+
+    async fn print(&self, place: &Place) -> Option<Print> {
+        self.obtain(place).await.ok().map(|secret| Print::of(&secret))
+    }
+
     fn stage(&self, remote: &Remote) -> Result<&Arc<dyn Stage<SecretString>>, Failure> {
         let unknown = || {
             Failure::new(
@@ -129,8 +153,8 @@ impl Keyring {
 }
 
 /// What stands for a secret where only sameness matters.
-#[derive(PartialEq, Eq)]
-struct Print([u8; 32]);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Print([u8; 32]);
 
 impl Print {
     #[expect(clippy::disallowed_methods, reason = "the digest stands for the secret")]
@@ -141,100 +165,207 @@ impl Print {
     }
 }
 
+/// Why a secret got nothing.
+enum Fault {
+    /// It cannot be read.
+    Unread(Failure),
+    /// The server says that it is wrong.
+    Refused(Failure, Print),
+    /// Something that another secret does not mend.
+    Other(Failure),
+}
+
 /// One secret, or two of which either may be the live one.
 pub struct Keys {
     keyring: Keyring,
     places: Vec<Place>,
+    beside: Vec<Place>,
+    of_user: bool,
+    clock: Clock,
     /// The content of the first that was refused while the second was not.
     retired: Mutex<Option<Print>>,
+    /// The content that worked last.
+    live: Mutex<Option<Print>>,
+    refused: Mutex<Option<Refused>>,
 }
 
 impl Keys {
     /// The secrets at `places`, to be tried in this order.
-    pub fn new(places: Vec<Place>, keyring: Keyring) -> Self {
-        Self { keyring, places, retired: Mutex::default() }
+    pub fn new(places: Vec<Place>, keyring: Keyring, clock: Clock) -> Self {
+        let (retired, live, refused) = Default::default();
+        Self { keyring, places, beside: Vec::new(), of_user: false, clock, retired, live, refused }
+    }
+
+    /// The same for a user's password (`user_refused`), shown together with the client's secret at one of `places`: when that is
+    /// replaced, a refusal may be over too.
+    pub fn of_user(self, places: Vec<Place>) -> Self {
+        Self { beside: places, of_user: true, ..self }
     }
 
     /// Makes `attempt` with the secret; where the server refuses it (`secret_refused`), with what has taken its place since, then
     /// with the other one. A first secret that was refused while the second one worked is not tried before the second again
-    /// until it is replaced.
+    /// until it is replaced. Where all were refused, that is answered without an attempt until one is replaced or a pause is over.
+    /// A secret that is known to work gives way to no other one where something else may be what was refused (`user_refused`).
     ///
     /// # Errors
-    /// The failure of the last attempt, or that no secret can be read.
+    /// The failure that says most of what to wait for or to mend, and the other one's words.
     pub async fn attempt<T, F, A>(&self, attempt: F) -> Result<Issued<T>, Failure>
     where
         F: Fn(SecretString) -> A + Sync,
         A: Future<Output = Result<Issued<T>, Failure>> + Send,
         T: Send,
     {
-        let mut last = None;
-        for place in self.order().await {
+        if let Some(failure) = self.resting().await {
+            return Err(failure);
+        }
+        let beside = self.contents_beside().await;
+        let (mut contents, mut failures) = (vec![None; self.places.len()], Vec::new());
+        for index in self.order().await {
+            let place = &self.places[index];
             match self.attempt_at(place, &attempt).await {
                 Ok((issued, used)) => {
-                    self.note(place, &used).await;
-                    return Ok(self.marked(issued, place));
+                    self.note(index, &used).await;
+                    return Ok(self.marked(issued, index));
                 }
-                Err(failure) if failure.secret_refused => last = Some(failure),
-                Err(failure) => return Err(failure),
+                Err(Fault::Other(failure)) => return Err(failure),
+                Err(Fault::Refused(failure, print)) if self.is_doubtful(&failure) && self.was_live(&print) => {
+                    return Err(failure);
+                }
+                Err(Fault::Refused(failure, print)) => {
+                    contents[index] = Some(print);
+                    failures.push(failure);
+                }
+                Err(Fault::Unread(failure)) => failures.push(failure),
             }
         }
-        Err(last.unwrap_or_else(|| Failure::new(FailureKind::Misconfigured, "no secret is configured")))
+        contents.extend(beside);
+        Err(self.remembered(contents, joined(failures)))
     }
 
-    async fn attempt_at<T, F, A>(&self, place: &Place, attempt: &F) -> Result<(Issued<T>, SecretString), Failure>
+    async fn attempt_at<T, F, A>(&self, place: &Place, attempt: &F) -> Result<(Issued<T>, SecretString), Fault>
     where
         F: Fn(SecretString) -> A + Sync,
         A: Future<Output = Result<Issued<T>, Failure>> + Send,
         T: Send,
     {
-        let (secret, lease) = self.keyring.read(place).await.map_err(|failure| self.unread(failure))?;
+        let (secret, lease) = self.keyring.read(place).await.map_err(Fault::Unread)?;
         match attempt(secret.clone()).await {
-            Err(refused) if refused.secret_refused => match self.keyring.replaced(place, &secret, lease).await {
-                Some(replaced) => attempt(replaced.clone()).await.map(|issued| (issued, replaced)),
-                None => Err(refused),
+            Err(refused) if self.is_refused(&refused) => match self.keyring.replaced(place, &secret, lease).await {
+                Some(replaced) => match attempt(replaced.clone()).await {
+                    Ok(issued) => Ok((issued, replaced)),
+                    Err(failure) => Err(self.fault(failure, &replaced)),
+                },
+                None => Err(self.fault(refused, &secret)),
             },
-            outcome => outcome.map(|issued| (issued, secret)),
+            outcome => outcome.map(|issued| (issued, secret)).map_err(Fault::Other),
         }
     }
 
-    /// A secret that cannot be read is no reason not to try the other one.
-    fn unread(&self, failure: Failure) -> Failure {
-        Failure { secret_refused: self.places.len() > 1, ..failure }
+    fn fault(&self, failure: Failure, secret: &SecretString) -> Fault {
+        if self.is_refused(&failure) { Fault::Refused(failure, Print::of(secret)) } else { Fault::Other(failure) }
     }
 
-    async fn order(&self) -> Vec<&Place> {
-        let mut order: Vec<&Place> = self.places.iter().collect();
-        if order.len() == 2 && self.is_retired(order[0]).await {
+    fn is_refused(&self, failure: &Failure) -> bool {
+        if self.of_user { failure.user_refused } else { failure.secret_refused }
+    }
+
+    /// May it be the password or the refresh token shown beside it that was refused?
+    fn is_doubtful(&self, failure: &Failure) -> bool {
+        !self.of_user && failure.user_refused
+    }
+
+    /// The refusal of what still stands there, if it is not to be tried again yet.
+    async fn resting(&self) -> Option<Failure> {
+        let contents = self.refused().as_mut()?.resting(self.clock.now())?;
+        for (place, print) in self.places.iter().chain(&self.beside).zip(&contents) {
+            if self.keyring.holds_another(place, print.as_ref()).await {
+                return None;
+            }
+        }
+        self.refused().as_ref().map(|refused| refused.failure(self.clock.now()))
+    }
+
+    /// Where it is not sure that it was the secrets, whoever shows the rest remembers.
+    fn remembered(&self, contents: Contents, failure: Failure) -> Failure {
+        let is_refusal = contents.iter().take(self.places.len()).any(Option::is_some);
+        if !is_refusal || self.is_doubtful(&failure) || self.keyring.insists {
+            return failure;
+        }
+        let (mut refused, now) = (self.refused(), self.clock.now());
+        let before = refused.take();
+        refused.insert(Refused::new(contents, failure, before, now)).failure(now)
+    }
+
+    async fn contents_beside(&self) -> Contents {
+        let mut contents = Contents::new();
+        for place in &self.beside {
+            contents.push(self.keyring.print(place).await);
+        }
+        contents
+    }
+
+    async fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.places.len()).collect();
+        if order.len() == 2 && self.is_retired(&self.places[0]).await {
             order.reverse();
         }
         order
     }
 
     async fn is_retired(&self, first: &Place) -> bool {
-        let remembered = self.retired().is_some();
-        remembered && self.keyring.obtain(first).await.is_ok_and(|now| *self.retired() == Some(Print::of(&now)))
+        let retired = self.retired().clone();
+        retired.is_some() && self.keyring.print(first).await == retired
     }
 
-    /// `used`, at `place`, is the live one.
-    async fn note(&self, place: &Place, used: &SecretString) {
-        let [first, _] = &self.places[..] else { return };
-        let retired = if place == first { None } else { self.keyring.obtain(first).await.ok() };
-        let retired = retired.map(|secret| Print::of(&secret)).filter(|print| *print != Print::of(used));
-        *self.retired() = retired;
+    /// Was it `print` that worked last? Once refused, it is not taken for granted any more.
+    fn was_live(&self, print: &Print) -> bool {
+        self.live().take().as_ref() == Some(print)
     }
 
-    fn marked<T>(&self, issued: Issued<T>, place: &Place) -> Issued<T> {
-        let which = match self.places.iter().position(|other| other == place) {
-            _ if self.places.len() < 2 => return issued,
-            Some(0) => "first",
-            _ => "second",
+    /// `used`, at the place `index`, is the live one.
+    async fn note(&self, index: usize, used: &SecretString) {
+        let used = Print::of(used);
+        let retired = match &self.places[..] {
+            [first, _] if index != 0 => self.keyring.print(first).await.filter(|print| *print != used),
+            _ => None,
         };
-        Issued { obtained_with: Some(format!("{which} of two, {place}").into()), ..issued }
+        *self.retired() = retired;
+        *self.live() = Some(used);
+        *self.refused() = None;
     }
 
-    fn retired(&self) -> std::sync::MutexGuard<'_, Option<Print>> {
+    fn marked<T>(&self, issued: Issued<T>, index: usize) -> Issued<T> {
+        if self.places.len() < 2 {
+            return issued;
+        }
+        let which = if index == 0 { "first" } else { "second" };
+        Issued { obtained_with: Some(format!("{which} of two, {}", self.places[index]).into()), ..issued }
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Option<Print>> {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn live(&self) -> MutexGuard<'_, Option<Print>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Refused>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What may pass comes first, for the secret that could not be read may be the live one; then a refusal; the rest is named after it.
+fn joined(mut failures: Vec<Failure>) -> Failure {
+    let passing = failures.iter().position(|failure| !failure.kind.is_terminal());
+    let lead = passing.or_else(|| failures.iter().position(|failure| failure.secret_refused)).unwrap_or_default();
+    if failures.is_empty() {
+        return Failure::new(FailureKind::Misconfigured, "no secret is configured");
+    }
+    let lead = failures.remove(lead);
+    let others = failures.iter().filter(|other| other.message != lead.message);
+    let message = others.fold(lead.message.clone(), |message, other| format!("{message}; the other one: {other}"));
+    Failure { message, ..lead }
 }
 
 #[cfg(test)]

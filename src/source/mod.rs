@@ -159,6 +159,8 @@ pub struct Failure {
     pub timed_out: bool,
     /// Is it the secret that was refused, so that another one may do?
     pub secret_refused: bool,
+    /// Is it the user's password or refresh token that was refused? Both, where the upstream does not say which.
+    pub user_refused: bool,
     /// Has what it was asked with expired, so that a newer one may do?
     pub expired: bool,
 }
@@ -172,6 +174,7 @@ impl Failure {
             retry_after: None,
             timed_out: false,
             secret_refused: false,
+            user_refused: false,
             expired: false,
         }
     }
@@ -185,13 +188,38 @@ impl Failure {
     /// The same failure, seen from a stage further on: `name` could not be had because of it.
     pub fn of_stage(mut self, name: &str) -> Self {
         self.message = format!("{name} is needed first: {}", self.message);
-        (self.secret_refused, self.expired) = (false, false);
+        (self.secret_refused, self.user_refused, self.expired) = (false, false, false);
         self
     }
 }
 
 impl From<crate::secret::Unreadable> for Failure {
     fn from(cause: crate::secret::Unreadable) -> Self {
-        Self::new(FailureKind::Misconfigured, cause.to_string())
+        let kind = if cause.is_passing() { FailureKind::Unavailable } else { FailureKind::Misconfigured };
+        Self::new(kind, cause.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use nix::libc::{EACCES, EIO, EMFILE, ENOENT};
+
+    use super::*;
+    use crate::{file, secret};
+
+    #[test]
+    fn a_secret_that_may_be_readable_soon_is_unavailable_and_any_other_a_mistake() {
+        let system = |code| secret::Unreadable::File {
+            path: "secret".into(),
+            cause: file::Unreadable::System(io::Error::from_raw_os_error(code)),
+        };
+        for passing in [system(EMFILE), system(EIO), secret::Unreadable::Hanging("file /secret".into())] {
+            assert_eq!(Failure::from(passing).kind, FailureKind::Unavailable);
+        }
+        for lasting in [system(ENOENT), system(EACCES), secret::Unreadable::Unset("SECRET".into())] {
+            assert_eq!(Failure::from(lasting).kind, FailureKind::Misconfigured);
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Upstream {
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// Posts a form and reads the answer. `what` names the upstream in failures.
+    /// Posts a form, of which only the HTTP library's copy is not wiped, and reads the answer. `what` names the upstream in failures.
     ///
     /// # Errors
     /// `Unavailable` if the upstream cannot be reached or is too slow, `Malformed` if its answer is too large or cut off.
@@ -85,10 +85,10 @@ impl Upstream {
         what: &str,
         url: &str,
         authorization: Option<&str>,
-        form: String,
+        form: Zeroizing<String>,
     ) -> Result<Reply, Failure> {
         let invalid = |_| Failure::new(FailureKind::Misconfigured, format!("{what}: the request cannot be written"));
-        let mut request = HttpRequest::new(SdkBody::from(form));
+        let mut request = HttpRequest::new(SdkBody::from(form.as_bytes()));
         request.set_method("POST").map_err(invalid)?;
         request
             .set_uri(url)

@@ -25,20 +25,65 @@ const WITH_SECRET: [&str; 6] = [
     "InitiateAuth, REFRESH_TOKEN_AUTH",
 ];
 
-/// What `response` of `operation` means, if it is no success; `code` is its error code. `what` names the service.
-pub fn failure(what: &str, operation: &str, code: Option<&str>, response: &HttpResponse) -> Failure {
+/// Those in which a user's password or refresh token is shown beside the client's secret.
+const BY_A_USER: [&str; 5] = [
+    "InitiateAuth",
+    "AdminInitiateAuth",
+    "RespondToAuthChallenge",
+    "GetTokensFromRefreshToken",
+    "InitiateAuth, REFRESH_TOKEN_AUTH",
+];
+
+/// Those of them that show a refresh token.
+const BY_REFRESH_TOKEN: [&str; 2] = ["GetTokensFromRefreshToken", "InitiateAuth, REFRESH_TOKEN_AUTH"];
+
+/// What says that a refresh token is of no use any more, besides `NotAuthorizedException`.
+const NO_MORE_REFRESHING: [&str; 4] = [
+    "RefreshTokenReuseException",
+    "UserNotFoundException",
+    "UserNotConfirmedException",
+    "PasswordResetRequiredException",
+];
+
+/// What an error says of itself.
+#[derive(Clone, Copy, Default)]
+pub struct Said<'a> {
+    /// Its code.
+    pub code: Option<&'a str>,
+    /// AWS's own words, which tell a wrong password from a wrong secret and are not passed on.
+    pub message: Option<&'a str>,
+}
+
+/// What `response` of `operation` means, if it is no success. `what` names the service.
+pub fn failure(what: &str, operation: &str, Said { code, message }: Said<'_>, response: &HttpResponse) -> Failure {
     let status = response.status().as_u16();
     let known = code.and_then(|code| operations::meaning(operation, code).or_else(|| by_code(code)));
     let (kind, remedy) = known.unwrap_or_else(|| by_status(status));
+    let (secret_refused, user_refused) = refused_proofs(operation, code, message.unwrap_or_default());
     let said =
         code.filter(|code| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b)));
     let said = said.map_or_else(|| format!("status {status}"), ToOwned::to_owned);
     Failure {
         retry_after: retry_after(response),
-        secret_refused: code == Some("NotAuthorizedException") && WITH_SECRET.contains(&operation),
+        secret_refused,
+        user_refused,
         expired: matches!(code, Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired")),
         ..Failure::new(kind, format!("{what} ({operation}) answered {said}: {remedy}"))
     }
+}
+
+/// Is it the client's secret, and is it what the user showed? Both may be, unless the message says which.
+fn refused_proofs(operation: &str, code: Option<&str>, message: &str) -> (bool, bool) {
+    const OF_THE_SECRET: [&str; 2] = ["Unable to verify secret hash", "SECRET_HASH was not received"];
+    const OF_THE_USER: [&str; 3] = ["Incorrect username or password", "Password attempts exceeded", "Refresh Token"];
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    let refused = code == Some("NotAuthorizedException");
+    let by_a_user = BY_A_USER.contains(&operation);
+    let is_over = BY_REFRESH_TOKEN.contains(&operation) && code.is_some_and(|code| NO_MORE_REFRESHING.contains(&code));
+    (
+        refused && WITH_SECRET.contains(&operation) && !(by_a_user && says(&OF_THE_USER)),
+        (refused && by_a_user && !says(&OF_THE_SECRET)) || is_over,
+    )
 }
 
 fn retry_after(response: &HttpResponse) -> Option<Duration> {
@@ -180,7 +225,7 @@ mod tests {
     }
 
     fn answered(operation: &str, code: Option<&str>, status: u16) -> Failure {
-        failure("AWS", operation, code, &response(status))
+        failure("AWS", operation, Said { code, message: None }, &response(status))
     }
 
     /// Those that the wire tests have no operation for.
@@ -224,6 +269,42 @@ mod tests {
     }
 
     #[test]
+    fn the_message_tells_a_wrong_secret_from_a_wrong_password_and_is_not_passed_on() {
+        for (message, secret, user) in [
+            ("Incorrect username or password.", false, true),
+            ("Password attempts exceeded", false, true),
+            ("Refresh Token has been revoked", false, true),
+            ("Invalid Refresh Token", false, true),
+            ("Unable to verify secret hash for client 1abc", true, false),
+            ("Client 1abc is configured with secret but SECRET_HASH was not received", true, false),
+            ("Something else", true, true),
+        ] {
+            for operation in BY_A_USER {
+                let said = Said { code: Some("NotAuthorizedException"), message: Some(message) };
+                let failure = failure("AWS", operation, said, &response(400));
+                assert_eq!((failure.secret_refused, failure.user_refused), (secret, user), "{operation}: {message}");
+                assert!(!failure.message.contains(message), "{failure}");
+            }
+        }
+        let other = answered("GetClientToken", Some("NotAuthorizedException"), 400);
+        assert!(other.secret_refused && !other.user_refused, "there is no user");
+    }
+
+    #[test]
+    fn a_refresh_token_is_of_no_use_only_where_renewing_says_so() {
+        for operation in BY_A_USER {
+            let is_over = |code| answered(operation, Some(code), 400).user_refused;
+            let renews = BY_REFRESH_TOKEN.contains(&operation);
+            assert!(NO_MORE_REFRESHING.iter().all(|code| is_over(code) == renews), "{operation}");
+            for code in
+                ["ForbiddenException", "InvalidParameterException", "UserLambdaValidationException", "Throttling"]
+            {
+                assert!(!is_over(code), "{operation} {code}");
+            }
+        }
+    }
+
+    #[test]
     fn an_odd_code_is_not_repeated() {
         let failure = answered("AssumeRole", Some("<script>\n"), 400);
         assert!(failure.message.contains("status 400") && !failure.message.contains("script"), "{failure}");
@@ -234,7 +315,7 @@ mod tests {
         let mut throttled = response(429);
         let mut wait = |name: &'static str, value: &'static str| {
             throttled.headers_mut().insert(name, value);
-            failure("AWS", "AssumeRole", None, &throttled).retry_after
+            failure("AWS", "AssumeRole", Said::default(), &throttled).retry_after
         };
         assert_eq!(wait("retry-after", "30"), Some(Duration::from_secs(30)));
         assert_eq!(wait("x-amz-retry-after", "1500"), Some(Duration::from_millis(1500)));

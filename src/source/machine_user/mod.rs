@@ -4,8 +4,11 @@
 //! client id). The user is the name sent for signing in, and the name that Cognito uses within for everything after it. A
 //! challenge needs a person, so it is a failure here.
 //!
-//! The refresh token is kept in memory and nowhere else. One that is refused is forgotten, and the user signs in again in the same
-//! fetch; one that could not be tried is kept.
+//! The refresh token is kept in memory and nowhere else. It is forgotten only when renewing itself says that it is of no use: it
+//! or its user is refused, or what is answered is not the token wanted. After that, and after any other failure that asking again
+//! would not mend (a firewall, a trigger, a secret that cannot be read), the user signs in with the password in the same fetch,
+//! because that asks another operation and may do; but then the refresh token is kept for when the cause is mended. Where the
+//! upstream is down or throttles, signing in would only add to it.
 
 mod refresh;
 mod sign_in;
@@ -108,8 +111,9 @@ struct Session {
 impl MachineUser {
     /// Signs in with `config`; `identity` signs what has to be signed.
     pub fn new(config: Config, identity: Identity, sdk: Arc<Sdk>, clock: Clock, keyring: Keyring) -> Self {
-        let password = Keys::new(vec![config.password.clone()], keyring.clone());
-        let secrets = Keys::new(config.client_secret.clone(), keyring);
+        let password = Keys::new(vec![config.password.clone()], keyring.clone(), clock.clone());
+        let password = password.of_user(config.client_secret.clone());
+        let secrets = Keys::new(config.client_secret.clone(), keyring, clock.clone());
         Self { config, identity, sdk, clock, password, secrets, session: Mutex::default() }
     }
 
@@ -158,7 +162,11 @@ impl MachineUser {
         let grant = Grant {
             access_token: SecretString::from(token.ok_or_else(missing)?),
             token_type: result.token_type().unwrap_or("Bearer").to_owned(),
-            expires_in: Some(u64::try_from(result.expires_in()).unwrap_or(0)),
+            // That is of the access token; the ID token says itself when it ends.
+            expires_in: match self.config.hand_out {
+                Which::Id => None,
+                Which::Access => Some(u64::try_from(result.expires_in()).unwrap_or(0)),
+            },
             scope: None,
         };
         bearer::issued(WHAT, grant, &[], sent_at, &self.clock)

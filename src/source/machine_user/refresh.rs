@@ -25,14 +25,15 @@ pub enum Operation {
 }
 
 impl MachineUser {
-    /// Renews by the refresh token of `session`. `None` if that is no way to a token any more: it is forgotten then.
+    /// Renews by the refresh token of `session`. `None` if the password may do what this does not; the refresh token is forgotten
+    /// if it was refused.
     pub(super) async fn refresh(&self, session: &Arc<Session>) -> Option<Result<Issued<BearerToken>, Failure>> {
         let outcome = self.with_secret(|secret| self.redeem(session, secret)).await;
-        if outcome.as_ref().is_err_and(|failure| !is_passing(failure)) {
+        let Err(failure) = &outcome else { return Some(outcome) };
+        if failure.user_refused {
             *self.session() = None;
-            return None;
         }
-        Some(outcome)
+        (!failure.user_refused && is_passing(failure)).then_some(outcome)
     }
 
     async fn redeem(&self, session: &Session, secret: Option<SecretString>) -> Result<Issued<BearerToken>, Failure> {
@@ -64,7 +65,8 @@ impl MachineUser {
             Err(error) if is_unknown(&error) => return None,
             Err(error) => Err(aws::failure(WHAT, operation, &error)),
             Ok(output) => {
-                self.accept(operation, output.authentication_result(), session.by(Operation::GetTokens), sent_at)
+                let session = session.by(Operation::GetTokens);
+                self.accept(operation, output.authentication_result(), session, sent_at).map_err(of_no_use)
             }
         })
     }
@@ -86,7 +88,8 @@ impl MachineUser {
         let sent_at = self.clock.now();
         let operation = "InitiateAuth, REFRESH_TOKEN_AUTH";
         let output = request.send().await.map_err(|error| aws::failure(WHAT, operation, &error))?;
-        self.accept(operation, output.authentication_result(), session.by(Operation::InitiateAuth), sent_at)
+        let session = session.by(Operation::InitiateAuth);
+        self.accept(operation, output.authentication_result(), session, sent_at).map_err(of_no_use)
     }
 }
 
@@ -97,7 +100,12 @@ impl Session {
     }
 }
 
-/// Does it say nothing about the refresh token?
+/// A refresh token that was taken and led to no token.
+fn of_no_use(failure: Failure) -> Failure {
+    Failure { user_refused: true, ..failure }
+}
+
+/// Would asking for anything else fail too?
 fn is_passing(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Unavailable | FailureKind::Throttled)
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
+use zeroize::Zeroizing;
 
 use client_auth::Proof;
 pub use client_auth::{ClientAuth, PrivateKeyJwt};
@@ -26,6 +27,9 @@ use super::upstream::Upstream;
 use super::{Ask, BearerToken, Failure, FailureKind, Source, Stage};
 use crate::clock::Clock;
 use crate::lease::Issued;
+
+/// Forms are smaller than this, in bytes, but for an odd one.
+const LARGEST_FORM: usize = 16 * 1024;
 
 /// One client, and what it asks for.
 #[derive(Clone, Debug)]
@@ -100,7 +104,7 @@ impl TokenEndpoint {
         clock: Clock,
         keyring: Keyring,
     ) -> Self {
-        let keys = Keys::new(auth.places().to_vec(), keyring);
+        let keys = Keys::new(auth.places().to_vec(), keyring, clock.clone());
         Self { config, endpoint, auth, keys, upstream, clock }
     }
 
@@ -108,9 +112,10 @@ impl TokenEndpoint {
         ask.scopes.as_ref().unwrap_or(&self.config.scopes)
     }
 
-    fn form(&self, ask: &Ask, proof: &Proof) -> String {
+    fn form(&self, ask: &Ask, proof: &Proof) -> Zeroizing<String> {
         let scopes = self.asked(ask);
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        // Room from the start, because a buffer that grows leaves copies behind.
+        let mut form = url::form_urlencoded::Serializer::new(String::with_capacity(LARGEST_FORM));
         form.append_pair("grant_type", "client_credentials");
         if !scopes.is_empty() {
             form.append_pair("scope", &scopes.join(" "));
@@ -119,7 +124,7 @@ impl TokenEndpoint {
         form.extend_pairs(self.config.resource.iter().map(|resource| ("resource", resource)));
         form.extend_pairs(&self.config.parameters);
         proof.append_to(&mut form);
-        form.finish()
+        Zeroizing::new(form.finish())
     }
 
     async fn ask(&self, ask: &Ask, url: &Url, proof: &Proof) -> Result<Issued<BearerToken>, Failure> {

@@ -205,14 +205,14 @@ fn the_form_holds_what_is_configured_in_the_order_of_the_standards() {
     let source = source(config, fixed(), ClientAuth::Basic(places()));
     let proof = source.auth.proof("client", &"s".into(), "x", SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(
-        source.form(&Ask::default(), &proof),
+        *source.form(&Ask::default(), &proof),
         "grant_type=client_credentials&scope=billing%2Fread+billing%2Fwrite&audience=https%3A%2F%2Fapi.example\
          &resource=https%3A%2F%2Fapi.example%2Fa&resource=urn%3Ab&aws_client_metadata=%7B%22team%22%3A%22a%22%7D"
     );
     let narrowed = source.form(&Ask { scopes: Some(vec!["billing/read".into()]), ..Ask::default() }, &proof);
-    assert!(narrowed.contains("scope=billing%2Fread&"), "{narrowed}");
+    assert!(narrowed.contains("scope=billing%2Fread&"), "{}", *narrowed);
     let bare = self::source(Config { scopes: Vec::new(), ..self::config() }, fixed(), ClientAuth::Basic(places()));
-    assert_eq!(bare.form(&Ask::default(), &proof), "grant_type=client_credentials");
+    assert_eq!(*bare.form(&Ask::default(), &proof), "grant_type=client_credentials");
 }
 
 #[test]

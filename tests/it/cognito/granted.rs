@@ -1,6 +1,6 @@
 //! What is sent and what is granted.
 
-use credbroker_emulator::Issuer;
+use credbroker_emulator::{Fault, FaultKind, Issuer};
 use serde_json::json;
 
 use super::{WAYS, client, machine};
@@ -48,6 +48,26 @@ async fn a_token_with_fewer_scopes_is_handed_out_and_the_status_says_which_are_m
                 assert!(none.complaint().contains(word), "{word}: {}", none.complaint());
             }
         }
+    })
+    .await;
+}
+
+/// A server that ignores the narrowing, and says nothing of the type.
+#[tokio::test]
+async fn a_token_with_more_scopes_than_asked_for_is_handed_out_and_the_log_names_them_once() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&machine(WAYS[0].0, &format!("{SECRET}\nscopes = [\"billing/read\"]"))).await;
+        let more = json!({ "access_token": "t", "token_type": null, "scope": "billing/read billing/write" });
+        let kind = FaultKind::Garbage { body: more.to_string(), content_type: "application/json".to_owned() };
+        site.control().fault(Fault::once("token", kind));
+        for _ in 0..2 {
+            let answer = daemon.get("/v1/tokens/machine", ORDERS).await;
+            assert_eq!((answer.status, &answer.json()["scope"]), (200, &more["scope"]), "{}", answer.text);
+        }
+        let printed = daemon.running.printed.text();
+        let told: Vec<_> = printed.lines().filter(|line| line.contains("more scopes than asked for")).collect();
+        assert!(told.len() == 1 && told[0].contains("WARN") && told[0].contains("billing/write"), "{told:?}");
     })
     .await;
 }

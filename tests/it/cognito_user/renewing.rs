@@ -115,6 +115,56 @@ async fn a_refresh_token_that_could_not_be_tried_is_kept() {
     .await;
 }
 
+/// The password is tried in its stead where it may do, and does not do here.
+#[tokio::test]
+async fn a_refresh_token_outlives_what_is_no_fault_of_its_own() {
+    limited(async {
+        let site = Site::open().await;
+        site.write("robot.secret", secret_of(SECRET));
+        site.control().set_lifetime("InitiateAuth", 2);
+        let daemon = site.daemon(&only(SECRET, "")).await;
+        let fetch = async |status: u16| {
+            let fetched = async || (daemon.get("/v1/tokens/robot", ORDERS).await.status == status).then_some(());
+            until(&format!("status {status}"), Duration::from_secs(12), fetched).await;
+        };
+        fetch(200).await;
+        std::fs::remove_file(site.dir.path().join("robot.secret")).unwrap();
+        fetch(502).await;
+        assert_eq!(site.operations(), ["InitiateAuth"], "nothing can be asked without the secret");
+        site.write("robot.secret", secret_of(SECRET));
+        fetch(200).await;
+        assert_eq!(site.operations(), ["InitiateAuth", RENEWAL], "the refresh token was still there");
+
+        for operation in [RENEWAL, "InitiateAuth"] {
+            site.control().fault(Fault::always(operation, fail("ForbiddenException")));
+        }
+        fetch(502).await;
+        site.control().clear_faults();
+        site.control().clear_journal();
+        fetch(200).await;
+        assert_eq!(site.operations(), [RENEWAL]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_token_lives_as_long_as_it_says_and_not_as_the_access_token_beside_it() {
+    limited(async {
+        for (which, seconds) in [("id", 86_400), ("access", 300)] {
+            let site = Site::open_in(|world| {
+                let client = client(world, PLAIN);
+                (client.access_token_validity, client.id_token_validity) = (300, 86_400);
+            })
+            .await;
+            let daemon = site.daemon(&only(PLAIN, &format!("use = \"{which}\""))).await;
+            let answer = daemon.served("/v1/tokens/robot", ORDERS).await;
+            let left = answer.json()["expires_in"].as_u64().unwrap();
+            assert!((seconds - 10..=seconds).contains(&left), "{which}: {left}");
+        }
+    })
+    .await;
+}
+
 /// As with emulators and older endpoints. By an alias and with a secret, so that the name in `SECRET_HASH` matters.
 #[tokio::test]
 async fn where_the_new_operation_is_not_there_the_old_flow_renews() {

@@ -159,6 +159,46 @@ async fn of_two_client_secrets_the_live_one_is_found() {
     .await;
 }
 
+/// One try of the password, whichever of the two secrets is the app client's.
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_again_with_the_other_client_secret() {
+    limited(async {
+        for (first, second, expected) in [("robot.secret", "old.secret", 1), ("old.secret", "robot.secret", 2)] {
+            let site = site().await;
+            site.write("old.secret", "oldsecret0123456789abcdefghijklmnopqrst");
+            site.write("robot.password", WRONG);
+            let two = format!("client_secret = [{{ file = \"DIR/{first}\" }}, {{ file = \"DIR/{second}\" }}]\n");
+            let document = only(SECRET, "").replace("client_secret = { file = \"DIR/robot.secret\" }\n", &two);
+            let daemon = site.daemon(&document).await;
+            let answer = daemon.get("/v1/tokens/robot", ORDERS).await;
+            assert_eq!((answer.status, &answer.json()["error"]), (502, &json!("upstream_denied")), "{}", answer.text);
+            assert!(answer.complaint().contains("not tried again until it is replaced"), "{}", answer.complaint());
+            assert!(!answer.complaint().contains("Incorrect username"), "{}", answer.complaint());
+            assert_eq!(site.operations().len(), expected, "{first} first");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replaced_password_or_client_secret_is_tried_at_once() {
+    limited(async {
+        for (name, wrong, right) in [
+            ("robot.password", WRONG, ROBOT_PASSWORD),
+            ("robot.secret", "oldsecret0123456789abcdefghijklmnopqrst", secret_of(SECRET)),
+        ] {
+            let site = site().await;
+            site.write(name, wrong);
+            let daemon = site.daemon(&only(SECRET, "")).await;
+            assert_eq!(daemon.get("/v1/tokens/robot", ORDERS).await.status, 502, "{name}");
+            site.write(name, right);
+            daemon.served("/v1/tokens/robot", ORDERS).await;
+            assert_eq!(site.outcomes("InitiateAuth"), ["NotAuthorizedException", "ok"], "{name}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_broker_that_may_not_sign_in_for_users_is_told_so() {
     limited(async {
