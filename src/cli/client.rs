@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::request::Builder;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -124,40 +125,48 @@ impl Client {
 
     /// Asks for `path`, and gives up after `limit` or [`DEADLINE`].
     pub async fn get_within(&self, path: &str, limit: Duration) -> Result<Answer, Unanswered> {
-        let limit = limit.min(DEADLINE);
-        tokio::time::timeout(limit, self.exchange(path))
+        self.exchange_within(Request::get(path), Bytes::new(), limit.min(DEADLINE)).await
+    }
+
+    /// Posts a form to `path`. It is wiped when it has been sent.
+    pub async fn post(&self, path: &str, form: Zeroizing<Vec<u8>>) -> Result<Answer, Unanswered> {
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        self.exchange_within(request, Bytes::from_owner(form), DEADLINE).await
+    }
+
+    async fn exchange_within(&self, request: Builder, body: Bytes, limit: Duration) -> Result<Answer, Unanswered> {
+        tokio::time::timeout(limit, self.exchange(request, body))
             .await
             .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
-    async fn exchange(&self, path: &str) -> Result<Answer, Unanswered> {
+    async fn exchange(&self, request: Builder, body: Bytes) -> Result<Answer, Unanswered> {
         match &self.place {
             Place::Tcp { address } => {
                 let stream = TcpStream::connect(address).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
-                self.over(stream, path, address).await
+                self.over(stream, request, body, address).await
             }
             Place::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
-                self.over(stream, path, "localhost").await
+                self.over(stream, request, body, "localhost").await
             }
         }
     }
 
-    async fn over<S>(&self, stream: S, path: &str, host: &str) -> Result<Answer, Unanswered>
+    async fn over<S>(&self, stream: S, request: Builder, body: Bytes, host: &str) -> Result<Answer, Unanswered>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(fail)?;
         tokio::spawn(connection);
-        let mut request =
-            Request::builder().method(Method::GET).uri(path).header("host", host).header("credbroker-request", "true");
+        let mut request = request.header("host", host).header("credbroker-request", "true");
         if let Some(token) = &self.token {
             #[expect(clippy::disallowed_methods, reason = "the token goes to the daemon it was made for")]
             let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
             request = request.header("authorization", value.as_str());
         }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|_| {
+        let request = request.body(Full::new(body)).map_err(|_| {
             Unanswered::Usage("the caller's token or the name holds a character that no request may carry".to_owned())
         })?;
         let response = sender.send_request(request).await.map_err(fail)?;

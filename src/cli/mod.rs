@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod status;
 mod token;
+mod verify;
 mod wait;
 
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
     Token(token::Arguments),
     /// Print temporary AWS credentials
     Credentials(credentials::Arguments),
+    /// Verify a token as one of an issuer's: print its claims, or exit with 1
+    Verify(verify::Arguments),
     /// Show what the daemon holds
     Status(status::Arguments),
     /// Is the daemon alive? Exit code 0 or 1: a container's health check
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, &outside),
         Command::Credentials(arguments) => credentials::run(&arguments, &outside),
+        Command::Verify(arguments) => verify::run(&arguments, &outside),
         Command::Status(arguments) => status::run(&arguments, &outside),
         Command::Health(place) => health::run(&place, &outside),
         Command::Rotate(arguments) => rotate::run(&arguments, &outside),

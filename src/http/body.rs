@@ -46,6 +46,11 @@ impl Body {
         }
     }
 
+    /// As it came in.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Its members.
     ///
     /// # Errors

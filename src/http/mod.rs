@@ -4,8 +4,10 @@
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
 
+pub mod authorize;
 pub mod body;
 pub mod credentials;
+pub mod gateway;
 pub mod health;
 pub mod intake;
 pub mod introspect;
@@ -142,6 +144,12 @@ impl Door {
             .unify()
             .boxed()
             .or(introspect::route(surface))
+            .unify()
+            .boxed()
+            .or(authorize::route(surface))
+            .unify()
+            .boxed()
+            .or(gateway::route(surface))
             .unify()
             .boxed()
             .or(status::route(surface))

@@ -32,6 +32,12 @@ pub enum Trouble {
     UnknownCaller,
     /// A caller without a token did not show that it means it.
     NotDeliberate,
+    /// The user that a proxy asks for showed no bearer token.
+    NoBearer,
+    /// That user's token is refused, with why.
+    BadBearer(String),
+    /// That user's token lacks some of these scopes.
+    LacksScope(String),
     /// Not allowed for this caller.
     NotAllowed(String),
     /// Not configured.
@@ -97,8 +103,8 @@ impl Trouble {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::BadScope | Self::BadSubject(_) => StatusCode::BAD_REQUEST,
-            Self::UnknownCaller => StatusCode::UNAUTHORIZED,
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::UnknownCaller | Self::NoBearer | Self::BadBearer(_) => StatusCode::UNAUTHORIZED,
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -120,6 +126,9 @@ impl Trouble {
             Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
             Self::BadScope => "invalid_scope",
             Self::UnknownCaller => "invalid_client",
+            Self::NoBearer => "token_required",
+            Self::BadBearer(_) => "invalid_token",
+            Self::LacksScope(_) => "insufficient_scope",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -140,6 +149,9 @@ impl Trouble {
             Self::BadSubject(_) => "InvalidSubjectToken",
             Self::TooLarge => "RequestTooLarge",
             Self::UnknownCaller => "UnknownCaller",
+            Self::NoBearer => "TokenRequired",
+            Self::BadBearer(_) => "InvalidToken",
+            Self::LacksScope(_) => "InsufficientScope",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
@@ -152,6 +164,20 @@ impl Trouble {
                 FailureKind::Unavailable => "UpstreamUnavailable",
                 FailureKind::Malformed => "UpstreamMalformed",
             },
+        }
+    }
+
+    /// What a bearer token is asked for with (RFC 6750 section 3). Whoever showed none is told of no error.
+    fn challenge(&self) -> Option<String> {
+        let challenge = "Bearer realm=\"credbroker\"";
+        let faulty = || {
+            format!("{challenge}, error=\"{}\", error_description=\"{}\"", self.error(), printable(&self.to_string()))
+        };
+        match self {
+            Self::UnknownCaller | Self::NoBearer => Some(challenge.to_owned()),
+            Self::BadBearer(_) => Some(faulty()),
+            Self::LacksScope(scope) => Some(format!("{}, scope=\"{}\"", faulty(), printable(scope))),
+            _ => None,
         }
     }
 
@@ -178,6 +204,9 @@ impl fmt::Display for Trouble {
             Self::NotDeliberate => {
                 f.write_str("a caller without a token sends the header Credbroker-Request: true, so that no browser can ask in its place")
             }
+            Self::NoBearer => f.write_str("the request that is asked about has no bearer token"),
+            Self::BadBearer(why) => f.write_str(why),
+            Self::LacksScope(scope) => write!(f, "the token lacks scopes; all of these are asked for: {scope}"),
             Self::NotAllowed(name) => write!(f, "this caller may not have {name}; add it to the caller's allow list"),
             Self::NoSuchName(name) => write!(f, "{name} is not configured"),
             Self::NoSuchPath => f.write_str("there is nothing at this path"),
@@ -216,8 +245,8 @@ pub fn refusal(trouble: &Trouble, style: Style) -> Response {
     {
         headers.insert(ALLOW, allow);
     }
-    if matches!(trouble, Trouble::UnknownCaller) {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"credbroker\""));
+    if let Some(challenge) = trouble.challenge().and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     response
 }

@@ -127,6 +127,11 @@ impl Issuer {
         Self { config, keys, clock }
     }
 
+    /// The scopes that every token of it has to have.
+    pub fn scopes(&self) -> &[String] {
+        &self.config.scopes
+    }
+
     /// Verifies `token`. It takes no longer than a caller waits for anything else: if the keys are not there by then, they are
     /// at the next time.
     ///

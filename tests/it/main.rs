@@ -26,6 +26,8 @@ mod asking;
 #[cfg(test)]
 mod assume_role;
 #[cfg(test)]
+mod authorize;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod chains;
