@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request};
 
 use super::reply::Trouble;
-use crate::policy::{Presented, TokenDigest};
+use crate::policy::{Caller, Presented, TokenDigest};
 
 /// No body is larger than this, in bytes.
 pub const LARGEST_BODY: u64 = 64 * 1024;
@@ -68,7 +68,8 @@ fn host_is_here(headers: &HeaderMap) -> Result<(), Trouble> {
     }
 }
 
-fn is_loopback_host(host: &str) -> bool {
+/// Does a Host header name the loopback interface?
+pub fn is_loopback_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((v6, "")) => (v6, None),
@@ -163,8 +164,15 @@ fn without_scheme(text: &str) -> &str {
     }
 }
 
-/// Did the peer send something that neither a browser nor a naive forged request can send?
-pub fn is_deliberate(headers: &HeaderMap) -> bool {
+/// Refuses a caller over TCP that shows no token and nothing else that neither a browser nor a naive forged request can send.
+pub fn means_it(caller: &Caller, headers: &HeaderMap, peer: &Peer) -> Result<(), Trouble> {
+    if peer.transport == Transport::Tcp && caller.token.is_none() && !is_deliberate(headers) {
+        return Err(Trouble::NotDeliberate);
+    }
+    Ok(())
+}
+
+fn is_deliberate(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.get("credbroker-request").is_some_and(|value| value == "true")
 }
 
@@ -283,6 +291,4 @@ mod tests {
         let twice = request("/", &[("authorization", "secret"), ("authorization", "secret")]);
         assert!(matches!(presented(twice.headers(), &peer), Err(Trouble::BadRequest(_))));
     }
-
-    use crate::policy::Caller;
 }
