@@ -105,7 +105,8 @@ fn nobody_in_between(headers: &HeaderMap) -> Result<(), Trouble> {
         if of_a_proxy {
             return Err(Trouble::Foreign("the request was forwarded by a proxy; ask directly"));
         }
-        if name == "origin" || name.starts_with("sec-fetch-") {
+        // `Sec-Fetch-Mode` alone is what fetch() of Node.js sends; browsers send the others with it.
+        if name == "origin" || (name.starts_with("sec-fetch-") && name != "sec-fetch-mode") {
             return Err(Trouble::Foreign("the request was made by a browser; ask from a program"));
         }
     }
@@ -236,10 +237,12 @@ mod tests {
             "true-client-ip",
             "origin",
             "sec-fetch-site",
-            "sec-fetch-mode",
+            "sec-fetch-dest",
         ] {
             assert_eq!(status("/v1/status", &[("host", "localhost"), (name, "x")]), 403, "{name}");
         }
+        let by_node = [("host", "localhost"), ("sec-fetch-mode", "cors"), ("accept-language", "*")];
+        assert_eq!(status("/v1/status", &by_node), 200);
         let through_a_socket = check(&request("/v1/status", &[("via", "1.1 nginx")]), Transport::Unix);
         assert!(through_a_socket.is_ok());
     }
