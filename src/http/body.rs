@@ -1,6 +1,7 @@
 //! Bodies of requests: read whole, never further than the intake's limit, and wiped afterwards, for they hold tokens. Forms
 //! (`application/x-www-form-urlencoded`) and JSON objects of texts are read into the same [`Fields`].
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +10,15 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use super::intake::LARGEST_BODY;
 use super::reply::Trouble;
 
+const FORM: &str = "application/x-www-form-urlencoded";
+const TWICE: Trouble = Trouble::BadRequest("a parameter stands in the body twice");
 /// A body is complete within this: a caller is on this machine.
 const BODY_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -56,16 +59,21 @@ impl Body {
     /// # Errors
     /// If it is neither a form nor a JSON object of texts.
     pub fn fields(&self, headers: &HeaderMap) -> Result<Fields, Trouble> {
-        let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-        let (kind, more) = (kinds.next(), kinds.next());
-        if more.is_some() {
-            return Err(Trouble::BadRequest("a request has at most one Content-Type"));
-        }
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        match kind.split(';').next().map(|kind| kind.trim().to_ascii_lowercase()).as_deref() {
-            Some("application/x-www-form-urlencoded") => Ok(self.form()),
-            Some("application/json") => self.json(),
+        match kind(headers)?.as_str() {
+            FORM => Ok(self.form()),
+            "application/json" => self.json(),
             _ => Err(Trouble::BadRequest("the Content-Type is application/x-www-form-urlencoded or application/json")),
+        }
+    }
+
+    /// Its members, where nothing but a form is taken.
+    ///
+    /// # Errors
+    /// If it is no form.
+    pub fn form_fields(&self, headers: &HeaderMap) -> Result<Fields, Trouble> {
+        match kind(headers)?.as_str() {
+            FORM => Ok(self.form()),
+            _ => Err(Trouble::BadRequest("the Content-Type is application/x-www-form-urlencoded")),
         }
     }
 
@@ -81,6 +89,17 @@ impl Body {
     }
 }
 
+/// The media type of a body, in lower case and without parameters.
+fn kind(headers: &HeaderMap) -> Result<String, Trouble> {
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let (kind, more) = (kinds.next(), kinds.next());
+    if more.is_some() {
+        return Err(Trouble::BadRequest("a request has at most one Content-Type"));
+    }
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    Ok(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 impl Fields {
     /// The member called `key`.
     ///
@@ -89,10 +108,38 @@ impl Fields {
     pub fn one(&self, key: &str) -> Result<Option<&SecretString>, Trouble> {
         let mut all = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
         match (all.next(), all.next()) {
-            (_, Some(_)) => Err(Trouble::BadRequest("a parameter stands in the body twice")),
+            (_, Some(_)) => Err(TWICE),
             (first, None) => Ok(first),
         }
     }
+
+    /// The member called `key`, where an empty one counts as none (RFC 6749 section 3.2).
+    ///
+    /// # Errors
+    /// If it stands there twice.
+    pub fn given(&self, key: &str) -> Result<Option<&SecretString>, Trouble> {
+        Ok(self.one(key)?.filter(|value| !is_empty(value)))
+    }
+
+    /// Every member called `key` that is not empty.
+    pub fn every<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a SecretString> {
+        self.0.iter().filter(move |(name, value)| name == key && !is_empty(value)).map(|(_, value)| value)
+    }
+
+    /// Refuses members that stand there twice, whatever they are, but for `repeatable` ones.
+    ///
+    /// # Errors
+    /// If one does.
+    pub fn stand_once(&self, repeatable: &[&str]) -> Result<(), Trouble> {
+        let mut seen = HashSet::new();
+        let once = self.0.iter().all(|(name, _)| repeatable.contains(&name.as_str()) || seen.insert(name));
+        if once { Ok(()) } else { Err(TWICE) }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "only its length is looked at")]
+fn is_empty(value: &SecretString) -> bool {
+    value.expose_secret().is_empty()
 }
 
 /// Every member of an object of texts, also those that stand there twice.
@@ -123,8 +170,6 @@ impl<'de> Deserialize<'de> for Fields {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests look at what they sent")]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     fn one(kind: &str, body: &str) -> Result<Option<String>, u16> {

@@ -8,10 +8,11 @@
 //! `Code` in a success.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use warp::Filter as _;
 
 use super::body::Body;
@@ -20,9 +21,9 @@ use super::subject;
 use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::rfc3339;
-use crate::policy::Grant;
+use crate::policy::{Grant, Permit};
 use crate::refresh::{OnBehalfOf, Served, Unserved};
-use crate::source::AwsCredentials;
+use crate::source::{AwsCredentials, Subject};
 
 const OF_ONE: &[&str] = &["GET", "HEAD"];
 const OF_A_SUBJECT: &[&str] = &["POST"];
@@ -63,34 +64,57 @@ async fn answer(
         allowed(method, &["GET", "HEAD", "POST"])?;
         return Err(Trouble::NoSuchName(full));
     };
-    let permit =
-        asker.0.permit(Grant::Credentials(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
-    tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let asked_at = surface.clock.now();
-    let subject = match on_behalf_of {
+    let permit = asker.0.permit(Grant::Credentials(name.to_owned())).ok_or(Trouble::NotAllowed(full))?;
+    let served = match on_behalf_of {
         OnBehalfOf::Itself => {
             allowed(method, OF_ONE)?;
-            None
+            obtained(surface, &permit, None, Duration::ZERO).await?
         }
         OnBehalfOf::Subject(issuer) => {
             allowed(method, OF_A_SUBJECT)?;
             let token = subject_token()?.ok_or(Trouble::BadRequest("the body has no subject_token"))?;
-            Some(subject::verified(surface, issuer.as_deref(), token).await?)
+            of_subject(surface, &permit, issuer.as_deref(), token).await?
         }
     };
-    let waited = surface.clock.now().since(asked_at);
-    let outcome =
-        surface.store.credentials(&permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
-    let served = outcome.map_err(|unserved| match unserved {
-        // Nothing else of credentials is bounded in number.
-        Unserved::Crowded => Trouble::CrowdedSubjects(full.clone()),
-        unserved => Trouble::unserved(&full, unserved),
-    })?;
-    Ok(with_cache(render(surface, &served), served.cache))
+    Ok(with_cache(reply::json(StatusCode::OK, &document(surface, &served)), served.cache))
 }
 
+/// The credentials that `permit` is for, of the user of the subject token `token`, which `issuer` verifies if one is named.
+///
+/// # Errors
+/// [`Trouble::BadSubject`] if the token is refused; as the credentials could not be served else.
+pub async fn of_subject(
+    surface: &Surface,
+    permit: &Permit,
+    issuer: Option<&str>,
+    token: SecretString,
+) -> Result<Served<AwsCredentials>, Trouble> {
+    let asked_at = surface.clock.now();
+    let subject = subject::verified(surface, issuer, token).await?;
+    let waited = surface.clock.now().since(asked_at);
+    obtained(surface, permit, Some(subject), waited).await
+}
+
+async fn obtained(
+    surface: &Surface,
+    permit: &Permit,
+    subject: Option<Arc<Subject>>,
+    waited: Duration,
+) -> Result<Served<AwsCredentials>, Trouble> {
+    let full = permit.grant().to_string();
+    tracing::debug!(caller = permit.caller(), name = full, "asked");
+    let outcome =
+        surface.store.credentials(permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    outcome.map_err(|unserved| match unserved {
+        // Nothing else of credentials is bounded in number.
+        Unserved::Crowded => Trouble::CrowdedSubjects(full),
+        unserved => Trouble::unserved(&full, unserved),
+    })
+}
+
+/// Credentials as SDKs read them.
 #[expect(clippy::disallowed_methods, reason = "this is the answer to a caller that holds a permit")]
-fn render(surface: &Surface, served: &Served<AwsCredentials>) -> Response {
+pub fn document(surface: &Surface, served: &Served<AwsCredentials>) -> Value {
     let credentials = &served.lease.value;
     let mut body = json!({
         "AccessKeyId": credentials.access_key_id,
@@ -104,5 +128,5 @@ fn render(surface: &Surface, served: &Served<AwsCredentials>) -> Response {
     if let Some(role) = &credentials.role_arn {
         body["RoleArn"] = json!(role);
     }
-    reply::json(StatusCode::OK, &body)
+    body
 }

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request};
 
 use super::reply::Trouble;
-use crate::policy::{Presented, TokenDigest};
+use crate::policy::{Caller, Presented, TokenDigest};
 
 /// No body is larger than this, in bytes.
 pub const LARGEST_BODY: u64 = 64 * 1024;
@@ -68,7 +68,8 @@ fn host_is_here(headers: &HeaderMap) -> Result<(), Trouble> {
     }
 }
 
-fn is_loopback_host(host: &str) -> bool {
+/// Does a Host header name the loopback interface?
+pub fn is_loopback_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((v6, "")) => (v6, None),
@@ -104,7 +105,8 @@ fn nobody_in_between(headers: &HeaderMap) -> Result<(), Trouble> {
         if of_a_proxy {
             return Err(Trouble::Foreign("the request was forwarded by a proxy; ask directly"));
         }
-        if name == "origin" || name.starts_with("sec-fetch-") {
+        // `Sec-Fetch-Mode` alone is what fetch() of Node.js sends; browsers send the others with it.
+        if name == "origin" || (name.starts_with("sec-fetch-") && name != "sec-fetch-mode") {
             return Err(Trouble::Foreign("the request was made by a browser; ask from a program"));
         }
     }
@@ -163,8 +165,15 @@ fn without_scheme(text: &str) -> &str {
     }
 }
 
-/// Did the peer send something that neither a browser nor a naive forged request can send?
-pub fn is_deliberate(headers: &HeaderMap) -> bool {
+/// Refuses a caller over TCP that shows no token and nothing else that neither a browser nor a naive forged request can send.
+pub fn means_it(caller: &Caller, headers: &HeaderMap, peer: &Peer) -> Result<(), Trouble> {
+    if peer.transport == Transport::Tcp && caller.token.is_none() && !is_deliberate(headers) {
+        return Err(Trouble::NotDeliberate);
+    }
+    Ok(())
+}
+
+fn is_deliberate(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.get("credbroker-request").is_some_and(|value| value == "true")
 }
 
@@ -228,10 +237,12 @@ mod tests {
             "true-client-ip",
             "origin",
             "sec-fetch-site",
-            "sec-fetch-mode",
+            "sec-fetch-dest",
         ] {
             assert_eq!(status("/v1/status", &[("host", "localhost"), (name, "x")]), 403, "{name}");
         }
+        let by_node = [("host", "localhost"), ("sec-fetch-mode", "cors"), ("accept-language", "*")];
+        assert_eq!(status("/v1/status", &by_node), 200);
         let through_a_socket = check(&request("/v1/status", &[("via", "1.1 nginx")]), Transport::Unix);
         assert!(through_a_socket.is_ok());
     }
@@ -283,6 +294,4 @@ mod tests {
         let twice = request("/", &[("authorization", "secret"), ("authorization", "secret")]);
         assert!(matches!(presented(twice.headers(), &peer), Err(Trouble::BadRequest(_))));
     }
-
-    use crate::policy::Caller;
 }

@@ -6,12 +6,16 @@
 
 pub mod authorize;
 pub mod body;
+pub mod client;
 pub mod credentials;
+pub mod exchange;
 pub mod gateway;
 pub mod health;
 pub mod intake;
 pub mod introspect;
 pub mod listen;
+pub mod metadata;
+pub mod oauth;
 pub mod reply;
 pub mod serve;
 mod stall;
@@ -143,6 +147,9 @@ impl Door {
             .or(credentials::route(surface))
             .unify()
             .boxed()
+            .or(oauth::route(surface))
+            .unify()
+            .boxed()
             .or(introspect::route(surface))
             .unify()
             .boxed()
@@ -150,6 +157,9 @@ impl Door {
             .unify()
             .boxed()
             .or(gateway::route(surface))
+            .unify()
+            .boxed()
+            .or(metadata::route())
             .unify()
             .boxed()
             .or(status::route(surface))
@@ -187,20 +197,26 @@ impl Door {
         }
     }
 
-    async fn admit(&self, mut request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
+    async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
             return route(&self.open, request.map(|_| Empty::new())).await;
         }
-        let presented = intake::presented(request.headers(), peer)?;
-        let callers = self.surface.callers.current();
-        let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
-        if peer.transport == Transport::Tcp && caller.token.is_none() && !intake::is_deliberate(request.headers()) {
-            return Err(Trouble::NotDeliberate);
+        if metadata::is_open(request.uri().path()) {
+            return route(&self.guarded, request.map(|_| Empty::new())).await;
         }
-        request.extensions_mut().insert(Asker(Arc::clone(caller)));
         let (mut head, incoming) = request.into_parts();
-        head.extensions.insert(Body::read(incoming).await?);
+        let callers = self.surface.callers.current();
+        let (caller, body) = if client::is_for_clients(head.uri.path()) {
+            client::identified(&callers, &head, incoming, peer).await?
+        } else {
+            let presented = intake::presented(&head.headers, peer)?;
+            let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
+            intake::means_it(caller, &head.headers, peer)?;
+            (Arc::clone(caller), Body::read(incoming).await?)
+        };
+        head.extensions.insert(Asker(caller));
+        head.extensions.insert(body);
         route(&self.guarded, Request::from_parts(head, Empty::new())).await
     }
 }

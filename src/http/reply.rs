@@ -30,6 +30,14 @@ pub enum Trouble {
     Foreign(&'static str),
     /// Nobody we know.
     UnknownCaller,
+    /// Nobody we know, at a path of OAuth clients; with the challenge for the way in which it showed itself.
+    UnknownClient(Option<&'static str>),
+    /// Not allowed for this client, or not configured: which of them it is not told.
+    NotForThisClient,
+    /// No target for a token exchange of this client, with why.
+    BadTarget(&'static str),
+    /// A grant type that is none of ours.
+    UnsupportedGrant,
     /// A caller without a token did not show that it means it.
     NotDeliberate,
     /// The user that a proxy asks for showed no bearer token.
@@ -102,8 +110,15 @@ impl Trouble {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BadScope | Self::BadSubject(_) => StatusCode::BAD_REQUEST,
-            Self::UnknownCaller | Self::NoBearer | Self::BadBearer(_) => StatusCode::UNAUTHORIZED,
+            Self::BadRequest(_)
+            | Self::BadScope
+            | Self::BadSubject(_)
+            | Self::NotForThisClient
+            | Self::BadTarget(_)
+            | Self::UnsupportedGrant => StatusCode::BAD_REQUEST,
+            Self::UnknownCaller | Self::UnknownClient(_) | Self::NoBearer | Self::BadBearer(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -125,10 +140,13 @@ impl Trouble {
         match self {
             Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
             Self::BadScope => "invalid_scope",
-            Self::UnknownCaller => "invalid_client",
             Self::NoBearer => "token_required",
             Self::BadBearer(_) => "invalid_token",
             Self::LacksScope(_) => "insufficient_scope",
+            Self::UnknownCaller | Self::UnknownClient(_) => "invalid_client",
+            Self::NotForThisClient => "unauthorized_client",
+            Self::BadTarget(_) => "invalid_target",
+            Self::UnsupportedGrant => "unsupported_grant_type",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -145,14 +163,18 @@ impl Trouble {
     /// The code that AWS SDKs see, and the log. Never the words: a confused client may put its token where a name belongs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::BadScope => "InvalidRequest",
+            Self::BadRequest(_) | Self::BadScope | Self::UnsupportedGrant => "InvalidRequest",
             Self::BadSubject(_) => "InvalidSubjectToken",
             Self::TooLarge => "RequestTooLarge",
-            Self::UnknownCaller => "UnknownCaller",
             Self::NoBearer => "TokenRequired",
             Self::BadBearer(_) => "InvalidToken",
             Self::LacksScope(_) => "InsufficientScope",
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "AccessDenied",
+            Self::UnknownCaller | Self::UnknownClient(_) => "UnknownCaller",
+            Self::Foreign(_)
+            | Self::NotDeliberate
+            | Self::NotAllowed(_)
+            | Self::NotForThisClient
+            | Self::BadTarget(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed(_) => "MethodNotAllowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "TooManyRequests",
@@ -175,6 +197,7 @@ impl Trouble {
         };
         match self {
             Self::UnknownCaller | Self::NoBearer => Some(challenge.to_owned()),
+            Self::UnknownClient(challenge) => challenge.map(ToOwned::to_owned),
             Self::BadBearer(_) => Some(faulty()),
             Self::LacksScope(scope) => Some(format!("{}, scope=\"{}\"", faulty(), printable(scope))),
             _ => None,
@@ -201,6 +224,10 @@ impl fmt::Display for Trouble {
             Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
             Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
             Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),
+            Self::UnknownClient(_) => f.write_str("the client is not known; its secret is the token of a configured caller, and its id the name of what it asks for"),
+            Self::NotForThisClient => f.write_str("this caller may not have a token of that name; the client id is one of the tokens in the caller's allow list"),
+            Self::BadTarget(why) => f.write_str(why),
+            Self::UnsupportedGrant => f.write_str("the grant types here are client_credentials and token exchange (RFC 8693)"),
             Self::NotDeliberate => {
                 f.write_str("a caller without a token sends the header Credbroker-Request: true, so that no browser can ask in its place")
             }

@@ -15,7 +15,7 @@ use warp::Filter as _;
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, allowed, query, with};
 use crate::clock::rfc3339;
-use crate::policy::Grant;
+use crate::policy::{Grant, Permit};
 use crate::refresh::{CacheState, Served};
 use crate::source::BearerToken;
 
@@ -57,16 +57,29 @@ async fn answer(
     let configured = surface.store.scopes_of(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     let permit = asker.0.permit(Grant::Token(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     let scopes = narrowed(query, configured)?;
-    tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let outcome = surface.store.token(&permit, scopes).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
-    let served = outcome.map_err(|unserved| Trouble::unserved(&full, unserved))?;
+    let served = obtained(surface, &permit, scopes).await?;
     Ok(with_cache(
         render(surface, &served, wants_text(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()))),
         served.cache,
     ))
 }
 
-/// The scopes that the query asks for, sorted; `None` if it asks for all that are configured.
+/// The token that `permit` is for, narrowed to `scopes` if given.
+///
+/// # Errors
+/// As it could not be served.
+pub async fn obtained(
+    surface: &Surface,
+    permit: &Permit,
+    scopes: Option<Vec<String>>,
+) -> Result<Served<BearerToken>, Trouble> {
+    let full = permit.grant().to_string();
+    tracing::debug!(caller = permit.caller(), name = full, "asked");
+    let outcome = surface.store.token(permit, scopes).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    outcome.map_err(|unserved| Trouble::unserved(&full, unserved))
+}
+
+/// The scopes that the query asks for, as [`subset`] gives them.
 fn narrowed(query: &str, configured: &[String]) -> Result<Option<Vec<String>>, Trouble> {
     let mut asked: Option<String> = None;
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -77,7 +90,14 @@ fn narrowed(query: &str, configured: &[String]) -> Result<Option<Vec<String>>, T
             return Err(Trouble::BadRequest("scope is given once, its values separated by spaces"));
         }
     }
-    let Some(asked) = asked else { return Ok(None) };
+    asked.map_or(Ok(None), |asked| subset(&asked, configured))
+}
+
+/// The scopes that `asked` names, sorted; `None` if these are all that are `configured`.
+///
+/// # Errors
+/// If one is not configured.
+pub fn subset(asked: &str, configured: &[String]) -> Result<Option<Vec<String>>, Trouble> {
     let mut scopes: Vec<String> = asked.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect();
     scopes.sort();
     scopes.dedup();

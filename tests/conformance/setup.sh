@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the environments of the conformance tests, beside this file:
-#   .venv/clients      boto3, the AWS CLI, pytest: what calls credbroker
+#   .venv/clients      boto3, the AWS CLI, authlib, requests-oauthlib, pytest: what calls credbroker
 #   .venv/upstreams    moto, ministack: what credbroker calls
-#   node/node_modules  oidc-provider: what credbroker calls
+#   node/node_modules  oidc-provider: what credbroker calls; oauth4webapi: what calls credbroker
 # Each is keyed by a hash of its requirements, so a warm run installs nothing. Only this directory is written to.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -49,7 +49,7 @@ environment clients requirements.txt
 environment upstreams requirements-upstreams.txt
 
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
-  stop "node or npm is not installed; the conformance tests need both for oidc-provider (Debian: apt-get install nodejs npm)."
+  stop "node or npm is not installed; the conformance tests need both for oidc-provider and oauth4webapi (Debian: apt-get install nodejs npm)."
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
   stop "node $(node --version) is too old; oidc-provider runs on 20 and newer (22 and newer without a warning)."
 
@@ -60,7 +60,7 @@ node_modules() {
     say "node packages are up to date"
     return
   fi
-  say "installing oidc-provider from node/package-lock.json (once; about 10 s)"
+  say "installing oidc-provider and oauth4webapi from node/package-lock.json (once; about 10 s)"
   (cd node && npm ci --silent) ||
     stop "npm ci failed in $PWD/node; run it there to see why (is the package registry reachable?)."
   printf '%s\n' "$wanted" >"$key"

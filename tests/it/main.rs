@@ -52,6 +52,8 @@ mod limits;
 #[cfg(test)]
 mod oauth2;
 #[cfg(test)]
+mod oauth_endpoint;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod propagation;

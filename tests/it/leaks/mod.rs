@@ -21,6 +21,7 @@ use crate::waiting::limited;
 /// Any piece of a secret that is this long is a leak of it.
 const WINDOW: usize = 12;
 const WRONG: &str = "wrongsecretQm4Tz8Lc2Vx6Nb0Kj5Hf9Dd3";
+const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const GUESSED: &str = "guessed-Wp6Ry2Ts8Ug4Vh0Xi7Zj3";
 
 /// The secrets of a run.
@@ -124,6 +125,11 @@ async fn be_refused(daemon: &Daemon) -> String {
         Ask::get(&format!("/v1/tokens/billing?scope={GUESSED}")).bearer(ORDERS),
         Ask::get(&format!("/v1/tokens/billing?{GUESSED}=1")).bearer(ORDERS),
         Ask::of(http::Method::POST, "/v1/tokens/billing").bearer(ORDERS),
+        Ask::form("/oauth2/token", &[GRANT, ("client_id", "broken"), ("client_secret", ORDERS)]),
+        Ask::form("/oauth2/token", &[GRANT, ("client_id", ORDERS), ("client_secret", ORDERS), ("scope", GUESSED)]),
+        Ask::form("/oauth2/token", &[GRANT, ("client_id", "billing"), ("client_secret", GUESSED)]),
+        Ask::form("/oauth2/token", &[("grant_type", GUESSED), ("client_secret", ORDERS)]),
+        Ask::form("/oauth2/introspect", &[("token", GUESSED), ("client_secret", ORDERS)]),
         Ask::get("/v1/status").bearer(ORDERS),
         Ask::get("/readyz"),
     ] {
