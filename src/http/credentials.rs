@@ -71,7 +71,7 @@ async fn answer(
             obtained(surface, &permit, None, Duration::ZERO).await?
         }
         OnBehalfOf::Subject(issuer) => {
-            allowed(method, OF_A_SUBJECT)?;
+            allowed(method, OF_A_SUBJECT).map_err(|_| Trouble::NeedsSubject(format!("credentials.{name}")))?;
             let token = subject_token()?.ok_or(Trouble::BadRequest("the body has no subject_token"))?;
             of_subject(surface, &permit, issuer.as_deref(), token).await?
         }

@@ -54,6 +54,8 @@ pub enum Trouble {
     NoSuchPath,
     /// The path has other methods.
     MethodNotAllowed(&'static [&'static str]),
+    /// It is for the user of a subject token, which only a POST brings.
+    NeedsSubject(String),
     /// More than is ever needed.
     TooLarge,
     /// The request took too long to answer.
@@ -121,7 +123,7 @@ impl Trouble {
             }
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Crowded(_) | Self::CrowdedSubjects(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -149,7 +151,7 @@ impl Trouble {
             Self::UnsupportedGrant => "unsupported_grant_type",
             Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
-            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "method_not_allowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
             Self::TooSlow | Self::Pending(_) => "temporarily_unavailable",
             Self::Failed { failure, .. } => match failure.kind {
@@ -176,7 +178,7 @@ impl Trouble {
             | Self::NotForThisClient
             | Self::BadTarget(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
-            Self::MethodNotAllowed(_) => "MethodNotAllowed",
+            Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "MethodNotAllowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "TooManyRequests",
             Self::TooSlow | Self::Pending(_) => "CredentialsUninitialized",
             Self::Failed { failure, .. } => match failure.kind {
@@ -238,6 +240,9 @@ impl fmt::Display for Trouble {
             Self::NoSuchName(name) => write!(f, "{name} is not configured"),
             Self::NoSuchPath => f.write_str("there is nothing at this path"),
             Self::MethodNotAllowed(allow) => write!(f, "this path takes {}", allow.join(", ")),
+            Self::NeedsSubject(name) => {
+                write!(f, "{name} is for the user of a token: this path takes POST, with the token as subject_token")
+            }
             Self::TooLarge => f.write_str("the request is larger than any that makes sense here"),
             Self::TooSlow => f.write_str("the request could not be answered in time"),
             Self::Crowded(name) => {
@@ -267,9 +272,12 @@ pub fn refusal(trouble: &Trouble, style: Style) -> Response {
     if let Some(seconds) = trouble.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Trouble::MethodNotAllowed(allow) = trouble
-        && let Ok(allow) = HeaderValue::from_str(&allow.join(", "))
-    {
+    let allow = match trouble {
+        Trouble::MethodNotAllowed(allow) => Some(allow.join(", ")),
+        Trouble::NeedsSubject(_) => Some("POST".to_owned()),
+        _ => None,
+    };
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
         headers.insert(ALLOW, allow);
     }
     if let Some(challenge) = trouble.challenge().and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {

@@ -132,7 +132,7 @@ async fn an_entry_takes_get_or_post_and_never_both() {
         let daemon = site.daemon(&format!("{ROLES}{document}")).await;
         let method = async |method: Method, path: &str| daemon.ask(Ask::of(method, path).bearer(ORDERS)).await;
         for answer in [method(Method::GET, PATH).await, method(Method::PUT, PATH).await] {
-            is_refused(&answer, 405, "MethodNotAllowed", "POST");
+            is_refused(&answer, 405, "MethodNotAllowed", "with the token as subject_token");
             assert_eq!(answer.header("allow"), Some("POST"));
         }
         let token = id_token(&site, "ann");
