@@ -19,7 +19,7 @@ use super::body::Body;
 use super::reply::{self, Response, Style, Trouble};
 use super::subject;
 use super::tokens::with_cache;
-use super::{Asker, Routes, Surface, allowed, with};
+use super::{Asker, Routes, Surface, allowed, posted};
 use crate::clock::rfc3339;
 use crate::policy::{Grant, Permit};
 use crate::refresh::{OnBehalfOf, Served, Unserved};
@@ -31,11 +31,7 @@ const OF_A_SUBJECT: &[&str] = &["POST"];
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
     warp::path!("v1" / "credentials" / String)
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Body>())
-        .and(warp::ext::get::<Asker>())
-        .and(with(surface))
+        .and(posted(surface))
         .then(
             async |name: String,
                    method: Method,

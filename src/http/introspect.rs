@@ -1,8 +1,8 @@
 //! `POST /oauth2/introspect`: token introspection (RFC 7662), answered by verifying the token here.
 //!
 //! Form fields (or JSON keys) `token`, `issuer` where the caller is allowed more than one, and `token_type_hint`, which is
-//! ignored. The caller shows itself as everywhere or by its token as a client secret, see [`super::client`]; it needs `issuers.NAME` in its `allow`. Answer: `{"active":true}` with the
-//! claims that section 2.2 names, or `{"active":false}` and nothing else for whatever is not valid, whatever the reason: who
+//! ignored. The caller shows itself as everywhere or by its token as a client secret, see [`super::client`]; it needs
+//! `issuers.NAME` in its `allow`. Answer: `{"active":true}` with the claims that section 2.2 names, or `{"active":false}` and nothing else for whatever is not valid, whatever the reason: who
 //! hands in a bad token learns nothing. Only keys that cannot be had are an error (503), because then nothing is known.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use warp::Filter as _;
 
 use super::body::Body;
 use super::reply::{self, Response, Style, Trouble};
-use super::{Asker, Routes, Surface, allowed, with};
+use super::{Asker, Routes, Surface, allowed, posted};
 use crate::policy::{Grant, Permit};
 use crate::verify::{Refused, Verified};
 
@@ -27,11 +27,7 @@ const PASSED_ON: [&str; 11] =
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
     warp::path!("oauth2" / "introspect")
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Body>())
-        .and(warp::ext::get::<Asker>())
-        .and(with(surface))
+        .and(posted(surface))
         .then(async |method: Method, headers: HeaderMap, body: Body, asker: Asker, surface: Arc<Surface>| {
             answer(&surface, &asker, &method, &headers, &body)
                 .await

@@ -247,6 +247,19 @@ fn with(
     warp::any().map(move || Arc::clone(&surface))
 }
 
+/// What a route is handed whose requests bring a body.
+fn posted(
+    surface: &Arc<Surface>,
+) -> impl warp::Filter<Extract = (http::Method, http::HeaderMap, Body, Asker, Arc<Surface>), Error = warp::Rejection>
++ Clone
++ use<> {
+    warp::method()
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Body>())
+        .and(warp::ext::get::<Asker>())
+        .and(with(surface))
+}
+
 /// The query of a request, empty if there is none.
 fn query() -> impl warp::Filter<Extract = (String,), Error = std::convert::Infallible> + Clone {
     warp::query::raw().or(warp::any().map(String::new)).unify()

@@ -20,7 +20,7 @@ use warp::Filter as _;
 use super::body::{Body, Fields};
 use super::reply::{self, Response, Style, Trouble};
 use super::tokens::{obtained, subset, with_cache};
-use super::{Asker, Routes, Surface, allowed, client, exchange, with};
+use super::{Asker, Routes, Surface, allowed, client, exchange, posted};
 use crate::policy::Grant;
 use crate::refresh::Served;
 use crate::source::BearerToken;
@@ -34,11 +34,7 @@ const METHODS: &[&str] = &["POST"];
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
     warp::path!("oauth2" / "token")
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Body>())
-        .and(warp::ext::get::<Asker>())
-        .and(with(surface))
+        .and(posted(surface))
         .then(async |method: Method, headers: HeaderMap, body: Body, asker: Asker, surface: Arc<Surface>| {
             answer(&surface, &asker, &method, &headers, &body)
                 .await

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sts::types::{Credentials, PolicyDescriptorType, Tag};
+use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 
 use super::aws::{self, Identity, Parts, Sdk};
 use super::session_policy::{self, Policy};
@@ -93,13 +93,7 @@ impl AssumeRole {
             .set_transitive_tag_keys(some(config.transitive_tags.clone()));
         let sent_at = self.clock.now();
         let output = request.send().await.map_err(|error| aws::failure(WHAT, "AssumeRole", &error))?;
-        let credentials = output.credentials();
-        let parts = Parts {
-            access_key_id: credentials.map(Credentials::access_key_id),
-            secret: credentials.map(Credentials::secret_access_key),
-            session_token: credentials.map(Credentials::session_token),
-            expiration: credentials.and_then(|c| aws::wall(c.expiration())),
-        };
+        let parts = Parts::from(output.credentials());
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = config.duration.unwrap_or(DEFAULT_DURATION);
         aws::issued(WHAT, &parts, (account, Some(config.role_arn.clone())), longest, sent_at, &self.clock)

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::types::Credentials as SentBySts;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -159,6 +160,18 @@ pub struct Parts<'a> {
     pub session_token: Option<&'a str>,
     /// `Expiration`.
     pub expiration: Option<SystemTime>,
+}
+
+/// What STS sends.
+impl<'a> From<Option<&'a SentBySts>> for Parts<'a> {
+    fn from(sent: Option<&'a SentBySts>) -> Self {
+        Self {
+            access_key_id: sent.map(SentBySts::access_key_id),
+            secret: sent.map(SentBySts::secret_access_key),
+            session_token: sent.map(SentBySts::session_token),
+            expiration: sent.and_then(|sent| wall(sent.expiration())),
+        }
+    }
 }
 
 /// Checks temporary credentials before they may replace anything. Their end is absolute and seen through this machine's wall

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_sts::types::{Credentials, PolicyDescriptorType};
+use aws_sdk_sts::types::PolicyDescriptorType;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -177,13 +177,7 @@ impl Assumption {
                 Err(error) => return Err(aws::failure(WHAT, "AssumeRoleWithWebIdentity", &error)),
             }
         };
-        let credentials = output.credentials();
-        let parts = Parts {
-            access_key_id: credentials.map(Credentials::access_key_id),
-            secret: credentials.map(Credentials::secret_access_key),
-            session_token: credentials.map(Credentials::session_token),
-            expiration: credentials.and_then(|c| aws::wall(c.expiration())),
-        };
+        let parts = Parts::from(output.credentials());
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = self.duration.unwrap_or(DEFAULT_DURATION);
         aws::issued(WHAT, &parts, (account, Some(self.role_arn.clone())), longest, sent_at, clock)

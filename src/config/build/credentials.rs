@@ -18,7 +18,7 @@ use crate::source::template::Template;
 use crate::source::{assume_role, web_identity::Assumption};
 
 /// As many subject tokens are held at a time if nothing is said.
-const MOST_SUBJECTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+const MOST_SUBJECTS: u32 = 1_000;
 
 /// A source with what it says of its inputs.
 type Made = (CredentialsSource, Inputs, OnBehalfOf);
@@ -133,5 +133,6 @@ fn templates(table: BTreeMap<String, Read<Template>>) -> BTreeMap<String, Templa
 }
 
 fn most(subjects: Option<u32>) -> NonZeroUsize {
-    subjects.and_then(|most| NonZeroUsize::new(most as usize)).unwrap_or(MOST_SUBJECTS)
+    // The schema asks for one at least.
+    NonZeroUsize::new(subjects.unwrap_or(MOST_SUBJECTS) as usize).unwrap_or(NonZeroUsize::MIN)
 }

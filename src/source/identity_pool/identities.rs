@@ -1,6 +1,5 @@
 //! The identity of each login, so that GetId, with its small quota (25 a second for an account), is asked once.
 
-use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -8,7 +7,7 @@ use lru::LruCache;
 use crate::source::Ask;
 
 /// So many are remembered, the most recently used ones: subject tokens can be of any number of users.
-const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+const MOST: usize = 10_000;
 
 /// Whose identity: the caller where it matters, and the verified user of a subject token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +36,7 @@ impl Identities {
         let Some(whose) = whose(ask) else { return };
         let mut known = self.lock();
         known.push(whose, identity_id.to_owned());
-        if known.len() > MOST.get() {
+        if known.len() > MOST {
             known.pop_lru();
         }
     }
@@ -96,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn they_are_bounded() {
         let identities = Identities::default();
-        for n in 0..=MOST.get() {
+        for n in 0..=MOST {
             identities.remember(&ask_of("t", Some(&n.to_string())), "id");
         }
         assert_eq!(identities.known(&ask_of("t", Some("0"))), None);
