@@ -30,6 +30,7 @@ use warp::Filter as _;
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, query, with};
 use crate::policy::{Caller, Grant, Permit};
+use crate::source::bearer::is_scope;
 use crate::verify::{Issuer, Refused, Verified};
 
 const ORIGINAL: HeaderName = HeaderName::from_static("x-original-authorization");
@@ -86,8 +87,6 @@ pub async fn accepted(issuer: &Issuer, token: &str, required: &[String]) -> Resu
 
 /// The scopes of a `scope` parameter.
 pub fn scopes(text: &str) -> Result<Vec<String>, Trouble> {
-    // RFC 6749 section 3.3.
-    let is_scope = |scope: &str| scope.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
     let scopes: Vec<String> = text.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect();
     if scopes.iter().all(|scope| is_scope(scope)) {
         Ok(scopes)

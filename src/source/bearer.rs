@@ -94,7 +94,8 @@ pub fn issued(
     let lifetime = grant.expires_in.map_or(assumed, Duration::from_secs).min(LONGEST_LIFETIME);
     let by_seconds = sent_at.plus(lifetime);
     let expiry = by_claim.map_or(by_seconds, |by_claim| by_claim.min(by_seconds));
-    let granted = grant.scope.or_else(|| claims.scope().map(ToOwned::to_owned)).filter(|scope| is_scope(scope));
+    let granted =
+        grant.scope.or_else(|| claims.scope().map(ToOwned::to_owned)).filter(|scope| is_list_of_scopes(scope));
     let scopes_missing =
         granted.as_deref().map(|granted| compared(what, asked, granted)).transpose()?.unwrap_or_default();
     let scope = granted.or_else(|| (!asked.is_empty()).then(|| asked.join(" ")));
@@ -102,9 +103,14 @@ pub fn issued(
     Ok(Issued { scopes_missing, ..Issued::new(value, sent_at, expiry) })
 }
 
-/// Could it be a list of scopes (RFC 6749 section 3.3), of a size that somebody reads?
-fn is_scope(text: &str) -> bool {
-    text.len() <= LONGEST_SCOPE && text.bytes().all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+/// Is `text` made of what one scope is made of (RFC 6749 section 3.3)?
+pub fn is_scope(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// Could it be a list of scopes, of a size that somebody reads?
+fn is_list_of_scopes(text: &str) -> bool {
+    text.len() <= LONGEST_SCOPE && text.split(' ').all(is_scope)
 }
 
 /// Which of the scopes `asked` for are not among those `granted`. That, and what was granted besides, is said once per answer.

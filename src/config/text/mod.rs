@@ -16,6 +16,7 @@ pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, UserPoolId};
 
 use crate::http::listen::Listen;
 use crate::policy::{Grant, TokenDigest};
+use crate::source::bearer::is_scope;
 use crate::source::template::Template;
 
 /// A text type of the document.
@@ -138,8 +139,7 @@ impl Text for Scope {
     const EXPECTED: &'static str = "one scope, without spaces, quotes or backslashes, such as \"billing/read\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        let allowed = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-        if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) {
+        if text.is_empty() || text.len() > 256 || !is_scope(text) {
             Err(String::new())
         } else {
             Ok(Self(text.to_owned()))
