@@ -2,8 +2,11 @@
 # Makes the environments of the conformance tests, beside this file:
 #   .venv/clients      boto3, the AWS CLI, authlib, requests-oauthlib, pytest: what calls credbroker
 #   .venv/upstreams    moto, ministack: what credbroker calls
-#   node/node_modules  oidc-provider: what credbroker calls; oauth4webapi: what calls credbroker
-# Each is keyed by a hash of its requirements, so a warm run installs nothing. Only this directory is written to.
+#   node/node_modules  oidc-provider: what credbroker calls; the AWS SDK for JavaScript, oauth4webapi, aws-jwt-verify and
+#                      puppeteer-core: what calls credbroker or judges with it
+# and sees to it that nginx and Chromium are there, as packages of the machine.
+# Each environment is keyed by a hash of its requirements, so a warm run installs nothing. Besides those packages of the
+# machine, only this directory is written to.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -45,11 +48,27 @@ environment() { # name, requirements file
   printf '%s\n' "$wanted" >"$key"
 }
 
+# A program of the machine, at the version of its release: installed where that can be done without asking anybody.
+program() { # command, Debian package, what for
+  if command -v "$1" >/dev/null 2>&1; then
+    say "$1 is installed"
+    return
+  fi
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    stop "$1 is not installed; $3 (Debian, Ubuntu: apt-get install $2)."
+  fi
+  say "$1 is not installed: installing the Debian package $2 (once)"
+  # No service is started by the installation: invoke-rc.d does nothing in runlevel 1.
+  apt_get() { RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends "$@" >/dev/null 2>&1; }
+  apt_get install -y "$2" || { apt_get update && apt_get install -y "$2"; } ||
+    stop "the package $2 could not be installed; install it by hand and run this again."
+}
+
 environment clients requirements.txt
 environment upstreams requirements-upstreams.txt
 
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
-  stop "node or npm is not installed; the conformance tests need both for oidc-provider and oauth4webapi (Debian: apt-get install nodejs npm)."
+  stop "node or npm is not installed; the conformance tests need both (Debian: apt-get install nodejs npm)."
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
   stop "node $(node --version) is too old; oidc-provider runs on 20 and newer (22 and newer without a warning)."
 
@@ -60,10 +79,12 @@ node_modules() {
     say "node packages are up to date"
     return
   fi
-  say "installing oidc-provider and oauth4webapi from node/package-lock.json (once; about 10 s)"
+  say "installing the node packages of node/package-lock.json (once; about 20 s)"
   (cd node && npm ci --silent) ||
     stop "npm ci failed in $PWD/node; run it there to see why (is the package registry reachable?)."
   printf '%s\n' "$wanted" >"$key"
 }
 
 node_modules
+program nginx nginx-light "forward-auth is tested with it"
+program chromium chromium "the page at / is tested with it"
