@@ -11,7 +11,6 @@ use super::metadata::Stages;
 use super::{CannotStart, Outside, assemble, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::http::intake::Transport;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::{Door, Life, Surface};
@@ -70,12 +69,13 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(Door::new(&surface), most, stopped);
+    let server = Server::new(most, outside.clock.clone(), stopped);
+    let door = Door::new(&surface);
     for socket in sockets {
-        server.accept_from(socket, None);
+        server.accept_callers(socket, door.clone());
     }
     if let Some(admin) = admin {
-        server.accept_from(admin, Some(Transport::Admin));
+        server.accept_admin(admin, door);
     }
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");

@@ -25,9 +25,10 @@ pub mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use tower_service::Service as _;
 use warp::Filter as _;
@@ -41,6 +42,10 @@ use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
+use serve::Answers;
+
+/// A request is answered within this; every route is much faster.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// All that a request needs.
 #[derive(Debug)]
@@ -172,8 +177,7 @@ impl Door {
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
-    /// Answers one request of `peer`.
-    pub async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+    async fn answer_when_ready(&self, request: Request<Incoming>, peer: &Peer) -> Response {
         let _in_flight = InFlight::new(&self.surface.life);
         let style = Style::of(request.uri().path());
         let mut response = match self.admit(request, peer).await {
@@ -218,6 +222,19 @@ impl Door {
         head.extensions.insert(Asker(caller));
         head.extensions.insert(body);
         route(&self.guarded, Request::from_parts(head, Empty::new())).await
+    }
+}
+
+impl Answers for Door {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
+        let style = Style::of(request.uri().path());
+        let answer = tokio::time::timeout(REQUEST_DEADLINE, self.answer_when_ready(request, peer)).await;
+        let is_late = answer.is_err();
+        let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
+        if is_late || is_last {
+            reply::harden(&mut response, true);
+        }
+        response.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 }
 
