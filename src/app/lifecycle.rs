@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, issuers};
+use super::{CannotStart, Outside, assemble, egress, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
@@ -49,6 +49,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     for line in &config.server.listen {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
+    let forward = egress::open(&config.egress, &mut inherited, &outside)?;
     inherited.finish()?;
     let admin = config.server.admin_listen.map(listen::open_admin).transpose()?;
     not_ourselves(&outside.environment, &sockets)?;
@@ -59,23 +60,29 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let store = assemble::store(config, &upstream, metadata, &outside)?;
+    let all = sockets.iter().chain(&admin).chain(forward.iter().flat_map(egress::Opened::sockets));
+    let listeners = all.map(Socketed::name).collect();
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
-        life: Life::new(outside.clock.now()),
+        listeners,
+        egress: forward.iter().map(egress::Opened::row).collect(),
+        life: Arc::new(Life::new(outside.clock.now())),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, outside.clock.clone(), stopped);
+    let server = Server::new(most, egress::descriptors(forward.len()), outside.clock.clone(), stopped);
     let door = Door::new(&surface);
     for socket in sockets {
         server.accept_callers(socket, door.clone());
     }
     if let Some(admin) = admin {
         server.accept_admin(admin, door);
+    }
+    for address in forward {
+        address.serve(&server, &surface, &upstream);
     }
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");

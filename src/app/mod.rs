@@ -3,6 +3,7 @@
 //! daemon.
 
 mod assemble;
+mod egress;
 mod issuers;
 mod lifecycle;
 mod metadata;

@@ -27,6 +27,7 @@ pub use reference::reference;
 pub use schema::schema;
 pub use text::IssuerUrl;
 
+use crate::egress;
 use crate::file;
 use crate::http::listen::Listen;
 use crate::policy::directory;
@@ -62,6 +63,17 @@ pub struct Config {
     pub callers: Vec<directory::Entry>,
     /// `issuers.NAME`.
     pub issuers: BTreeMap<String, Issuer>,
+    /// `egress.NAME`.
+    pub egress: Vec<Egress>,
+}
+
+/// A local forward address.
+#[derive(Debug)]
+pub struct Egress {
+    /// Where it is.
+    pub listen: Listen,
+    /// What becomes of a request there.
+    pub forward: egress::Config,
 }
 
 /// Where callers come in.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClientAuth, Config, Credentials, CredentialsSource, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
+    ClientAuth, Config, Credentials, CredentialsSource, Egress, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
     WebToken,
 };
+use crate::egress;
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -37,6 +38,9 @@ impl fmt::Display for Config {
         }
         for (name, issuer) in &self.issuers {
             row(f, &format!("issuers.{name}"), &issuer.to_string())?;
+        }
+        for egress in &self.egress {
+            row(f, &format!("egress.{}", egress.forward.name), &egress.to_string())?;
         }
         Ok(())
     }
@@ -163,6 +167,13 @@ impl fmt::Display for Issuer {
             write!(f, ", scopes {}", self.asked.scopes.join(" "))?;
         }
         write!(f, ", leeway {}", period(self.asked.leeway))
+    }
+}
+
+impl fmt::Display for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let egress::Config { upstream, added, caller, idle, .. } = &self.forward;
+        write!(f, "{} to {upstream} with {added}, for callers.{caller}, idle at most {}", self.listen, period(*idle))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod chains;
 mod credentials;
+mod egress;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub fn check(tree: &Node, found: &mut Findings) {
     }
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
+    }
+    for entry in rules.entries("egress") {
+        rules.egress(&entry.key);
     }
     rules.ambiguous();
     rules.cycles();

@@ -43,8 +43,7 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
         return Err(Trouble::BadRequest("the request target is a path, not a whole URL"));
     }
     if transport == Transport::Tcp {
-        host_is_here(request.headers())?;
-        nobody_in_between(request.headers())?;
+        is_from_here(request.headers())?;
     }
     if uri.path_and_query().is_some_and(|whole| whole.as_str().len() > LONGEST_PATH) {
         return Err(Trouble::BadRequest("the path is too long"));
@@ -53,6 +52,12 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
         return Err(Trouble::BadRequest("the path holds something that no path of this API holds"));
     }
     body_is_bounded(request)
+}
+
+/// Refuses what came by TCP from elsewhere, or by way of somebody else.
+pub fn is_from_here(headers: &HeaderMap) -> Result<(), Trouble> {
+    host_is_here(headers)?;
+    nobody_in_between(headers)
 }
 
 /// Exactly one Host, and it names the loopback interface.

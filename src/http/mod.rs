@@ -18,7 +18,7 @@ pub mod metadata;
 pub mod oauth;
 pub mod reply;
 pub mod serve;
-mod stall;
+pub mod stall;
 pub mod status;
 pub mod subject;
 pub mod tokens;
@@ -62,8 +62,10 @@ pub struct Surface {
     pub clock: Clock,
     /// Where callers come in, for the status.
     pub listeners: Vec<String>,
+    /// The local forward addresses, for the status.
+    pub egress: Vec<Arc<dyn status::Row>>,
     /// How the process is doing.
-    pub life: Life,
+    pub life: Arc<Life>,
 }
 
 impl Surface {
@@ -87,16 +89,10 @@ pub struct Life {
 }
 
 /// One request being answered, from its creation to its drop, also where the caller hangs up.
-struct InFlight<'a>(&'a Life);
+#[derive(Debug)]
+pub struct InFlight(Arc<Life>);
 
-impl<'a> InFlight<'a> {
-    fn new(life: &'a Life) -> Self {
-        life.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(life)
-    }
-}
-
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.0.answered.fetch_add(1, Ordering::Relaxed);
@@ -107,6 +103,12 @@ impl Life {
     /// A process that has just started.
     pub fn new(started: crate::clock::Moment) -> Self {
         Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0), in_flight: AtomicU64::new(0) }
+    }
+
+    /// One more request is being answered, until what is returned is dropped.
+    pub fn answering(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
     }
 
     /// From now on it is not ready, and connections end after the next answer.
@@ -178,7 +180,7 @@ impl Door {
     }
 
     async fn answer_when_ready(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        let _in_flight = InFlight::new(&self.surface.life);
+        let _in_flight = self.surface.life.answering();
         let style = Style::of(request.uri().path());
         let mut response = match self.admit(request, peer).await {
             Ok(response) => response,

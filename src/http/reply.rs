@@ -46,6 +46,19 @@ pub enum Trouble {
     BadBearer(String),
     /// That user's token lacks some of these scopes.
     LacksScope(String),
+    /// A listener that serves one caller, and the kernel does not know the peer as it; with the caller's name.
+    WrongProcess(String),
+    /// It cannot be forwarded, with what cannot.
+    NotForwardable(&'static str),
+    /// Its body has to be held as a whole and is larger than may be held, with what to do.
+    BodyTooLarge(&'static str),
+    /// It was forwarded and not answered, with whereto and why.
+    NotForwarded {
+        /// What went wrong.
+        why: String,
+        /// Did the upstream not answer in time?
+        timed_out: bool,
+    },
     /// Not allowed for this caller.
     NotAllowed(String),
     /// Not configured.
@@ -121,10 +134,17 @@ impl Trouble {
             Self::UnknownCaller | Self::UnknownClient(_) | Self::NoBearer | Self::BadBearer(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
+            Self::Foreign(_)
+            | Self::NotDeliberate
+            | Self::WrongProcess(_)
+            | Self::NotAllowed(_)
+            | Self::LacksScope(_) => StatusCode::FORBIDDEN,
+            Self::NotForwardable(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::NotForwarded { timed_out: false, .. } => StatusCode::BAD_GATEWAY,
+            Self::NotForwarded { timed_out: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Crowded(_) | Self::CrowdedSubjects(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { failure, .. } => match failure.kind {
@@ -140,7 +160,9 @@ impl Trouble {
     /// The code that OAuth clients see.
     fn error(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
+            Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge | Self::BodyTooLarge(_) => "invalid_request",
+            Self::NotForwardable(_) => "not_implemented",
+            Self::NotForwarded { .. } => "bad_gateway",
             Self::BadScope => "invalid_scope",
             Self::NoBearer => "token_required",
             Self::BadBearer(_) => "invalid_token",
@@ -149,7 +171,7 @@ impl Trouble {
             Self::NotForThisClient => "unauthorized_client",
             Self::BadTarget(_) => "invalid_target",
             Self::UnsupportedGrant => "unsupported_grant_type",
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
+            Self::Foreign(_) | Self::NotDeliberate | Self::WrongProcess(_) | Self::NotAllowed(_) => "access_denied",
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "method_not_allowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
@@ -167,13 +189,17 @@ impl Trouble {
         match self {
             Self::BadRequest(_) | Self::BadScope | Self::UnsupportedGrant => "InvalidRequest",
             Self::BadSubject(_) => "InvalidSubjectToken",
-            Self::TooLarge => "RequestTooLarge",
+            Self::TooLarge | Self::BodyTooLarge(_) => "RequestTooLarge",
+            Self::NotForwardable(_) => "NotImplemented",
+            Self::NotForwarded { timed_out: false, .. } => "BadGateway",
+            Self::NotForwarded { timed_out: true, .. } => "GatewayTimeout",
             Self::NoBearer => "TokenRequired",
             Self::BadBearer(_) => "InvalidToken",
             Self::LacksScope(_) => "InsufficientScope",
             Self::UnknownCaller | Self::UnknownClient(_) => "UnknownCaller",
             Self::Foreign(_)
             | Self::NotDeliberate
+            | Self::WrongProcess(_)
             | Self::NotAllowed(_)
             | Self::NotForThisClient
             | Self::BadTarget(_) => "AccessDenied",
@@ -222,7 +248,13 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadRequest(what) | Self::Foreign(what) => f.write_str(what),
+            Self::BadRequest(what) | Self::Foreign(what) | Self::NotForwardable(what) | Self::BodyTooLarge(what) => {
+                f.write_str(what)
+            }
+            Self::WrongProcess(caller) => {
+                write!(f, "this listener serves callers.{caller}, and the kernel does not know the process that asks as it: its uid is another")
+            }
+            Self::NotForwarded { why, .. } => f.write_str(why),
             Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
             Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
             Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),

@@ -3,6 +3,7 @@
 //! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
 //! sees it all the same: names and states are no secrets among callers.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ use crate::source::Ask;
 use crate::verify::Keys;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
+
+/// What has a row of its own in the status.
+pub trait Row: fmt::Debug + Send + Sync {
+    /// The row. Never a secret.
+    fn row(&self) -> Value;
+}
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
@@ -49,6 +56,7 @@ fn document(surface: &Surface) -> Value {
         "credentials": rows(store.credentials_reports()),
         "own_identity": rows(vec![store.own_report()]),
         "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
+        "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("clock", &[]),
     ("environment", &[]),
     ("file", &[]),
@@ -17,7 +17,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
     ("http", &["clock", "environment", "policy", "refresh", "source", "verify"]),
-    ("config", &["file", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
+    ("egress", &["clock", "http", "lease", "policy", "refresh", "source"]),
+    ("config", &["egress", "file", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
     ("cli", &["app", "config", "http", "ops", "secret"]),
 ];

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::SecretPlace;
-use crate::config::text::{FileMode, LoopbackAddress, Read, Region, UpstreamUrl};
+use crate::config::text::{FileMode, LoopbackAddress, Read};
 
 /// An IMDSv2 look-alike.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,37 +55,6 @@ pub enum FileFormat {
     AwsProfile,
     /// Lines of VARIABLE=value.
     Env,
-}
-
-/// A local forward address.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EgressTable {
-    /// Where it listens.
-    pub listen: Read<LoopbackAddress>,
-    /// Where it forwards to.
-    pub upstream: Read<UpstreamUrl>,
-    /// The token it adds …
-    #[schemars(extend("x-ref" = ["tokens"]))]
-    pub bearer: Option<String>,
-    /// … or the signature.
-    pub sigv4: Option<SigV4>,
-    /// For whom.
-    #[schemars(extend("x-ref" = ["callers"]))]
-    pub caller: String,
-}
-
-/// A signature that egress adds.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SigV4 {
-    /// Who signs.
-    #[schemars(extend("x-ref" = ["credentials"]))]
-    pub credentials: String,
-    /// The service signed for.
-    pub service: String,
-    /// Its region.
-    pub region: Read<Region>,
 }
 
 /// A cache shared by a fleet.

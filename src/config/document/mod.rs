@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod egress;
 mod issuers;
 mod later;
 mod tokens;
@@ -26,8 +27,9 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
+pub use egress::EgressTable;
 pub use issuers::IssuerTable;
-pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
+pub use later::{FileTable, ImdsTable, SharedCacheTable};
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -63,7 +65,6 @@ pub struct Document {
     #[schemars(extend("x-unbuilt" = "credential files"))]
     pub files: BTreeMap<String, FileTable>,
     /// Local forward addresses that add the credential, by name.
-    #[schemars(extend("x-unbuilt" = "egress"))]
     pub egress: BTreeMap<String, EgressTable>,
     /// A cache shared by a fleet.
     #[schemars(extend("x-unbuilt" = "the shared cache"))]

@@ -1,0 +1,89 @@
+//! What one forward address has done so far: its row in the status.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::Config;
+use crate::clock::{Clock, Moment, rfc3339};
+use crate::http::status::Row;
+
+/// The counts of one forward address.
+#[derive(Debug)]
+pub struct Tally {
+    config: Config,
+    listen: Vec<String>,
+    clock: Clock,
+    requests: AtomicU64,
+    in_flight: AtomicU64,
+    failures: AtomicU64,
+    /// Requests that were not fit to be forwarded.
+    pub refused: AtomicU64,
+    last: Mutex<Option<(Moment, String)>>,
+}
+
+/// One request on its way, until the last copy of this is dropped.
+#[derive(Clone, Debug)]
+pub struct Forwarding(Arc<Flight>);
+
+#[derive(Debug)]
+struct Flight(Arc<Tally>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Forwarding {
+    /// The answer did not come to its end.
+    pub fn broke(&self, why: &str) {
+        let tally = &self.0.0;
+        let message = format!("{}: {why}", tally.config.upstream);
+        tracing::warn!(egress = tally.config.name, reason = message, "an answer was cut off");
+        tally.failed(&message);
+    }
+}
+
+impl Tally {
+    /// Nothing yet, of the address that `config` describes and whose sockets are `listen`.
+    pub fn new(config: Config, listen: Vec<String>, clock: Clock) -> Self {
+        let (requests, in_flight, failures, refused) = Default::default();
+        Self { config, listen, clock, requests, in_flight, failures, refused, last: Mutex::default() }
+    }
+
+    /// One more request.
+    pub fn forwarding(tally: &Arc<Self>) -> Forwarding {
+        tally.requests.fetch_add(1, Ordering::Relaxed);
+        tally.in_flight.fetch_add(1, Ordering::Relaxed);
+        Forwarding(Arc::new(Flight(Arc::clone(tally))))
+    }
+
+    /// One more failure.
+    pub fn failed(&self, why: &str) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.clock.now(), why.to_owned()));
+    }
+}
+
+impl Row for Tally {
+    fn row(&self) -> Value {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut row = json!({
+            "name": format!("egress.{}", self.config.name),
+            "listen": self.listen,
+            "upstream": self.config.upstream.as_str(),
+            "adds": self.config.added.to_string(),
+            "caller": format!("callers.{}", self.config.caller),
+            "requests": count(&self.requests),
+            "in_flight": count(&self.in_flight),
+            "refused": count(&self.refused),
+            "failures": count(&self.failures),
+        });
+        if let Some((at, message)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            row["last_error"] = json!({ "message": message, "at": rfc3339(self.clock.wall_at(*at)) });
+        }
+        row
+    }
+}
