@@ -24,6 +24,7 @@ use super::Door;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
 use super::reply::{self, Response, Style, Trouble};
+use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
@@ -51,6 +52,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// What the accept loops share.
 pub struct Server {
     door: Door,
+    table: SocketTable,
     places: Arc<Semaphore>,
     admin_places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
@@ -68,6 +70,7 @@ impl Server {
             complaints: Arc::new(Complaints::new(door.surface.clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             door,
+            table: SocketTable::new(),
             stop,
         }
     }
@@ -79,6 +82,7 @@ impl Server {
             socket,
             transport,
             door: self.door.clone(),
+            table: self.table,
             places: Arc::clone(if is_admin { &self.admin_places } else { &self.places }),
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
@@ -149,6 +153,7 @@ struct Accepting {
     socket: Socketed,
     transport: Option<Transport>,
     door: Door,
+    table: SocketTable,
     places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -206,7 +211,9 @@ impl Accepting {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, Peer { transport, uid: None }))
+                // On the admin listener nobody needs to be known.
+                let uid = if transport == Transport::Admin { None } else { self.table.uid_of_peer(&stream) };
+                Ok(Accepted::Tcp(stream, Peer { transport, uid }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
