@@ -52,7 +52,6 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// What the accept loops share.
 pub struct Server {
     door: Door,
-    table: SocketTable,
     places: Arc<Semaphore>,
     admin_places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
@@ -70,7 +69,6 @@ impl Server {
             complaints: Arc::new(Complaints::new(door.surface.clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             door,
-            table: SocketTable::new(),
             stop,
         }
     }
@@ -79,10 +77,11 @@ impl Server {
     pub fn accept_from(&self, socket: Socketed, transport: Option<Transport>) {
         let is_admin = transport == Some(Transport::Admin);
         let accepting = Accepting {
+            // On the admin listener nobody needs to be known.
+            table: if is_admin { None } else { SocketTable::seeing(&socket) },
             socket,
             transport,
             door: self.door.clone(),
-            table: self.table,
             places: Arc::clone(if is_admin { &self.admin_places } else { &self.places }),
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
@@ -153,7 +152,7 @@ struct Accepting {
     socket: Socketed,
     transport: Option<Transport>,
     door: Door,
-    table: SocketTable,
+    table: Option<SocketTable>,
     places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -211,8 +210,7 @@ impl Accepting {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                // On the admin listener nobody needs to be known.
-                let uid = if transport == Transport::Admin { None } else { self.table.uid_of_peer(&stream) };
+                let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
                 Ok(Accepted::Tcp(stream, Peer { transport, uid }))
             }
             Socketed::Unix(_, listener) => {

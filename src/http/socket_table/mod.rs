@@ -1,19 +1,23 @@
 //! Who is at the other end of a loopback TCP connection, by the kernel's own socket table: netlink, NETLINK_SOCK_DIAG. No
 //! privilege is needed, and it takes microseconds; [`message`] has the wire contract.
 //!
-//! It is asked once per connection, right after it was accepted. What it says is the user who made the socket, which is whom the
-//! connection was for: a process that makes it as root and drops its privileges then is root here. Every doubt, and every failure to ask,
-//! leaves the user unknown, and a caller that is known by uid is refused; there is no second try. Doubts are:
+//! It is asked once per connection, right after it was accepted; also where no caller is known by uid, because the log says who
+//! was refused. What it says is the user who made the socket: a process that makes it as root and drops its privileges
+//! afterwards is root here. Every doubt, and every failure to ask, leaves the user unknown, and a caller that is known by uid is
+//! refused; there is no second try. The doubts:
 //!
 //! - The connection is not established, or nobody holds the peer's socket: the peer has closed or half-closed it. The kernel
 //!   then says uid 0.
-//! - Our own end is not in the same table, or no longer. The table is that of this process' network namespace; a listener that was
-//!   inherited may belong to another one. And a peer that resets its connection leaves its port to whoever comes next, whose
-//!   answer it would be. Our own end is asked about after the peer's: while it stands, nobody else can be at the other one.
+//! - Our own end is not in the same table, or no longer. The table is that of this process' network namespace; a listener
+//!   that was inherited may belong to another one. And a peer that resets its connection, which can still be read from,
+//!   leaves its port to the next process, who would answer in its place. Our own end is asked about after the peer's: while
+//!   it stands, nobody else can be at the other one.
 //! - The user is the overflow uid, which stands for all those who do not exist in this process' user namespace.
 //!
-//! Each lookup has a netlink socket of its own. One that is kept would save two of the system calls, and would have to be shared by the
-//! accept loops and cleared of answers that nobody read.
+//! Each lookup has a netlink socket of its own. One that is kept would save two of seven system calls, and would have to be shared
+//! by the accept loops and cleared of answers that nobody read.
+//!
+//! The same entry names the socket's cgroup, which is its systemd unit: the place for that is [`message::Entry`].
 
 mod message;
 
@@ -36,7 +40,7 @@ const USUAL_OVERFLOW: u32 = 65_534;
 /// Room for an answer with its attributes, in bytes; a longer one is cut off and not believed. They are about 150.
 const ROOM: usize = 1024;
 
-/// The kernel's table of sockets.
+/// The kernel's table of sockets, that of this process' network namespace.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketTable {
     overflow: u32,
@@ -63,8 +67,16 @@ enum Doubt {
 }
 
 impl SocketTable {
-    /// The table of this process' network namespace.
-    pub fn new() -> Self {
+    /// The table, if `socket`, which takes TCP connections, stands in it. It is not asked in vain at every connection where it
+    /// cannot be: a kernel that has no sock_diag looks for a module each time.
+    pub fn seeing(socket: &Socketed) -> Option<Self> {
+        match socket {
+            Socketed::Tcp(listener) => holds(listener).ok().map(|()| Self::new()),
+            Socketed::Unix(..) => None,
+        }
+    }
+
+    fn new() -> Self {
         // In a sandbox that hides it the usual one is the best guess.
         let overflow = std::fs::read_to_string(OVERFLOW).ok().and_then(|text| text.trim().parse().ok());
         Self { overflow: overflow.unwrap_or(USUAL_OVERFLOW) }
@@ -72,39 +84,8 @@ impl SocketTable {
 
     /// The uid at the other end of a connection that was just accepted; `None` if there is any doubt about it. Never waits.
     pub fn uid_of_peer(self, stream: &TcpStream) -> Option<u32> {
-        let known = || {
-            let (own, peer) = (stream.local_addr()?, stream.peer_addr()?);
-            self.uid_at(peer, own, stream)
-        };
+        let known = || self.uid_at(stream.peer_addr()?, stream.local_addr()?, stream);
         known().inspect_err(|doubt| tracing::debug!(%doubt, "the uid of a caller over TCP is not known")).ok()
-    }
-
-    /// Says in the log at which of `sockets` the `callers`, who are known by uid, would be unknown, and what to do.
-    pub fn warn_where_blind(self, sockets: &[Socketed], callers: &[String]) {
-        let listeners = sockets.iter().filter(|_| !callers.is_empty());
-        for (socket, doubt) in listeners.filter_map(|socket| Some((socket, self.sees(socket).err()?))) {
-            tracing::warn!(
-                listener = socket.name(),
-                callers = callers.join(", "),
-                %doubt,
-                "callers known by uid will be refused at this listener: the kernel's socket table, which tells the uid over \
-                 TCP, cannot be used; let the daemon have netlink sockets (systemd: RestrictAddressFamilies= with AF_NETLINK) \
-                 in the network namespace of the listener, or let these callers use a unix socket"
-            );
-        }
-    }
-
-    fn sees(self, socket: &Socketed) -> Result<(), Doubt> {
-        match socket {
-            Socketed::Tcp(listener) => self.holds(listener),
-            Socketed::Unix(..) => Ok(()),
-        }
-    }
-
-    /// Is `listener` in this table?
-    fn holds(self, listener: &TcpListener) -> Result<(), Doubt> {
-        let entry = Netlink::open()?.ask(&Question::listener(listener.local_addr()?, 1))?;
-        is_this(entry, listener)
     }
 
     fn uid_at(self, peer: SocketAddr, own: SocketAddr, held: impl AsFd) -> Result<u32, Doubt> {
@@ -113,6 +94,31 @@ impl SocketTable {
         is_this(netlink.ask(&Question::connection(own, peer, 2))?, held)?;
         if entry.uid == self.overflow { Err(Doubt::Overflow) } else { Ok(entry.uid) }
     }
+}
+
+/// Says in the log at which of `sockets` the `callers`, who are known by uid, will be unknown, and what to do.
+pub fn warn_where_blind(sockets: &[Socketed], callers: &[String]) {
+    if callers.is_empty() {
+        return;
+    }
+    for socket in sockets {
+        let Socketed::Tcp(listener) = socket else { continue };
+        let Err(doubt) = holds(listener) else { continue };
+        tracing::warn!(
+            listener = socket.name(),
+            callers = callers.join(", "),
+            %doubt,
+            "callers known by uid will be refused at this listener: the kernel's socket table, which tells the uid over TCP, \
+             cannot be used; let the daemon have netlink sockets (systemd: RestrictAddressFamilies= with AF_NETLINK), a kernel \
+             with tcp_diag and the network namespace of the listener, or let these callers use a unix socket"
+        );
+    }
+}
+
+/// Is `listener` in the table?
+fn holds(listener: &TcpListener) -> Result<(), Doubt> {
+    let entry = Netlink::open()?.ask(&Question::listener(listener.local_addr()?, 1))?;
+    is_this(entry, listener)
 }
 
 /// Is `entry` about the socket that is held here?

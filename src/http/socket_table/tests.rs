@@ -93,10 +93,9 @@ async fn the_overflow_uid_is_nobody() {
 
 #[tokio::test]
 async fn a_listener_is_seen_and_another_socket_in_its_place_is_not() {
-    let table = SocketTable::new();
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = listener(address).await;
-        table.holds(&listener).unwrap_or_else(|doubt| panic!("{address}: {doubt}"));
+        holds(&listener).unwrap_or_else(|doubt| panic!("{address}: {doubt}"));
         let netlink = Netlink::open().unwrap();
         let entry = netlink.ask(&Question::listener(listener.local_addr().unwrap(), 9)).unwrap();
         let doubt = is_this(entry, &std::fs::File::open("/").unwrap()).unwrap_err();
