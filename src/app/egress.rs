@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::Outside;
 use crate::config::Egress as Configured;
 use crate::egress::{self, Egress, PLACES, Tally};
-use crate::http::Surface;
 use crate::http::listen::{self, CannotListen, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::status::Row;
+use crate::http::{Surface, socket_table};
 use crate::source::upstream::Upstream;
 
 /// A forward address whose sockets are open.
@@ -29,6 +29,7 @@ pub fn open(
 ) -> Result<Vec<Opened>, CannotListen> {
     let open = |one: &Configured| {
         let sockets = listen::open(&one.listen, inherited)?;
+        socket_table::warn_where_blind(&sockets, std::slice::from_ref(&one.forward.caller));
         let names = sockets.iter().map(Socketed::name).collect();
         let tally = Arc::new(Tally::new(one.forward.clone(), names, outside.clock.clone()));
         Ok(Opened { config: one.forward.clone(), sockets, tally })

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClientAuth, Config, Credentials, CredentialsSource, Egress, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
-    WebToken,
+    ClientAuth, Config, Credentials, CredentialsSource, Egress, Endpoint, Issuer, IssuerKeys, Login, Token,
+    TokenSource, WebToken,
 };
 use crate::egress;
 use crate::policy::directory;

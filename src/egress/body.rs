@@ -173,7 +173,11 @@ pub async fn whole(body: Paced, most: usize, room: &Arc<Semaphore>) -> Result<(B
         return Err(Trouble::BodyTooLarge(TOO_LARGE));
     }
     let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
-    let permit = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib)).await.ok().and_then(Result::ok).ok_or(Trouble::TooSlow)?;
+    let permit = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib))
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .ok_or(Trouble::TooSlow)?;
     #[expect(clippy::disallowed_methods, reason = "it is limited")]
     let whole = Limited::new(body, most).collect().await.map_err(|cause| {
         if cause.is::<LengthLimitError>() {

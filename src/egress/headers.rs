@@ -79,8 +79,13 @@ mod tests {
 
     #[test]
     fn of_a_request_more_ends() {
-        let given =
-            [("authorization", "Bearer own"), ("authorization", "x"), ("expect", "100-continue"), ("host", "x"), ("date", "d")];
+        let given = [
+            ("authorization", "Bearer own"),
+            ("authorization", "x"),
+            ("expect", "100-continue"),
+            ("host", "x"),
+            ("date", "d"),
+        ];
         assert_eq!(left(&given, end_request_hop), ["date: d"]);
     }
 }

@@ -42,10 +42,10 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::http::Surface;
 use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
 use crate::http::serve::{Answers, Body, Limits};
-use crate::http::Surface;
 use crate::lease::Lease;
 use crate::policy::{Caller, Grant};
 use crate::refresh::Unserved;
@@ -54,8 +54,8 @@ use crate::source::{AwsCredentials, BearerToken};
 use body::{Held, Paced, Pulse};
 use renewal::Renewal;
 pub use sign::Signature;
-pub use tally::Tally;
 use tally::Forwarding;
+pub use tally::Tally;
 use way::Way;
 
 /// Connections to one forward address at once; each needs a second one upstream.
@@ -253,7 +253,10 @@ impl Shared {
         if self.renewal.is_due(status, lease.issued_at)
             && let Some(permit) = caller.permit(Grant::Token(token.clone()))
         {
-            tracing::warn!(egress = self.config.name, "the upstream refuses a token that it took before; asking for another");
+            tracing::warn!(
+                egress = self.config.name,
+                "the upstream refuses a token that it took before; asking for another"
+            );
             self.surface.store.renew_token(&permit, lease);
         }
     }
@@ -299,4 +302,3 @@ fn inbound(head: http::response::Parts) -> http::response::Parts {
     (fresh.status, fresh.headers) = (head.status, head.headers);
     fresh
 }
-

@@ -60,7 +60,10 @@ impl Signature {
     ///
     /// # Errors
     /// If the head cannot be signed.
-    #[expect(clippy::disallowed_methods, reason = "the signer takes plain text; nothing of it leaves but the signature")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the signer takes plain text; nothing of it leaves but the signature"
+    )]
     pub fn sign(
         &self,
         head: &mut Parts,
@@ -140,7 +143,8 @@ pub fn announced(headers: &HeaderMap) -> Result<String, Trouble> {
 
 /// Spells a plus sign in the query as what forms mean by it: signers differ about `+`, and none about `%20`.
 pub fn spell_plus(uri: &mut Uri) -> Result<(), Trouble> {
-    let Some((path, query)) = uri.query().map(|query| (uri.path(), query)).filter(|(_, query)| query.contains('+')) else {
+    let Some((path, query)) = uri.query().map(|query| (uri.path(), query)).filter(|(_, query)| query.contains('+'))
+    else {
         return Ok(());
     };
     let spelled = format!("{path}?{}", query.replace('+', "%20"));

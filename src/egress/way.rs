@@ -77,7 +77,9 @@ impl Way {
         let cannot = |_| Trouble::BadRequest("the request target cannot be forwarded");
         let path = asked.path_and_query().map_or("/", PathAndQuery::as_str);
         if !self.base.is_empty() && climbs(asked.path()) {
-            return Err(Trouble::BadRequest("the path has dot segments, which could lead out of the upstream's own path"));
+            return Err(Trouble::BadRequest(
+                "the path has dot segments, which could lead out of the upstream's own path",
+            ));
         }
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
@@ -134,7 +136,8 @@ impl Way {
 
 /// Is there a segment that a server may resolve to the one above?
 fn climbs(path: &str) -> bool {
-    let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    let plain =
+        path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
     plain.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 

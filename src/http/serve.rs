@@ -26,16 +26,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
+use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
 /// What is expected of those who ask the broker itself.
-const OF_CALLERS: Limits = Limits {
-    head: Duration::from_secs(5),
-    stall: Duration::from_secs(10),
-    largest_head: 16 * 1024,
-    most_fields: 64,
-};
+const OF_CALLERS: Limits =
+    Limits { head: Duration::from_secs(5), stall: Duration::from_secs(10), largest_head: 16 * 1024, most_fields: 64 };
 /// A connection is closed after this many answers.
 const MOST_REQUESTS: u32 = 100;
 /// Connections to the admin listener at once.
@@ -122,6 +119,8 @@ impl Server {
         answers: impl Answers,
     ) {
         let accepting = Accepting {
+            // On the admin listener nobody needs to be known.
+            table: if transport == Some(Transport::Admin) { None } else { SocketTable::seeing(&socket) },
             socket,
             transport,
             answers,
@@ -196,6 +195,7 @@ struct Accepting<A> {
     socket: Socketed,
     transport: Option<Transport>,
     answers: A,
+    table: Option<SocketTable>,
     places: Arc<Semaphore>,
     limits: Limits,
     complaints: Arc<Complaints>,
@@ -254,7 +254,8 @@ impl<A: Answers> Accepting<A> {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, Peer { transport, uid: None }))
+                let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
+                Ok(Accepted::Tcp(stream, Peer { transport, uid }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -268,8 +269,12 @@ impl<A: Answers> Accepting<A> {
         let Some(watcher) = self.watcher() else { return };
         let (answers, limits) = (self.answers.clone(), self.limits);
         match accepted {
-            Accepted::Tcp(stream, peer) => drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place))),
-            Accepted::Unix(stream, peer) => drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place))),
+            Accepted::Tcp(stream, peer) => {
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)))
+            }
+            Accepted::Unix(stream, peer) => {
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)))
+            }
             Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
         }
     }

@@ -205,12 +205,23 @@ mod tests {
     #[test]
     fn the_kernel_knows_a_caller_by_its_uid_and_by_nothing_else() {
         let gone = Arc::new(Caller { uid: Some(None), ..(*caller("gone", None, None)).clone() });
-        let callers =
-            Callers(vec![caller("both", Some("t"), Some(7)), caller("twin", None, Some(7)), caller("by-token", Some("t"), None), gone]);
+        let callers = Callers(vec![
+            caller("both", Some("t"), Some(7)),
+            caller("twin", None, Some(7)),
+            caller("by-token", Some("t"), None),
+            gone,
+        ]);
         let known = |name, uid| callers.known_to_kernel(name, uid).map(|caller| caller.name.as_str());
         assert_eq!(known("both", Some(7)), Some("both"), "the token is for other listeners");
         assert_eq!(known("twin", Some(7)), Some("twin"), "the listener says who of both it is");
-        for (name, uid) in [("both", Some(8)), ("both", None), ("by-token", Some(7)), ("by-token", None), ("gone", None), ("nobody", Some(7))] {
+        for (name, uid) in [
+            ("both", Some(8)),
+            ("both", None),
+            ("by-token", Some(7)),
+            ("by-token", None),
+            ("gone", None),
+            ("nobody", Some(7)),
+        ] {
             assert_eq!(known(name, uid), None, "{name} {uid:?}");
         }
     }

@@ -84,8 +84,12 @@ impl Upstream {
         let proxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
             .any(|name| environment.var(name).is_some());
-        let connector =
-            Bounded(Arc::new(Lazy { roots: Arc::clone(&roots), proxied, direct: OnceLock::new(), over_proxy: OnceLock::new() }));
+        let connector = Bounded(Arc::new(Lazy {
+            roots: Arc::clone(&roots),
+            proxied,
+            direct: OnceLock::new(),
+            over_proxy: OnceLock::new(),
+        }));
         Ok(Self { connector: SharedHttpConnector::new(connector), roots, proxies: Proxies::of(environment) })
     }
 

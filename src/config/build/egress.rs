@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::config::Egress;
 use crate::config::document;
 use crate::config::rules::name_of;
-use crate::config::Egress;
 use crate::egress::{self, Added, Signature};
 
 /// As long nothing may move if nothing is said: what proxies in front of services wait as a rule.

@@ -45,7 +45,8 @@ impl Rules<'_> {
             let Some(Kind::List(allowed)) = allowed.map(|node| &node.kind) else { continue };
             if !allowed.iter().filter_map(Node::text).any(|grant| grant == added) {
                 let caller = caller.unwrap_or_default();
-                let message = format!("callers.{caller} may not have {added}; add it to the allow list of callers.{caller}");
+                let message =
+                    format!("callers.{caller} may not have {added}; add it to the allow list of callers.{caller}");
                 self.report(path, &message);
             }
         }
@@ -58,7 +59,9 @@ impl Rules<'_> {
         let table = self.tree.member("callers").and_then(|callers| callers.node.member(caller));
         let Some(table) = table.filter(|table| !table.node.damaged) else { return };
         if !["uid", "unit"].iter().any(|factor| table.node.member(factor).is_some()) {
-            let message = format!("callers.{caller} has no uid, and a program that cannot add a header shows no token: give callers.{caller} a uid");
+            let message = format!(
+                "callers.{caller} has no uid, and a program that cannot add a header shows no token: give callers.{caller} a uid"
+            );
             self.report(&path, &message);
         }
     }
@@ -80,7 +83,8 @@ impl Rules<'_> {
         let port = url.0.port_or_known_default().filter(|_| is_loopback(&url.0));
         let own = self.listeners_of_all().into_iter().find(|own| port.is_some() && port_of(&own.listen) == port);
         if let Some(own) = own {
-            let message = format!("this is {} of this daemon itself: name the address of the service", own.path.join("."));
+            let message =
+                format!("this is {} of this daemon itself: name the address of the service", own.path.join("."));
             self.report(&path, &message);
         }
     }
