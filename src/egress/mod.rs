@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONNECTION, HOST};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use secrecy::ExposeSecret as _;
@@ -72,6 +72,9 @@ pub const LARGEST_SIGNED: usize = 10 * 1024 * 1024;
 const HELD_BODIES: usize = 64 * 1024;
 /// How often a credential that is being fetched is asked for, each time for [`crate::refresh::PATIENCE`]: about ten seconds.
 const FETCH_LOOKS: usize = 12;
+
+/// What no upstream's answer has.
+const ERROR: HeaderName = HeaderName::from_static("credbroker-error");
 
 /// One forward address.
 #[derive(Clone, Debug)]
@@ -149,7 +152,9 @@ impl Answers for Egress {
             Ok(response) => response.map(|body| Held::new(body, held).boxed_unsync()),
             Err(trouble) => shared.refuse(&trouble, peer),
         };
-        if is_last || shared.surface.life.is_draining() {
+        let is_refused = response.headers().contains_key(ERROR);
+        // Behind what was refused may be more of it.
+        if is_refused || is_last || shared.surface.life.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -273,7 +278,7 @@ impl Shared {
         }
         let mut response = reply::refusal(trouble, Style::OAuth);
         reply::harden(&mut response, false);
-        response.headers_mut().insert("credbroker-error", HeaderValue::from_static(why));
+        response.headers_mut().insert(ERROR, HeaderValue::from_static(why));
         response.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 }

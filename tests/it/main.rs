@@ -40,6 +40,8 @@ mod cold;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod identity_pool;

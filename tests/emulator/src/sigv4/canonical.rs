@@ -6,18 +6,29 @@ use http::HeaderMap;
 use url::form_urlencoded;
 
 use crate::call::Call;
-use crate::digest::{hex, sha256};
 
-/// Method, path, query, signed headers, their names, and the hash of the body.
-pub(super) fn request(call: &Call, signed: &[String]) -> String {
+/// What a service makes of the path.
+#[derive(Clone, Copy)]
+pub(super) enum Path {
+    /// Dot and empty segments resolved, then encoded once more.
+    Escaped,
+    /// S3's keys may hold anything.
+    AsSent,
+}
+
+/// Method, path, query, signed headers, their names, and what stands for the body.
+pub(super) fn request(call: &Call, signed: &[String], dialect: Path, payload: &str) -> String {
     format!(
         "{}\n{}\n{}\n{}\n{}\n{}",
         call.method,
-        path(&call.path),
+        match dialect {
+            Path::Escaped => path(&call.path),
+            Path::AsSent => call.path.clone(),
+        },
         query(&call.query),
         headers(&call.headers, signed),
         signed.join(";"),
-        hex(&sha256(&call.body)),
+        payload,
     )
 }
 
