@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node format lint unit release-check crowd conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node format lint unit release-check crowd stream conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -66,6 +66,12 @@ crowd: release-check ## ten thousand users' subject tokens through the daemon as
 binaries: need-rust
 	$(say) 'binaries: the daemon and the emulator, as the tests run them'
 	@cargo build --locked --workspace --bins --examples
+
+.PHONY: stream
+stream: release-check ## a gigabyte through a forward address there and back, and the memory that takes
+	$(say) 'stream: a gigabyte through curl, the daemon as it is shipped and an echoing service, and the memory that takes'
+	@CREDBROKER_STREAM_MIB=1024 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
+		cargo test --locked --workspace --test it a_large_body -- --nocapture
 
 .PHONY: release-check
 release-check: need-rust binaries ## what is shipped contains nothing of the emulator

@@ -1,3 +1,4 @@
+mod egress;
 mod mistakes;
 mod oauth2;
 

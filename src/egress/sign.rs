@@ -2,11 +2,12 @@
 //!
 //! Signed is every header that is text and reaches the service as it is sent, as AWS SDKs do; left out is what something
 //! in between may change. Most services hash the body with the rest. S3 takes `UNSIGNED-PAYLOAD`, so its bodies stream; where the
-//! client announces a hash of its own, or chunks that are not signed (`x-amz-content-sha256`), S3 is told so. S3 reads the path as it
-//! is sent; every other service resolves its dot segments and escapes it once more.
+//! client announces a hash of its own, or chunks that are not signed (`x-amz-content-sha256`), S3 is told so. S3 resolves the escapes
+//! of the path and escapes it anew, so that is what is signed for it; every other service resolves the dot segments and escapes
+//! what was sent once more.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -84,7 +85,7 @@ impl Signature {
             .build()
             .map_err(|_| unsigned())?
             .into();
-        let uri = head.uri.to_string();
+        let uri = if self.is_for_s3() { with_key_escaped(&head.uri) } else { head.uri.to_string() };
         let body = SignableBody::Precomputed(payload.to_owned());
         let request = SignableRequest::new(head.method.as_str(), uri, texts(&head.headers).into_iter(), body);
         let (instructions, _) = sign(request.map_err(|_| unsigned())?, &params).map_err(|_| unsigned())?.into_parts();
@@ -106,6 +107,37 @@ impl Signature {
         }
         settings
     }
+}
+
+/// The address as S3 canonicalises it: the escapes of the path resolved, then all escaped but what RFC 3986 reserves for nothing.
+fn with_key_escaped(uri: &Uri) -> String {
+    let mut text = format!("https://{}", uri.authority().map_or("", |authority| authority.as_str()));
+    for byte in resolved(uri.path().as_bytes()) {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    if let Some(query) = uri.query() {
+        let _ = write!(text, "?{query}");
+    }
+    text
+}
+
+fn resolved(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path);
+    while let [first, more @ ..] = rest {
+        let escaped = match more {
+            [high, low, after @ ..] if *first == b'%' => digit(*high).zip(digit(*low)).zip(Some(after)),
+            _ => None,
+        };
+        let (byte, after) = escaped.map_or((*first, more), |((high, low), after)| (high * 16 + low, after));
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
 }
 
 fn unsigned() -> Trouble {
@@ -152,4 +184,53 @@ pub fn spell_plus(uri: &mut Uri) -> Result<(), Trouble> {
     parts.path_and_query = Some(spelled.parse().map_err(|_| unsigned())?);
     *uri = Uri::from_parts(parts).map_err(|_| unsigned())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_s3_is_escaped_once_however_it_came() {
+        for (sent, signed) in [
+            ("/b/test$file.text", "/b/test%24file.text"),
+            ("/b/test%24file%2etext", "/b/test%24file.text"),
+            ("/b//a/../\u{fc}%C3%bc?a=$", "/b//a/../%C3%BC%C3%BC?a=$"),
+            ("/b/100%/%zz", "/b/100%25/%25zz"),
+        ] {
+            let uri: Uri = format!("http://127.0.0.1:81{}", sent).parse().unwrap();
+            assert_eq!(with_key_escaped(&uri), format!("https://127.0.0.1:81{signed}"), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_plus_in_the_query_is_spelled_as_a_space() {
+        let spelled = |text: &str| {
+            let mut uri: Uri = text.parse().unwrap();
+            spell_plus(&mut uri).unwrap();
+            uri.to_string()
+        };
+        assert_eq!(spelled("https://x/a+b?c=d+e+&f"), "https://x/a+b?c=d%20e%20&f");
+        assert_eq!(spelled("https://x/a+b?c=%2B"), "https://x/a+b?c=%2B");
+    }
+
+    #[test]
+    fn nothing_secret_of_the_signer_shows() {
+        let credentials = AwsCredentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "a-secret-key".to_owned().into(),
+            session_token: Some("a-session-token".to_owned().into()),
+            account_id: None,
+            role_arn: None,
+        };
+        let signature =
+            Signature { credentials: "x".into(), service: "execute-api".into(), region: "eu-west-1".into() };
+        let mut head = Request::get("https://billing.example.com/").body(()).unwrap().into_parts().0;
+        signature.sign(&mut head, &hash(b""), &credentials, std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(head.headers["x-amz-security-token"], "a-session-token");
+        let shown = format!("{head:?}");
+        assert!(!shown.contains("a-session-token") && !shown.contains("AKIDEXAMPLE"), "{shown}");
+    }
 }

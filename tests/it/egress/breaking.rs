@@ -74,7 +74,12 @@ async fn an_upstream_that_does_not_answer_is_a_504() {
         let (listener, url) = listener().await;
         let forward = Forward::with(Site::open().await, &url, KEYS).await;
         let answer = forward.ask(Ask::get("/")).await;
-        assert_eq!((answer.status, answer.header("credbroker-error")), (504, Some("GatewayTimeout")), "{}", answer.text);
+        assert_eq!(
+            (answer.status, answer.header("credbroker-error")),
+            (504, Some("GatewayTimeout")),
+            "{}",
+            answer.text
+        );
         assert!(answer.complaint().contains("no answer within 2s"), "{}", answer.text);
         drop(listener);
     })
@@ -143,7 +148,9 @@ async fn a_body_that_breaks_off_never_looks_whole() {
         for framing in ["Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
             let before = service.seen().len();
             let stream = begin(&forward, &format!("{HEAD}{framing}")).await;
-            let row = async || Some(forward.row().await).filter(|row| row["in_flight"] == 1 && service.connections() > before);
+            let row = async || {
+                Some(forward.row().await).filter(|row| row["in_flight"] == 1 && service.connections() > before)
+            };
             until("it is on its way", Duration::from_secs(5), row).await;
             drop(stream);
             let seen = service.has_seen(before + 1).await.pop().unwrap();

@@ -67,7 +67,11 @@ async fn a_length_stays_a_length() {
             let answer = forward.raw(&format!("{method} / HTTP/1.1\r\n{host}{framing}\r\n{body}")).await;
             assert!(answer.contains("200 OK"), "{answer}");
             let seen = service.has_seen(before + 1).await.pop().unwrap();
-            assert_eq!((seen.all("content-length").first().copied(), &*seen.body), (length, body.as_bytes()), "{method}");
+            assert_eq!(
+                (seen.all("content-length").first().copied(), &*seen.body),
+                (length, body.as_bytes()),
+                "{method}"
+            );
             assert_eq!((seen.all("transfer-encoding").len(), seen.all("expect").len()), (0, 0), "{method}");
         }
     })
@@ -86,7 +90,9 @@ async fn an_answer_comes_back_as_it_was_sent() {
         })
         .await;
         let forward = Forward::to(&service).await;
-        let answer = forward.raw(&format!("GET / HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", forward.port)).await;
+        let answer = forward
+            .raw(&format!("GET / HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", forward.port))
+            .await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let mut fields: Vec<&str> = head.split("\r\n").collect();
         assert_eq!(fields.remove(0), "HTTP/1.1 418 I'm a teapot");

@@ -30,7 +30,12 @@ async fn another_user_is_refused_whatever_it_shows() {
         let forward = Forward::of(site, &service.url(), "bearer = \"tokens.billing\"\n", &rest).await;
         for ask in [Ask::get("/"), Ask::get("/").bearer(ORDERS), Ask::get("/").header("credbroker-request", "true")] {
             let answer = forward.ask(ask).await;
-            assert_eq!((answer.status, answer.header("credbroker-error")), (403, Some("AccessDenied")), "{}", answer.text);
+            assert_eq!(
+                (answer.status, answer.header("credbroker-error")),
+                (403, Some("AccessDenied")),
+                "{}",
+                answer.text
+            );
             assert!(answer.complaint().contains("callers.orders"), "{}", answer.text);
         }
         assert_eq!((service.connections(), forward.site.operations()), (0, vec![]));
@@ -112,7 +117,10 @@ async fn what_is_no_request_for_a_path_is_refused() {
             assert_eq!(status(&answer), expected, "{begin}: {answer}");
         }
         assert_eq!(service.connections(), 0);
-        let offered = format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade, HTTP2-Settings\r\n{}\r\n", "Upgrade: h2c\r\nHTTP2-Settings: AAM\r\n");
+        let offered = format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade, HTTP2-Settings\r\n{}\r\n",
+            "Upgrade: h2c\r\nHTTP2-Settings: AAM\r\n"
+        );
         assert_eq!(status(&forward.raw(&offered).await), "200");
         let seen = service.only();
         assert!(seen.all("upgrade").is_empty() && seen.all("http2-settings").is_empty(), "{seen:?}");
@@ -147,11 +155,13 @@ async fn what_could_be_read_in_two_ways_reaches_nobody() {
             ("X Y: a\r\n", ""),
             (": a\r\n", ""),
         ] {
-            let answer = forward.raw(&format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}{smuggled}")).await;
+            let answer =
+                forward.raw(&format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}{smuggled}")).await;
             assert!(matches!(status(&answer), "400" | "501"), "{fields:?}: {answer}");
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{fields:?}: {answer}");
         }
-        for line in ["GET  / HTTP/1.1", "GET / HTTP/1.2", "GET /a b HTTP/1.1", "GET /\u{1} HTTP/1.1", "G@T / HTTP/1.1"] {
+        for line in ["GET  / HTTP/1.1", "GET / HTTP/1.2", "GET /a b HTTP/1.1", "GET /\u{1} HTTP/1.1", "G@T / HTTP/1.1"]
+        {
             let answer = forward.raw(&format!("{line}\r\nHost: localhost\r\n\r\n{smuggled}")).await;
             assert_eq!(status(&answer), "400", "{line:?}: {answer}");
         }
@@ -167,13 +177,30 @@ async fn a_body_is_framed_anew_and_a_broken_one_never_ends() {
         let forward = Forward::to(&service).await;
         let start = "POST / HTTP/1.1\r\nHost: localhost\r\n";
         // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, and what goes on has one of them only.
-        let both = format!("{start}Content-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        let both = format!(
+            "{start}Content-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        );
         assert_eq!(status(&forward.raw(&both).await), "200");
         let seen = service.only();
-        assert_eq!((seen.all("content-length").len(), seen.all("transfer-encoding"), &*seen.body), (0, vec!["chunked"], &b"hello"[..]));
-        let sizes = ["5\nhello\r\n0\r\n\r\n", "-1\r\n", "0x5\r\nhello\r\n", "ffffffffffffffffff\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "\r\nhello\r\n", "5;\n\r\nhello\r\n0\r\n\r\n"];
+        assert_eq!(
+            (seen.all("content-length").len(), seen.all("transfer-encoding"), &*seen.body),
+            (0, vec!["chunked"], &b"hello"[..])
+        );
+        let sizes = [
+            "5\nhello\r\n0\r\n\r\n",
+            "-1\r\n",
+            "0x5\r\nhello\r\n",
+            "ffffffffffffffffff\r\n",
+            "5\r\nhelloX\r\n0\r\n\r\n",
+            "\r\nhello\r\n",
+            "5;\n\r\nhello\r\n0\r\n\r\n",
+        ];
         for chunks in sizes {
-            let answer = forward.raw(&format!("{start}Transfer-Encoding: chunked\r\n\r\n{chunks}GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+            let answer = forward
+                .raw(&format!(
+                    "{start}Transfer-Encoding: chunked\r\n\r\n{chunks}GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                ))
+                .await;
             assert!(matches!(status(&answer), "400" | "none"), "{chunks:?}: {answer}");
         }
         let seen = service.seen();

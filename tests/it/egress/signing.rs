@@ -18,7 +18,9 @@ const FORGED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/201
 async fn signing(service: &str, path: &str) -> Forward {
     let site = Site::open().await;
     let upstream = format!("{}{path}", site.emulator.url());
-    let keys = format!("sigv4 = {{ credentials = \"credentials.orders\", service = \"{service}\", region = \"eu-west-1\" }}\n");
+    let keys = format!(
+        "sigv4 = {{ credentials = \"credentials.orders\", service = \"{service}\", region = \"eu-west-1\" }}\n"
+    );
     Forward::of(site, &upstream, &keys, &format!("{ROLE}{}", caller(&["credentials.orders"]))).await
 }
 
@@ -40,7 +42,11 @@ fn values(seen: &Value, name: &str) -> Vec<String> {
 
 impl Forward {
     async fn sent(&self, line: &str, fields: &str, body: &str) -> String {
-        self.raw(&format!("{line} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n{fields}\r\n{body}", self.port)).await
+        self.raw(&format!(
+            "{line} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n{fields}\r\n{body}",
+            self.port
+        ))
+        .await
     }
 }
 
@@ -124,12 +130,28 @@ async fn bodies_to_s3_are_not_hashed_and_its_paths_are_left_alone() {
     limited(async {
         let forward = signing("s3", "/s3").await;
         let body = "Content-Length: 5\r\n";
-        for target in ["/bucket/a//b", "/bucket/key%20with%2Fslash", "/bucket/%C3%BC?versionId=1&partNumber=2", "/bucket/k+k?list-type=2&prefix=a%2Fb"] {
-            let seen = seen(&forward.sent(&format!("PUT {target}"), &format!("{FORGED}{body}X-Amz-Meta-A: 1\r\n"), "hello").await);
-            assert_eq!((&seen["principal"], values(&seen, "x-amz-content-sha256")), (&json!(PRINCIPAL), vec!["UNSIGNED-PAYLOAD".to_owned()]), "{target}");
+        for target in [
+            "/bucket/a//b",
+            "/bucket/key%20with%2Fslash",
+            "/bucket/%C3%BC?versionId=1&partNumber=2",
+            "/bucket/k+k?list-type=2&prefix=a%2Fb",
+            "/bucket/a(b)$!'*,;:@=&/%24%7e%2f",
+            "/bucket/\u{fc}",
+        ] {
+            let seen = seen(
+                &forward.sent(&format!("PUT {target}"), &format!("{FORGED}{body}X-Amz-Meta-A: 1\r\n"), "hello").await,
+            );
+            assert_eq!(
+                (&seen["principal"], values(&seen, "x-amz-content-sha256")),
+                (&json!(PRINCIPAL), vec!["UNSIGNED-PAYLOAD".to_owned()]),
+                "{target}"
+            );
         }
         let hashed = format!("{body}X-Amz-Content-Sha256: {}\r\n", sha256(b"hello"));
-        assert_eq!(values(&seen(&forward.sent("PUT /b/k", &hashed, "hello").await), "x-amz-content-sha256"), [sha256(b"hello")]);
+        assert_eq!(
+            values(&seen(&forward.sent("PUT /b/k", &hashed, "hello").await), "x-amz-content-sha256"),
+            [sha256(b"hello")]
+        );
         let wrong = forward.sent("PUT /b/k", &hashed, "jello").await;
         assert!(wrong.starts_with("HTTP/1.1 403") && !wrong.contains("credbroker-error"), "{wrong}");
         let signed_chunks = format!("{body}X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n");
@@ -167,11 +189,17 @@ async fn without_credentials_nothing_is_forwarded() {
     limited(async {
         let site = Site::open().await;
         let upstream = format!("{}/execute-api", site.emulator.url());
-        let keys = "sigv4 = { credentials = \"credentials.orders\", service = \"execute-api\", region = \"eu-west-1\" }\n";
+        let keys =
+            "sigv4 = { credentials = \"credentials.orders\", service = \"execute-api\", region = \"eu-west-1\" }\n";
         let denied = ROLE.replace("\"optional\"", "\"wrong\"");
         let forward = Forward::of(site, &upstream, keys, &format!("{denied}{}", caller(&["credentials.orders"]))).await;
         let answer = forward.ask(Ask::get("/")).await;
-        assert_eq!((answer.status, answer.header("credbroker-error")), (502, Some("UpstreamDenied")), "{}", answer.text);
+        assert_eq!(
+            (answer.status, answer.header("credbroker-error")),
+            (502, Some("UpstreamDenied")),
+            "{}",
+            answer.text
+        );
         assert!(answer.complaint().contains("credentials.orders"), "{}", answer.text);
         assert_eq!(forward.site.asked("execute-api").len(), 0);
     })

@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::waiting::{Stopwatch, limited_to};
 
 /// So many MiB are sent if nobody says more: many times what may be held.
-const MIB: u64 = 256;
+const MIB: u64 = 128;
 /// The daemon needs no more than this for it, in KiB.
 const GROWTH: u64 = 16 * 1024;
 const PIECE: usize = 64 * 1024;
@@ -66,7 +66,16 @@ fn curl(port: u16) -> Child {
     let environment = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
     let mut command = process::command("/usr/bin/curl", Path::new("/"), &environment);
     let url = format!("http://127.0.0.1:{port}/echo");
-    command.args(["--silent", "--show-error", "--fail", "--no-buffer", "--upload-file", ".", &url]);
+    command.args([
+        "--silent",
+        "--show-error",
+        "--no-progress-meter",
+        "--fail",
+        "--no-buffer",
+        "--upload-file",
+        ".",
+        &url,
+    ]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 

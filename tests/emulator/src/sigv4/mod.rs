@@ -2,7 +2,7 @@
 //!
 //! Everything is recomputed from what arrived: the canonical request over the signed headers, the hash of
 //! the body, the scope (date, region, service), the derived key. Only the `Authorization` header form is
-//! accepted. S3 takes the path as it is sent and a body that is not signed (`UNSIGNED-PAYLOAD`), and wants every `x-amz-` header
+//! accepted. S3 encodes the path once and takes a body that is not signed (`UNSIGNED-PAYLOAD`), and wants every `x-amz-` header
 //! signed. `host`, `x-amz-date`, `x-amz-target` and `x-amz-security-token` must be signed when present.
 
 mod authorization;
@@ -68,7 +68,7 @@ pub(crate) fn verify(
     session_token(call, &key, now)?;
     fresh(date, now)?;
     in_scope(&claim, date, scope)?;
-    let dialect = if scope.service == "s3" { canonical::Path::AsSent } else { canonical::Path::Escaped };
+    let dialect = if scope.service == "s3" { canonical::Path::Key } else { canonical::Path::Escaped };
     let canonical = canonical::request(call, &claim.signed_headers, dialect, &payload);
     let expected = key::signature(&key.secret, &claim.scope(), date, &canonical);
     if expected == claim.signature {
@@ -100,8 +100,7 @@ fn payload(call: &Call, claim: &Authorization, scope: &Scope<'_>) -> Result<Stri
     if scope.service != "s3" {
         return Ok(hash);
     }
-    let unsigned =
-        |name: &http::HeaderName| !claim.signed_headers.iter().any(|header| header == name.as_str());
+    let unsigned = |name: &http::HeaderName| !claim.signed_headers.iter().any(|header| header == name.as_str());
     if call.headers.keys().any(|name| name.as_str().starts_with("x-amz-") && unsigned(name)) {
         return mismatch("There were headers present in the request which were not signed");
     }
