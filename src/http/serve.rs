@@ -270,10 +270,10 @@ impl<A: Answers> Accepting<A> {
         let (answers, limits) = (self.answers.clone(), self.limits);
         match accepted {
             Accepted::Tcp(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)))
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
             }
             Accepted::Unix(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)))
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
             }
             Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
         }

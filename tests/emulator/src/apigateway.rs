@@ -1,5 +1,6 @@
-//! An API behind API Gateway with IAM authorisation (service `execute-api`), and S3 as far as a signature goes (service `s3`): any
-//! method on any path is verified and answered with what arrived.
+//! An API behind API Gateway with IAM authorisation (service `execute-api`): any method on any path is verified and answered with
+//! what arrived. And S3 as far as a signature goes (service `s3`): it answers as to `PutObject`, with nothing, and the journal
+//! says what arrived.
 //!
 //! Refusals are API Gateway's: 403 and `{"message": …}`.
 
@@ -14,19 +15,21 @@ use crate::sigv4::Refusal;
 
 /// A request to the API.
 pub(crate) fn execute_api(request: &mut Request<'_>) -> Outcome {
-    echo(request, "execute-api")
+    let principal = request.authenticate("execute-api").map_err(refused)?;
+    let mut seen = seen(request.call);
+    seen["principal"] = json!(principal.arn(&request.cloud.world.account));
+    Ok(seen)
 }
 
 /// A request to S3.
 pub(crate) fn s3(request: &mut Request<'_>) -> Outcome {
-    echo(request, "s3")
-}
-
-fn echo(request: &mut Request<'_>, service: &str) -> Outcome {
-    let principal = request.authenticate(service).map_err(refused)?;
-    let mut seen = seen(request.call);
-    seen["principal"] = json!(principal.arn(&request.cloud.world.account));
-    Ok(seen)
+    let seen = seen(request.call);
+    for name in ["method", "path", "query", "body_length", "body_sha256"] {
+        request.asked.note(name, seen[name].clone());
+    }
+    request.asked.note("payload", request.call.header("x-amz-content-sha256"));
+    request.authenticate("s3").map_err(refused)?;
+    Ok(Value::Null)
 }
 
 fn seen(call: &Call) -> Value {

@@ -129,7 +129,11 @@ async fn a_body_too_large_to_be_held_is_refused_with_what_to_do() {
 async fn bodies_to_s3_are_not_hashed_and_its_paths_are_left_alone() {
     limited(async {
         let forward = signing("s3", "/s3").await;
-        let body = "Content-Length: 5\r\n";
+        let put = async |target: &str, fields: &str, body: &str| {
+            let answer =
+                forward.sent(&format!("PUT {target}"), &format!("{FORGED}Content-Length: 5\r\n{fields}"), body).await;
+            (answer, forward.site.asked("s3").pop())
+        };
         for target in [
             "/bucket/a//b",
             "/bucket/key%20with%2Fslash",
@@ -138,25 +142,26 @@ async fn bodies_to_s3_are_not_hashed_and_its_paths_are_left_alone() {
             "/bucket/a(b)$!'*,;:@=&/%24%7e%2f",
             "/bucket/\u{fc}",
         ] {
-            let seen = seen(
-                &forward.sent(&format!("PUT {target}"), &format!("{FORGED}{body}X-Amz-Meta-A: 1\r\n"), "hello").await,
-            );
+            let (answer, asked) = put(target, "X-Amz-Meta-A: 1\r\n", "hello").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{target}: {answer}");
+            let asked = asked.unwrap();
             assert_eq!(
-                (&seen["principal"], values(&seen, "x-amz-content-sha256")),
-                (&json!(PRINCIPAL), vec!["UNSIGNED-PAYLOAD".to_owned()]),
-                "{target}"
+                (asked.principal.as_deref(), &asked.parameters["payload"]),
+                (Some(PRINCIPAL), &json!("UNSIGNED-PAYLOAD"))
             );
+            assert_eq!(asked.parameters["path"], format!("/s3{}", target.split('?').next().unwrap()));
+            assert_eq!(asked.parameters["body_sha256"], sha256(b"hello"));
         }
-        let hashed = format!("{body}X-Amz-Content-Sha256: {}\r\n", sha256(b"hello"));
-        assert_eq!(
-            values(&seen(&forward.sent("PUT /b/k", &hashed, "hello").await), "x-amz-content-sha256"),
-            [sha256(b"hello")]
-        );
-        let wrong = forward.sent("PUT /b/k", &hashed, "jello").await;
+        let hashed = format!("X-Amz-Content-Sha256: {}\r\n", sha256(b"hello"));
+        let (right, asked) = put("/b/k", &hashed, "hello").await;
+        assert!(right.starts_with("HTTP/1.1 200"), "{right}");
+        assert_eq!(asked.unwrap().parameters["payload"], sha256(b"hello"));
+        let (wrong, _) = put("/b/k", &hashed, "jello").await;
         assert!(wrong.starts_with("HTTP/1.1 403") && !wrong.contains("credbroker-error"), "{wrong}");
-        let signed_chunks = format!("{body}X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n");
-        let refused = forward.sent("PUT /b/k", &signed_chunks, "hello").await;
+        let before = forward.site.asked("s3").len();
+        let (refused, _) = put("/b/k", "X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\r\n", "hello").await;
         assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("unsigned"), "{refused}");
+        assert_eq!(forward.site.asked("s3").len(), before);
     })
     .await;
 }

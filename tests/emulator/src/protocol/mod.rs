@@ -25,7 +25,7 @@ pub(crate) enum Protocol {
     Json { throttling: &'static str },
     /// The query protocol with XML answers; holds the operation's name.
     Query(String),
-    /// API Gateway: `{"message": …}` and `x-amzn-errortype`.
+    /// API Gateway: `{"message": …}` and `x-amzn-errortype`. Nothing at all where there is nothing to say, as S3 does.
     Gateway,
 }
 
@@ -111,6 +111,7 @@ fn gateway(outcome: &Outcome) -> Response<Bytes> {
     let id = random::uuid();
     let mut headers = vec![("content-type", "application/json"), ("x-amzn-requestid", id.as_str())];
     match outcome {
+        Ok(Value::Null) => response(200, &headers[1..], String::new()),
         Ok(body) => response(200, &headers, body.to_string()),
         Err(f) => {
             headers.push(("x-amzn-errortype", &f.code));
