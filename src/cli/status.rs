@@ -76,6 +76,33 @@ fn table(document: &Value, colours: bool) -> String {
             out += &format!("  {}: {message}\n", text(&row["last_error"]["kind"]));
         }
     }
+    out + &forward_addresses(document)
+}
+
+/// The table of the forward addresses, if there are any.
+fn forward_addresses(document: &Value) -> String {
+    let rows = document["egress"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        format!("\n{:<28} {:>9} {:>9} {:>8} {:>9}  UPSTREAM\n", "NAME", "IN FLIGHT", "REQUESTS", "REFUSED", "FAILURES");
+    for row in rows {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let count = |key: &str| row[key].as_u64().unwrap_or_default();
+        out += &format!(
+            "{:<28} {:>9} {:>9} {:>8} {:>9}  {}\n",
+            text(&row["name"]),
+            count("in_flight"),
+            count("requests"),
+            count("refused"),
+            count("failures"),
+            text(&row["upstream"]),
+        );
+        if let Some(message) = row["last_error"]["message"].as_str() {
+            out += &format!("  {message}\n");
+        }
+    }
     out
 }
 
@@ -112,12 +139,17 @@ mod tests {
                          "upstream_requests": 1, "upstream_avoided": 4, "last_error": { "kind": "unavailable", "message": "down" } }],
             "credentials": [{ "name": "credentials.orders", "state": "empty" }],
             "issuers": [{ "name": "issuers.users", "state": "fresh" }],
+            "egress": [{ "name": "egress.api", "upstream": "https://x.example/", "requests": 9, "in_flight": 1, "failures": 2, "refused": 3,
+                         "last_error": { "message": "https://x.example/: it cannot be reached" } }],
         });
         let table = table(&document, false);
         assert!(table.contains("up 2h01m") && table.contains("unavailable: down"), "{table}");
         assert!(table.contains("issuers.users"), "{table}");
         let row = table.lines().find(|line| line.starts_with("tokens.billing (billing/read)")).unwrap();
         assert_eq!(row.split_whitespace().skip(2).collect::<Vec<_>>(), ["degraded", "0s", "10m", "5", "1", "4"]);
+        let row = table.lines().find(|line| line.starts_with("egress.api")).unwrap();
+        assert_eq!(row.split_whitespace().skip(1).collect::<Vec<_>>(), ["1", "9", "3", "2", "https://x.example/"]);
+        assert!(table.ends_with("  https://x.example/: it cannot be reached\n"), "{table}");
         assert!(!table.contains('\u{1b}'));
     }
 }

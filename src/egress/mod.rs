@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, HOST};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -47,8 +47,8 @@ use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
 use crate::http::serve::{Answers, Body, Limits};
 use crate::lease::Lease;
-use crate::policy::{Caller, Grant};
-use crate::refresh::Unserved;
+use crate::policy::{Caller, Grant, Permit};
+use crate::refresh::{Served, Unserved};
 use crate::source::upstream::Upstream;
 use crate::source::{AwsCredentials, BearerToken};
 use body::{Held, Paced, Pulse};
@@ -122,12 +122,6 @@ struct Shared {
     held_bodies: Arc<Semaphore>,
 }
 
-/// What goes with a request, in the hands of whoever sends it.
-enum Credential {
-    Bearer(Arc<Lease<BearerToken>>),
-    Aws(Arc<Lease<AwsCredentials>>),
-}
-
 impl Egress {
     /// What answers at the address that `config` describes, with the credentials of `surface`; `tally` is its row there.
     pub fn new(config: Config, surface: Arc<Surface>, tally: Arc<Tally>, upstream: &Upstream) -> Self {
@@ -176,21 +170,18 @@ impl Shared {
         head.uri = self.way.target(&head.uri)?;
         headers::end_request_hop(&mut head.headers);
         head.headers.insert(HOST, self.way.host());
-        let credential = self.credential(caller).await?;
         let pulse = Arc::new(Pulse::default());
         let incoming = Paced::of_client(incoming, self.config.idle, Arc::clone(&pulse));
-        let body = match (&self.config.added, &credential) {
-            (Added::Signature(signature), Credential::Aws(lease)) => {
-                self.signed(signature, &mut head, incoming, &lease.value).await?
-            }
-            (_, Credential::Bearer(lease)) => {
+        let (body, lease) = match &self.config.added {
+            Added::Bearer(token) => {
+                let lease = self.token(token, caller).await?;
                 head.headers.insert(AUTHORIZATION, bearer(&lease.value)?);
-                incoming.boxed_unsync()
+                (incoming.boxed_unsync(), Some(lease))
             }
-            (Added::Bearer(_), Credential::Aws(_)) => return Err(Trouble::NoSuchPath),
+            Added::Signature(signature) => (self.signed(signature, &mut head, incoming, caller).await?, None),
         };
         let response = self.way.send(Request::from_parts(outbound(head), body), &pulse).await?;
-        if let Credential::Bearer(lease) = credential {
+        if let Some(lease) = lease {
             self.look_at(response.status(), caller, lease);
         }
         let (mut head, body) = response.into_parts();
@@ -198,58 +189,40 @@ impl Shared {
         Ok(Response::from_parts(inbound(head), Paced::of_upstream(body, self.config.idle, forwarding.clone())))
     }
 
-    /// What is added, waiting for a fetch of it: a program that knows of no credential does not know that it may ask again.
-    async fn credential(&self, caller: &Caller) -> Result<Credential, Trouble> {
-        let grant = match &self.config.added {
-            Added::Bearer(token) => Grant::Token(token.clone()),
-            Added::Signature(signature) => Grant::Credentials(signature.credentials.clone()),
-        };
-        let name = grant.to_string();
-        let permit = caller.permit(grant.clone()).ok_or_else(|| Trouble::NotAllowed(name.clone()))?;
-        let mut outcome = Err(Unserved::Pending);
-        for _ in 0..FETCH_LOOKS {
-            let asked = match grant {
-                Grant::Token(_) => {
-                    let served = self.surface.store.token(&permit, None).await;
-                    served.map(|served| served.map(|served| Credential::Bearer(served.lease)))
-                }
-                _ => {
-                    let served = self.surface.store.credentials(&permit, None, Duration::ZERO).await;
-                    served.map(|served| served.map(|served| Credential::Aws(served.lease)))
-                }
-            };
-            outcome = asked.ok_or_else(|| Trouble::NoSuchName(name.clone()))?;
-            if !matches!(outcome, Err(Unserved::Pending)) {
-                break;
-            }
-        }
-        outcome.map_err(|unserved| Trouble::unserved(&name, unserved))
+    async fn token(&self, name: &str, caller: &Caller) -> Result<Arc<Lease<BearerToken>>, Trouble> {
+        let permit = permit(caller, Grant::Token(name.to_owned()))?;
+        settled(&permit, || self.surface.store.token(&permit, None)).await
     }
 
-    /// Signs `head`; what is returned is the body to send with it.
+    async fn credentials(&self, name: &str, caller: &Caller) -> Result<Arc<Lease<AwsCredentials>>, Trouble> {
+        let permit = permit(caller, Grant::Credentials(name.to_owned()))?;
+        settled(&permit, || self.surface.store.credentials(&permit, None, Duration::ZERO)).await
+    }
+
+    /// Signs `head`; what is returned is the body to send with it. The credentials are asked for when the body is there, since
+    /// that may take longer than they live.
     async fn signed(
         &self,
         signature: &Signature,
         head: &mut Parts,
         incoming: Paced,
-        credentials: &AwsCredentials,
+        caller: &Caller,
     ) -> Result<Body, Trouble> {
         sign::spell_plus(&mut head.uri)?;
-        let wall = self.surface.clock.wall();
-        if signature.is_for_s3() {
-            let payload = sign::announced(&head.headers)?;
-            signature.sign(head, &payload, credentials, wall)?;
-            return Ok(incoming.boxed_unsync());
-        }
-        if incoming.is_end_stream() {
-            signature.sign(head, &sign::hash(b""), credentials, wall)?;
-            return Ok(incoming.boxed_unsync());
-        }
-        let (whole, room) = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
-        // Its end is known now, so it is sent with its length whatever way it came.
-        head.headers.remove(http::header::CONTENT_LENGTH);
-        signature.sign(head, &sign::hash(&whole), credentials, self.surface.clock.wall())?;
-        Ok(Held::new(Full::new(whole).map_err(|never| match never {}), room).boxed_unsync())
+        let (payload, body) = if signature.is_for_s3() {
+            (sign::announced(&head.headers)?, incoming.boxed_unsync())
+        } else if incoming.is_end_stream() {
+            (sign::hash(b""), incoming.boxed_unsync())
+        } else {
+            let (whole, room) = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
+            // Its end is known now, so it is sent with its length whatever way it came.
+            head.headers.remove(CONTENT_LENGTH);
+            let payload = sign::hash(&whole);
+            (payload, Held::new(Full::new(whole).map_err(|never| match never {}), room).boxed_unsync())
+        };
+        let lease = self.credentials(&signature.credentials, caller).await?;
+        signature.sign(head, &payload, &lease.value, self.surface.clock.wall())?;
+        Ok(body)
     }
 
     /// A token that the upstream has taken and takes no longer was revoked: another one is asked for, for the requests to come.
@@ -270,8 +243,13 @@ impl Shared {
         let (status, why) = (trouble.status(), trouble.code());
         let egress = &*self.config.name;
         if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
-            self.tally.failed(&trouble.to_string());
-            tracing::warn!(egress, status = status.as_u16(), reason = %trouble, "not forwarded");
+            let is_news = self.tally.failed(&trouble.to_string());
+            // What is said of a credential is in the log already.
+            if is_news && matches!(trouble, Trouble::NotForwarded { .. }) {
+                tracing::warn!(egress, status = status.as_u16(), reason = %trouble, "not forwarded");
+            } else {
+                tracing::debug!(egress, status = status.as_u16(), why, "not forwarded");
+            }
         } else {
             self.tally.refused.fetch_add(1, Ordering::Relaxed);
             tracing::info!(egress, status = status.as_u16(), why, transport = ?peer.transport, uid = ?peer.uid, "refused");
@@ -280,6 +258,28 @@ impl Shared {
         reply::harden(&mut response, false);
         response.headers_mut().insert(ERROR, HeaderValue::from_static(why));
         response.map(|body| body.map_err(Into::into).boxed_unsync())
+    }
+}
+
+fn permit(caller: &Caller, grant: Grant) -> Result<Permit, Trouble> {
+    let name = grant.to_string();
+    caller.permit(grant).ok_or(Trouble::NotAllowed(name))
+}
+
+/// What `ask` gives when a fetch under way is over: a program that knows of no credential does not know that it may ask again.
+async fn settled<T, F>(permit: &Permit, ask: impl Fn() -> F) -> Result<Arc<Lease<T>>, Trouble>
+where
+    F: Future<Output = Option<Result<Served<T>, Unserved>>>,
+{
+    let name = permit.grant().to_string();
+    let mut looks = 1..;
+    loop {
+        match ask().await {
+            None => return Err(Trouble::NoSuchName(name)),
+            Some(Ok(served)) => return Ok(served.lease),
+            Some(Err(Unserved::Pending)) if looks.next() < Some(FETCH_LOOKS) => {}
+            Some(Err(unserved)) => return Err(Trouble::unserved(&name, unserved)),
+        }
     }
 }
 

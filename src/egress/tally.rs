@@ -2,12 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::Config;
 use crate::clock::{Clock, Moment, rfc3339};
 use crate::http::status::Row;
+
+/// The same failure is told in the log again after this.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// The counts of one forward address.
 #[derive(Debug)]
@@ -20,7 +24,16 @@ pub struct Tally {
     failures: AtomicU64,
     /// Requests that were not fit to be forwarded.
     pub refused: AtomicU64,
-    last: Mutex<Option<(Moment, String)>>,
+    last: Mutex<Option<Last>>,
+}
+
+/// The last failure.
+#[derive(Debug)]
+struct Last {
+    at: Moment,
+    /// When it stood in the log.
+    told: Option<Moment>,
+    message: String,
 }
 
 /// One request on its way, until the last copy of this is dropped.
@@ -41,8 +54,9 @@ impl Forwarding {
     pub fn broke(&self, why: &str) {
         let tally = &self.0.0;
         let message = format!("{}: {why}", tally.config.upstream);
-        tracing::warn!(egress = tally.config.name, reason = message, "an answer was cut off");
-        tally.failed(&message);
+        if tally.failed(&message) {
+            tracing::warn!(egress = tally.config.name, reason = message, "an answer was cut off");
+        }
     }
 }
 
@@ -60,10 +74,16 @@ impl Tally {
         Forwarding(Arc::new(Flight(Arc::clone(tally))))
     }
 
-    /// One more failure.
-    pub fn failed(&self, why: &str) {
+    /// One more failure. Is it worth a line in the log: another one than the last, or the same after some time?
+    pub fn failed(&self, why: &str) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.clock.now(), why.to_owned()));
+        let now = self.clock.now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.get_or_insert_with(|| Last { at: now, told: None, message: String::new() });
+        let is_same = last.message == why && last.told.is_some_and(|told| now.since(told) < TELL_AGAIN);
+        let told = if is_same { last.told } else { Some(now) };
+        *last = Last { at: now, told, message: why.to_owned() };
+        !is_same
     }
 }
 
@@ -81,7 +101,7 @@ impl Row for Tally {
             "refused": count(&self.refused),
             "failures": count(&self.failures),
         });
-        if let Some((at, message)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(Last { at, message, .. }) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
             row["last_error"] = json!({ "message": message, "at": rfc3339(self.clock.wall_at(*at)) });
         }
         row

@@ -377,6 +377,9 @@ mod tests {
             (Trouble::NotAllowed("tokens.x".into()), 403),
             (Trouble::NoSuchName("tokens.x".into()), 404),
             (Trouble::TooLarge, 413),
+            (Trouble::BodyTooLarge("why"), 413),
+            (Trouble::WrongProcess("x".into()), 403),
+            (Trouble::NotForwardable("why"), 501),
         ] {
             let response = refusal(&trouble, Style::OAuth);
             assert_eq!(response.status().as_u16(), status, "{trouble:?}");

@@ -50,8 +50,9 @@ impl Service {
     pub async fn answering(answer: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Self {
         let (listener, _) = listener().await;
         let port = listener.local_addr().unwrap().port();
-        let (seen, connections, answer): (Arc<Mutex<Vec<Seen>>>, Arc<Mutex<usize>>, Answers) =
-            (Arc::default(), Arc::default(), Arc::new(answer));
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let connections: Arc<Mutex<usize>> = Arc::default();
+        let answer: Answers = Arc::new(answer);
         let (noted, counted) = (Arc::clone(&seen), Arc::clone(&connections));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
