@@ -50,7 +50,7 @@ lint: need-lints
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: unit
-unit: need-rust
+unit: need-rust need-curl
 	$(say) 'tests: unit, property and integration, daemon and emulator'
 	@cargo test --locked --workspace
 
@@ -111,6 +111,10 @@ need-rust:
 .PHONY: need-lints
 need-lints: need-rust
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || { echo 'rustfmt or clippy is not installed: rustup component add rustfmt clippy' >&2; exit 1; }
+
+.PHONY: need-curl
+need-curl:
+	@command -v curl >/dev/null 2>&1 || { echo 'curl is not installed: the tests of forward addresses need it (Debian: apt-get install curl)' >&2; exit 1; }
 
 .PHONY: need-python
 need-python:

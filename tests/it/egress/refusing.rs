@@ -50,7 +50,7 @@ async fn a_process_of_another_user_is_refused_where_its_neighbour_is_served() {
         let service = Service::open().await;
         let forward = Forward::to(&service).await;
         let url = format!("http://127.0.0.1:{}/", forward.port);
-        let mut command = process::command("/usr/bin/curl", Path::new("/"), &[]);
+        let mut command = process::command("curl", Path::new("/"), &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
         command.args(["--silent", "--max-time", "10", "--output", "/dev/null", "--write-out", "%{http_code}", &url]);
         let expected = if geteuid().is_root() {
             command.as_std_mut().uid(4712).gid(4712);

@@ -64,7 +64,7 @@ async fn echo(listener: TcpListener) {
 
 fn curl(port: u16) -> Child {
     let environment = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-    let mut command = process::command("/usr/bin/curl", Path::new("/"), &environment);
+    let mut command = process::command("curl", Path::new("/"), &environment);
     let url = format!("http://127.0.0.1:{port}/echo");
     command.args([
         "--silent",
