@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
-use crate::http::{Door, Life, Surface};
+use crate::http::{Door, Life, Surface, socket_table};
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -56,6 +56,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
+    socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let store = assemble::store(config, &upstream, metadata, &outside)?;
