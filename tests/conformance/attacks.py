@@ -87,7 +87,10 @@ def accepted(lure: Lure) -> dict[str, tuple[str, str]]:
     for kind in ("JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"):
         found[f"typ {kind}"] = ("users", token({**HEADER, "typ": kind}, claims()))
     found["key material in the header, beside a good signature"] = ("users", good({**HEADER, "jku": lure.url, "jwk": jwk(EVIL_RSA, "rsa")}))
-    found["within leeway"] = ("users", token(HEADER, claims(exp=now() - 5)))
+    for item, expiry in (("within leeway", now() - 5), ("with a fraction", now() + 60.25), ("of the last second of the year 9999", 253402300799)):
+        found[f"exp {item}"] = ("users", token(HEADER, claims(exp=expiry)))
+    found["iat to come"] = ("users", token(HEADER, claims(iat=now() + 600)))
+    found["many keys in an object"] = ("users", token(HEADER, claims(**{f"k{number}": number for number in range(200)})))
     found["the partner's own"] = ("partner", token({"alg": "RS256", "kid": "rsa"}, claims(iss=PARTNER), OTHER_RSA))
     found["the pool's own"] = ("pool", token({"alg": "RS256", "kid": "rsa"}, pool_claims()))
     return found

@@ -209,7 +209,7 @@ def claimed_wrongly(_: Lure) -> list[Attack]:
     """RFC 7519 section 4.1, RFC 8725 sections 3.8 to 3.10: claims of another type, or that say something else."""
     at = now()
     changes = {
-        "exp is missing": {"exp": None}, "exp past": {"exp": at - 600}, "exp past by leeway": {"exp": at - 30},
+        "exp is missing": {"exp": None}, "exp past": {"exp": at - 600}, "exp past by leeway": {"exp": at - 60},
         "exp as text": {"exp": str(at + 600)}, "exp as ISO 8601": {"exp": "2099-01-01T00:00:00Z"}, "exp true": {"exp": True},
         "exp a list": {"exp": [at + 600]}, "exp an object": {"exp": {"x": 1}}, "exp negative": {"exp": -1}, "exp 0": {"exp": 0},
         "exp of 2^63": {"exp": 2**63}, "exp of 2^64": {"exp": 2**64}, "exp 1e300": {"exp": 1e300},

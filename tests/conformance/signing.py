@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
@@ -83,8 +83,9 @@ def token(header, claims, key=RSA, algorithm: str | None = None, sign=None) -> s
 
 def jwk(key, kid: str, **more) -> dict:
     public = key.public_key()
-    kinds = {rsa.RSAPublicKey: RSAAlgorithm, ec.EllipticCurvePublicKey: ECAlgorithm, ed25519.Ed25519PublicKey: OKPAlgorithm}
-    kind = next(kind for base, kind in kinds.items() if isinstance(public, base))
+    edwards = (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+    kinds = {RSAAlgorithm: rsa.RSAPublicKey, ECAlgorithm: ec.EllipticCurvePublicKey, OKPAlgorithm: edwards}
+    kind = next(kind for kind, bases in kinds.items() if isinstance(public, bases))
     members = kind.to_jwk(public, as_dict=True)
     members.pop("key_ops", None)
     return {**members, "kid": kid, **more}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from processes import clean_environment, request
 from signing import OTHER_RSA, POOL_KEYS, RSA, KeyServer, jwk
 
 ISSUERS = ("users", "partner", "pool")
-ASKED = 'clients = ["c1"]\nscopes = ["orders/read"]\nleeway = "20s"\n'
+ASKED = 'clients = ["c1"]\nscopes = ["orders/read"]\nleeway = "60s"\n'
 TABLES = f"""
 [server]
 listen = ["127.0.0.1:@PORT@"]
@@ -146,12 +147,13 @@ def test_without_an_attack_a_token_is_let_in_at_every_door(doors, lure):
 
 @pytest.mark.parametrize("published", LISTS)
 def test_no_attack_opens_a_door(doors, keys, lure, published):
-    found = LISTS[published](lure)
+    found, began = LISTS[published](lure), time.monotonic()
     assert len({attack.item for attack in found}) == len(found), "every item is named once"
     opened = {attack.item: wrong for attack in found if (wrong := doors.opened(attack))}
     assert opened == {}
     assert not [path for path in keys.asked if path not in ("/users", "/partner", POOL_KEYS)], "a token had something fetched"
-    assert len(keys.asked) <= 12, f"one fetch of an issuer's keys in ten seconds: {keys.asked}"
+    most = 2 + (time.monotonic() - began) / 10
+    assert all(keys.asked.count(path) <= most for path in keys.asked), f"more than one fetch of keys in ten seconds: {keys.asked}"
     assert not Path(lure.file).exists()
     doors.daemon.server.must_live()
     printed = doors.daemon.printed.decode()
