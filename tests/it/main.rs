@@ -69,6 +69,8 @@ mod upstream_errors;
 mod verifying;
 #[cfg(test)]
 mod web_identity;
+#[cfg(test)]
+mod wycheproof;
 
 // What developers are promised.
 #[cfg(test)]
