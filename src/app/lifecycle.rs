@@ -11,6 +11,7 @@ use super::metadata::Stages;
 use super::{CannotStart, Outside, assemble, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
+use crate::http::imds::Imds;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::{Door, Life, Surface};
@@ -34,6 +35,12 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 ];
 
+/// The variables that name the region.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+/// The variables by which the SDK finds an identity over HTTP.
+const IDENTITIES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
+
 /// Runs the daemon until it is told to end and has drained.
 ///
 /// # Errors
@@ -50,10 +57,14 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
     inherited.finish()?;
-    let admin = config.server.admin_listen.map(listen::open_admin).transpose()?;
-    not_ourselves(&outside.environment, &sockets)?;
+    let open = |key: &'static str| move |address| listen::open_apart(key, address);
+    let admin = config.server.admin_listen.map(open("admin_listen")).transpose()?;
+    let imds = config.imds.as_ref().map(|imds| imds.listen).map(open("imds")).transpose()?;
+    not_ourselves(&outside.environment, sockets.iter().chain(&imds))?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
+    let service = config.imds.clone();
+    let region = config.aws.region.clone().or_else(|| region(&outside.environment));
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
     let metadata = Stages::new(upstream.clone(), &outside);
@@ -65,7 +76,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
+        listeners: names(&sockets, admin.as_ref(), imds.as_ref()),
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
@@ -76,6 +87,9 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     }
     if let Some(admin) = admin {
         server.accept_admin(admin, door);
+    }
+    if let (Some(socket), Some(service)) = (imds, service) {
+        server.accept_callers(socket, Imds::new(&surface, &service, region.as_deref()));
     }
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
@@ -96,6 +110,17 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// What the listeners are called in log and status.
+fn names(sockets: &[Socketed], admin: Option<&Socketed>, imds: Option<&Socketed>) -> Vec<String> {
+    let imds = imds.map(|socket| format!("imds {}", socket.name()));
+    sockets.iter().chain(admin).map(Socketed::name).chain(imds).collect()
+}
+
+/// The region that the environment names, as the SDK reads it.
+fn region(environment: &Environment) -> Option<String> {
+    REGIONS.iter().find_map(|variable| environment.var(variable)).map(ToOwned::to_owned)
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.
@@ -169,19 +194,23 @@ pub(super) fn endpoints_are_safe(environment: &Environment) -> Result<(), Cannot
 }
 
 /// The broker's own identity must not come from the broker: it would wait for itself.
-fn not_ourselves(environment: &Environment, sockets: &[Socketed]) -> Result<(), CannotStart> {
-    let variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-    let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { return Ok(()) };
-    let ours = |socket: &Socketed| match socket {
-        Socketed::Tcp(listener) => {
-            listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
+fn not_ourselves<'a>(
+    environment: &Environment,
+    sockets: impl Iterator<Item = &'a Socketed> + Clone,
+) -> Result<(), CannotStart> {
+    for variable in IDENTITIES {
+        let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { continue };
+        let ours = |socket: &Socketed| match socket {
+            Socketed::Tcp(listener) => {
+                listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
+            }
+            Socketed::Unix(..) => false,
+        };
+        if config::is_loopback(&url) && sockets.clone().any(ours) {
+            let fault =
+                "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
+            return Err(CannotStart::Environment { variable, fault });
         }
-        Socketed::Unix(..) => false,
-    };
-    if config::is_loopback(&url) && sockets.iter().any(ours) {
-        let fault =
-            "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
-        return Err(CannotStart::Environment { variable, fault });
     }
     Ok(())
 }
@@ -208,10 +237,19 @@ mod tests {
         let mut inherited = Inherited::take(&Environment::default());
         let sockets = listen::open(&listen::Listen::Loopback(0), &mut inherited).unwrap();
         let name = sockets[0].name();
-        let uri = format!("http://{name}/v1/credentials/x");
-        let own = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())]);
-        assert!(not_ourselves(&own, &sockets).unwrap_err().to_string().contains("itself"));
-        let other = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")]);
-        assert!(not_ourselves(&other, &sockets).is_ok());
+        for (variable, uri) in [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{name}/v1/credentials/x")),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{name}/")),
+        ] {
+            let own = Environment::from([(variable, uri.as_str())]);
+            let error = not_ourselves(&own, sockets.iter()).unwrap_err().to_string();
+            assert!(error.contains("itself") && error.starts_with(variable), "{error}");
+        }
+        for (variable, uri) in [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254"),
+        ] {
+            assert!(not_ourselves(&Environment::from([(variable, uri)]), sockets.iter()).is_ok(), "{uri}");
+        }
     }
 }
