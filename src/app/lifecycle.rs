@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::http::imds::Imds;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
-use crate::http::{Door, Life, Surface};
+use crate::http::{Door, Life, Surface, socket_table};
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -67,6 +67,10 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let region = config.aws.region.clone().or_else(|| region(&outside.environment));
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
+    socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
+    if let Some(service) = &service {
+        socket_table::warn_where_blind(imds.as_slice(), std::slice::from_ref(&service.caller));
+    }
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let store = assemble::store(config, &upstream, metadata, &outside)?;

@@ -33,7 +33,7 @@ pub enum Transport {
 pub struct Peer {
     /// How it is connected.
     pub transport: Transport,
-    /// Its uid, as the kernel tells it (SO_PEERCRED).
+    /// Its uid, as the kernel tells it: SO_PEERCRED on a unix socket, the socket table on TCP. `None` where there is any doubt.
     pub uid: Option<u32>,
 }
 

@@ -1,5 +1,5 @@
 //! What callers see. Each surface has a file that opens with the wire contract it implements; [`intake`] and [`reply`] are
-//! shared by all; [`listen`] and [`serve`] are the sockets below.
+//! shared by all; [`listen`] and [`serve`] are the sockets below, [`socket_table`] says who is at their other end.
 //!
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod oauth;
 pub mod reply;
 pub mod serve;
+pub mod socket_table;
 mod stall;
 pub mod status;
 pub mod subject;

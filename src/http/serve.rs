@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
+use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
@@ -100,6 +101,8 @@ impl Server {
         answers: impl Answers,
     ) {
         let accepting = Accepting {
+            // On the admin listener nobody needs to be known.
+            table: if transport == Some(Transport::Admin) { None } else { SocketTable::seeing(&socket) },
             socket,
             transport,
             answers,
@@ -173,6 +176,7 @@ struct Accepting<A> {
     socket: Socketed,
     transport: Option<Transport>,
     answers: A,
+    table: Option<SocketTable>,
     places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -230,7 +234,8 @@ impl<A: Answers> Accepting<A> {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, Peer { transport, uid: None }))
+                let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
+                Ok(Accepted::Tcp(stream, Peer { transport, uid }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;

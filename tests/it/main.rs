@@ -62,6 +62,8 @@ mod secrets;
 #[cfg(test)]
 mod sts;
 #[cfg(test)]
+mod uids;
+#[cfg(test)]
 mod upstream_errors;
 #[cfg(test)]
 mod verifying;

@@ -167,7 +167,7 @@ pub struct CallerTable {
     pub allow: Vec<String>,
     /// The token it presents.
     pub token: Option<CallerToken>,
-    /// The user its process runs as, by name or number.
+    /// The user its process runs as, by name or number, on unix sockets and over TCP. Over TCP not `nobody` (65534).
     pub uid: Option<User>,
     /// Its systemd unit.
     #[schemars(extend("x-unbuilt" = "callers known by unit"))]

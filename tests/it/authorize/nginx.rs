@@ -87,6 +87,21 @@ async fn nginx_with_a_token_asks_over_tcp() {
 
 #[tokio::test]
 #[ignore = "needs nginx"]
+async fn nginx_known_by_its_uid_asks_over_tcp() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&by_uid()).await;
+        let server = DEPLOYED.replace("127.0.0.1:2778", &format!("127.0.0.1:{}", daemon.port));
+        let instead = "# proxy_set_header Credbroker-Request true;";
+        assert!(server.contains(instead) && server.contains(INCLUDE));
+        let server = server.replace(INCLUDE, "").replace(instead, instead.trim_start_matches("# "));
+        stands_between(&site, &daemon, &server).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs nginx"]
 async fn nginx_known_by_its_uid_asks_over_the_unix_socket() {
     limited(async {
         let site = Site::open().await;
