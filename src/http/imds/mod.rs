@@ -80,7 +80,7 @@ impl Imds {
         }
     }
 
-    async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
+    async fn admit<B>(&self, request: Request<B>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check_up_to_slash(&request, peer.transport)?;
         let caller = self.caller(peer)?;
         let (mut head, _) = request.into_parts();
@@ -147,33 +147,4 @@ fn ttl(headers: &HeaderMap) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_lasts_for_a_number_of_seconds_up_to_six_hours() {
-        let ttl_of = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(TTL, value.parse().unwrap());
-            }
-            ttl(&headers)
-        };
-        assert_eq!(ttl_of(&["1"]), Some(1));
-        assert_eq!(ttl_of(&["21600"]), Some(21_600));
-        for wrong in [
-            &[][..],
-            &["0"],
-            &["21601"],
-            &["-1"],
-            &["+60"],
-            &["60.0"],
-            &["60s"],
-            &[""],
-            &["18446744073709551617"],
-            &["60", "60"],
-        ] {
-            assert_eq!(ttl_of(wrong), None, "{wrong:?}");
-        }
-    }
-}
+mod tests;
