@@ -8,10 +8,9 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, issuers};
+use super::{CannotStart, Outside, assemble, imds, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::http::imds::Imds;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::{Door, Life, Surface, socket_table};
@@ -35,9 +34,6 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 ];
 
-/// The variables that name the region.
-const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-
 /// The variables by which the SDK finds an identity over HTTP.
 const IDENTITIES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
 
@@ -57,20 +53,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
     inherited.finish()?;
-    let open = |key: &'static str| move |address| listen::open_apart(key, address);
-    let admin = config.server.admin_listen.map(open("admin_listen")).transpose()?;
-    let imds = config.imds.as_ref().map(|imds| imds.listen).map(open("imds")).transpose()?;
-    not_ourselves(&outside.environment, sockets.iter().chain(&imds))?;
+    let admin = config.server.admin_listen;
+    let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
+    let imds = imds::open(&config, &outside.environment)?;
+    not_ourselves(&outside.environment, sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
-    let service = config.imds.clone();
-    let region = config.aws.region.clone().or_else(|| region(&outside.environment));
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
-    if let Some(service) = &service {
-        socket_table::warn_where_blind(imds.as_slice(), std::slice::from_ref(&service.caller));
-    }
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let store = assemble::store(config, &upstream, metadata, &outside)?;
@@ -80,7 +71,12 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: names(&sockets, admin.as_ref(), imds.as_ref()),
+        listeners: sockets
+            .iter()
+            .chain(&admin)
+            .map(Socketed::name)
+            .chain(imds.as_ref().map(imds::Opened::name))
+            .collect(),
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
@@ -92,8 +88,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     if let Some(admin) = admin {
         server.accept_admin(admin, door);
     }
-    if let (Some(socket), Some(service)) = (imds, service) {
-        server.accept_callers(socket, Imds::new(&surface, &service, region.as_deref()));
+    if let Some(imds) = imds {
+        imds.serve(&server, &surface);
     }
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
@@ -114,17 +110,6 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");
     Ok(())
-}
-
-/// What the listeners are called in log and status.
-fn names(sockets: &[Socketed], admin: Option<&Socketed>, imds: Option<&Socketed>) -> Vec<String> {
-    let imds = imds.map(|socket| format!("imds {}", socket.name()));
-    sockets.iter().chain(admin).map(Socketed::name).chain(imds).collect()
-}
-
-/// The region that the environment names, as the SDK reads it.
-fn region(environment: &Environment) -> Option<String> {
-    REGIONS.iter().find_map(|variable| environment.var(variable)).map(ToOwned::to_owned)
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.

@@ -12,19 +12,19 @@ use crate::documents::{REPORTS, ROLES, caller};
 use crate::site::Site;
 use crate::waiting::limited;
 
-const TOKEN: &str = "/latest/api/token";
-const ROLE: &str = "/latest/meta-data/iam/security-credentials/orders";
-const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
-const SESSION: &str = "X-aws-ec2-metadata-token";
+pub const TOKEN: &str = "/latest/api/token";
+pub const ROLE: &str = "/latest/meta-data/iam/security-credentials/orders";
+pub const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
+pub const SESSION: &str = "X-aws-ec2-metadata-token";
 
 /// A daemon with a metadata service.
-struct Service {
-    daemon: Daemon,
-    port: u16,
+pub struct Service {
+    pub daemon: Daemon,
+    pub port: u16,
 }
 
 /// The roles of the demo world, and a service at `listen` that hands out `credentials.orders` to whoever runs as `uid`.
-fn document(listen: &str, uid: u32) -> String {
+pub fn document(listen: &str, uid: u32) -> String {
     format!(
         "{ROLES}[imds]\nlisten = \"{listen}\"\ncredentials = \"credentials.orders\"\ncaller = \"app\"\n\
          [callers.app]\nallow = [\"credentials.orders\"]\nuid = {uid}\n{}",
@@ -33,7 +33,7 @@ fn document(listen: &str, uid: u32) -> String {
 }
 
 /// Who these tests run as.
-fn own_uid() -> u32 {
+pub fn own_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
@@ -43,7 +43,7 @@ impl Service {
         Self::launch(site.launch(&document("127.0.0.1:0", own_uid()))).await
     }
 
-    async fn launch(launch: Launch) -> Self {
+    pub async fn launch(launch: Launch) -> Self {
         let daemon = launch.start().await;
         let status = daemon.get("/v1/status", REPORTS).await.json();
         let listeners = status["listeners"].as_array().unwrap();
@@ -58,12 +58,12 @@ impl Service {
         Way::V4(self.port)
     }
 
-    async fn ask(&self, ask: Ask) -> crate::client::Answer {
+    pub async fn ask(&self, ask: Ask) -> crate::client::Answer {
         self.daemon.ask_over(&self.way(), ask).await
     }
 
     /// The token of a session that lasts for six hours.
-    async fn session(&self) -> String {
+    pub async fn session(&self) -> String {
         let opened = self.ask(Ask::of(http::Method::PUT, TOKEN).header(TTL, "21600")).await;
         assert_eq!(opened.status, 200, "{}", opened.text);
         opened.text
