@@ -56,7 +56,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let admin = config.server.admin_listen;
     let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
     let imds = imds::open(&config, &outside.environment)?;
-    not_ourselves(&outside.environment, sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
+    not_ourselves(&outside.environment, &sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let callers = Arc::new(Directory::new(config.callers.clone()));
@@ -185,7 +185,7 @@ pub(super) fn endpoints_are_safe(environment: &Environment) -> Result<(), Cannot
 /// The broker's own identity must not come from the broker: it would wait for itself.
 fn not_ourselves<'a>(
     environment: &Environment,
-    sockets: impl Iterator<Item = &'a Socketed> + Clone,
+    sockets: &(impl Iterator<Item = &'a Socketed> + Clone),
 ) -> Result<(), CannotStart> {
     for variable in IDENTITIES {
         let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { continue };
@@ -231,14 +231,14 @@ mod tests {
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{name}/")),
         ] {
             let own = Environment::from([(variable, uri.as_str())]);
-            let error = not_ourselves(&own, sockets.iter()).unwrap_err().to_string();
+            let error = not_ourselves(&own, &sockets.iter()).unwrap_err().to_string();
             assert!(error.contains("itself") && error.starts_with(variable), "{error}");
         }
         for (variable, uri) in [
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254"),
         ] {
-            assert!(not_ourselves(&Environment::from([(variable, uri)]), sockets.iter()).is_ok(), "{uri}");
+            assert!(not_ourselves(&Environment::from([(variable, uri)]), &sockets.iter()).is_ok(), "{uri}");
         }
     }
 }

@@ -83,6 +83,7 @@ mod tests {
         Sessions::new(Clock::tokio(SystemTime::UNIX_EPOCH))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "what a client would be told")]
     fn opened(sessions: &Sessions, seconds: u64) -> String {
         sessions.open(Duration::from_secs(seconds)).unwrap().expose_secret().to_owned()
     }

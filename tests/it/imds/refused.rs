@@ -1,11 +1,13 @@
 //! Who and what is refused, and how.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
 
 use super::{ROLE, SESSION, Service, TOKEN, TTL, document, limited, own_uid};
 use crate::client::{Ask, Line};
+use crate::process;
 use crate::site::Site;
 use crate::waiting::until;
 
@@ -111,6 +113,46 @@ async fn other_users_get_nothing_whatever_they_show() {
         assert_eq!(site.operations(), [""; 0]);
         let printed = service.daemon.running.printed.text();
         assert!(printed.contains(&format!("uid=Some({})", own_uid())) && printed.contains("refused"), "{printed}");
+    })
+    .await;
+}
+
+/// What a process of the user `uid` is answered. Only root can start one of another user.
+async fn answer_to(uid: u32, port: u16, line: &str, header: &str) -> String {
+    let request = format!("{line} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\nConnection: close\r\n\r\n");
+    let mut command = process::command("/bin/bash", Path::new("/"), &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+    command.args([
+        "-c",
+        r#"exec 3<>"/dev/tcp/127.0.0.1/$0"; printf %s "$1" >&3; cat <&3"#,
+        &port.to_string(),
+        &request,
+    ]);
+    if uid != own_uid() {
+        command.uid(uid).gid(uid);
+    }
+    let ended = process::finish(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended.stdout
+}
+
+#[tokio::test]
+async fn a_session_is_of_no_use_to_another_user() {
+    limited(async {
+        let site = Site::open().await;
+        let user = if own_uid() == 0 { 4_711 } else { own_uid() };
+        let service = Service::launch(site.launch(&document("127.0.0.1:0", user))).await;
+        let opened = answer_to(user, service.port, "PUT /latest/api/token", &format!("{TTL}: 60")).await;
+        let session = opened.rsplit("\r\n\r\n").next().unwrap();
+        assert_eq!(session.len(), 43, "{opened}");
+        let shown = format!("{SESSION}: {session}");
+        let others = if own_uid() == 0 { vec![0, 4_712] } else { vec![] };
+        for other in others {
+            let refused = answer_to(other, service.port, &format!("GET {ROLE}"), &shown).await;
+            assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
+        }
+        assert_eq!(site.operations(), [""; 0]);
+        let served = answer_to(user, service.port, &format!("GET {ROLE}"), &shown).await;
+        assert!(served.starts_with("HTTP/1.1 200 ") && served.contains("\"Code\":\"Success\""), "{served}");
     })
     .await;
 }
