@@ -14,7 +14,7 @@
 //!   it stands, nobody else can be at the other one.
 //! - The user is the overflow uid, which stands for all those who do not exist in this process' user namespace.
 //!
-//! Each lookup has a netlink socket of its own. One that is kept would save two of seven system calls, and would have to be shared
+//! Each lookup has a netlink socket of its own. One that is kept would save two of nine system calls, and would have to be shared
 //! by the accept loops and cleared of answers that nobody read.
 //!
 //! The same entry names the socket's cgroup, which is its systemd unit: the place for that is [`message::Entry`].

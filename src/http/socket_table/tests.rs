@@ -4,7 +4,7 @@ use tokio::net::TcpSocket;
 
 use super::*;
 
-/// A connection from `client`, bound to an address of its own, to a listener at `address`, not accepted yet.
+/// A connection to `listener`, which is asked for as `to`; not accepted yet.
 async fn knocked(listener: &TcpListener, to: &str) -> TcpStream {
     let port = listener.local_addr().unwrap().port();
     TcpStream::connect((to, port)).await.unwrap()
@@ -98,7 +98,7 @@ async fn a_listener_is_seen_and_another_socket_in_its_place_is_not() {
         holds(&listener).unwrap_or_else(|doubt| panic!("{address}: {doubt}"));
         let netlink = Netlink::open().unwrap();
         let entry = netlink.ask(&Question::listener(listener.local_addr().unwrap(), 9)).unwrap();
-        let doubt = is_this(entry, &std::fs::File::open("/").unwrap()).unwrap_err();
+        let doubt = is_this(entry, std::fs::File::open("/").unwrap()).unwrap_err();
         assert!(matches!(doubt, Doubt::Elsewhere), "{doubt}");
     }
 }
