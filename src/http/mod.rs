@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
+pub mod imds;
 pub mod intake;
 pub mod introspect;
 pub mod listen;
@@ -178,30 +179,6 @@ impl Door {
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
-    async fn answer_when_ready(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        let _in_flight = InFlight::new(&self.surface.life);
-        let style = Style::of(request.uri().path());
-        let mut response = match self.admit(request, peer).await {
-            Ok(response) => response,
-            Err(trouble) => {
-                self.tell(&trouble, peer);
-                reply::refusal(&trouble, style)
-            }
-        };
-        reply::harden(&mut response, self.surface.life.is_draining());
-        response
-    }
-
-    /// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
-    fn tell(&self, trouble: &Trouble, peer: &Peer) {
-        let (status, why) = (trouble.status().as_u16(), trouble.code());
-        if matches!(status, 401 | 403) {
-            tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
-        } else {
-            tracing::debug!(status, why, "refused");
-        }
-    }
-
     async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
@@ -229,13 +206,45 @@ impl Door {
 impl Answers for Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
         let style = Style::of(request.uri().path());
-        let answer = tokio::time::timeout(REQUEST_DEADLINE, self.answer_when_ready(request, peer)).await;
-        let is_late = answer.is_err();
-        let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
-        if is_late || is_last {
-            reply::harden(&mut response, true);
-        }
+        let response = in_time(&self.surface.life, peer, is_last, style, self.admit(request, peer)).await;
         response.map(|body| body.map_err(Into::into).boxed_unsync())
+    }
+}
+
+/// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
+/// `style`), and its answer has the headers of every answer.
+async fn in_time(
+    life: &Life,
+    peer: &Peer,
+    is_last: bool,
+    style: Style,
+    admitted: impl Future<Output = Result<Response, Trouble>>,
+) -> Response {
+    let when_ready = async {
+        let _in_flight = InFlight::new(life);
+        let mut response = admitted.await.unwrap_or_else(|trouble| {
+            tell(&trouble, peer);
+            reply::refusal(&trouble, style)
+        });
+        reply::harden(&mut response, life.is_draining());
+        response
+    };
+    let answer = tokio::time::timeout(REQUEST_DEADLINE, when_ready).await;
+    let is_late = answer.is_err();
+    let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
+    if is_late || is_last {
+        reply::harden(&mut response, true);
+    }
+    response
+}
+
+/// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
+fn tell(trouble: &Trouble, peer: &Peer) {
+    let (status, why) = (trouble.status().as_u16(), trouble.code());
+    if matches!(status, 401 | 403) {
+        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+    } else {
+        tracing::debug!(status, why, "refused");
     }
 }
 

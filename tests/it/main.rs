@@ -44,6 +44,8 @@ mod failures;
 #[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
+mod imds;
+#[cfg(test)]
 mod keeping;
 #[cfg(test)]
 mod leaks;
