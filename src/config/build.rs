@@ -2,6 +2,7 @@
 
 mod chains;
 mod credentials;
+mod files;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ impl Build<'_> {
         let mut credentials =
             self.entries("credentials", |tree, _, table| credentials::credentials(tree, table, &refresh));
         chains::inherit_inputs(&mut tokens, &mut credentials);
+        let files = self.entries("files", |_, _, table| files::file(table));
+        files::keep_always(files.values(), &mut tokens, &mut credentials);
         let callers = self.entries("callers", |_, name, table| Some(caller(name, table)));
         Config {
             server: Server {
@@ -61,6 +64,7 @@ impl Build<'_> {
             credentials,
             callers: callers.into_values().collect(),
             issuers: self.entries("issuers", |_, _, table| issuer(table)),
+            files,
         }
     }
 

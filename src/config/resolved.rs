@@ -7,6 +7,7 @@ use super::{
     ClientAuth, Config, Credentials, CredentialsSource, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
     WebToken,
 };
+use crate::files::{self, Of};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -37,6 +38,9 @@ impl fmt::Display for Config {
         }
         for (name, issuer) in &self.issuers {
             row(f, &format!("issuers.{name}"), &issuer.to_string())?;
+        }
+        for (name, file) in &self.files {
+            row(f, &format!("files.{name}"), &file.to_string())?;
         }
         Ok(())
     }
@@ -163,6 +167,17 @@ impl fmt::Display for Issuer {
             write!(f, ", scopes {}", self.asked.scopes.join(" "))?;
         }
         write!(f, ", leeway {}", period(self.asked.leeway))
+    }
+}
+
+impl fmt::Display for files::Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Of::Token(name, format) => write!(f, "tokens.{name} as {}", format.as_str())?,
+            Of::Credentials(name, format) => write!(f, "credentials.{name} as {}", format.as_str())?,
+        }
+        write!(f, " in {}, mode {:04o}", self.path.display(), self.mode)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ", group {group}"))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod chains;
 mod credentials;
+mod files;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
     }
+    rules.files();
     rules.ambiguous();
     rules.cycles();
 }

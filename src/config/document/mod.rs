@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod files;
 mod issuers;
 mod later;
 mod tokens;
@@ -26,8 +27,9 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
+pub use files::{FileFormat, FileTable, Group};
 pub use issuers::IssuerTable;
-pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
+pub use later::{EgressTable, ImdsTable, SharedCacheTable};
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -59,8 +61,7 @@ pub struct Document {
     /// An EC2 instance metadata (IMDSv2) look-alike.
     #[schemars(extend("x-unbuilt" = "the IMDS listener"))]
     pub imds: Option<ImdsTable>,
-    /// Files kept fresh, by name.
-    #[schemars(extend("x-unbuilt" = "credential files"))]
+    /// Files kept fresh with a token or credentials in them, by name.
     pub files: BTreeMap<String, FileTable>,
     /// Local forward addresses that add the credential, by name.
     #[schemars(extend("x-unbuilt" = "egress"))]

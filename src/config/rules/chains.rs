@@ -36,7 +36,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Which entry needs which other first.
-    fn edges(&self) -> BTreeMap<String, &'a str> {
+    pub fn edges(&self) -> BTreeMap<String, &'a str> {
         let mut edges = BTreeMap::new();
         for table in ["tokens", "credentials"] {
             for entry in self.entries(table) {
@@ -68,7 +68,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The stage of `start`'s chain that takes a subject token.
-    fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
+    pub fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
         let mut at = start.to_owned();
         for _ in 0..=edges.len() {
             let (table, name) = at.split_once('.')?;
