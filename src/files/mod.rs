@@ -169,7 +169,8 @@ impl Keeper {
             mode: self.place.mode(),
             group: self.place.group().map(ToString::to_string),
             state,
-            life: there.map(|there| (there.written_at, there.expiry)),
+            // One that is being taken away at this moment is gone.
+            life: there.filter(|_| state != State::Absent).map(|there| (there.written_at, there.expiry)),
             trouble: own.or_else(|| if state == State::Written { None } else { self.sources_trouble() }),
         }
     }

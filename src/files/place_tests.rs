@@ -174,3 +174,27 @@ fn what_an_earlier_run_has_left_says_when_it_ends() {
     place.write(b"opaque").unwrap();
     assert_eq!(place.find().unwrap().unwrap().end, None);
 }
+
+#[test]
+fn readers_find_one_whole_content_or_the_other_however_fast_it_is_replaced() {
+    let scene = Scene::open();
+    let place = scene.place(0o440, None);
+    let contents = [vec![b'a'; 3_000], vec![b'b'; 40_000]];
+    place.write(&contents[0]).unwrap();
+    let read_on = || {
+        for _ in 0..2_000 {
+            let file = File::open(scene.path()).unwrap();
+            let mode = file.metadata().unwrap().mode() & 0o777;
+            let content = io::read_to_string(file).unwrap().into_bytes();
+            assert!(contents.contains(&content) && mode == 0o440, "{} bytes, {mode:o}", content.len());
+        }
+    };
+    std::thread::scope(|scope| {
+        let readers = [scope.spawn(read_on), scope.spawn(read_on)];
+        let mut at = 0;
+        while !readers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            at = 1 - at;
+            place.write(&contents[at]).unwrap();
+        }
+    });
+}
