@@ -111,8 +111,11 @@ impl Keeper {
         tracing::warn!(file = &*self.name, "somebody else has removed or changed the file");
     }
 
+    /// What stays so is said once, not at every attempt.
     fn failed(&self, doing: Doing, fault: &Fault) {
-        self.standing().failed(doing, fault.to_string(), self.clock.now());
+        if !self.standing().failed(doing, fault.to_string(), self.clock.now()) {
+            return;
+        }
         let what = match doing {
             Doing::Write => "written",
             Doing::Remove => "removed",
@@ -146,3 +149,7 @@ async fn sleep_until_some(clock: &Clock, moment: Option<Moment>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

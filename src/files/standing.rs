@@ -139,12 +139,14 @@ impl Standing {
         self.trouble.take_if(|trouble| trouble.doing == Doing::Remove);
     }
 
-    /// Something could not be done, at `now`.
-    pub fn failed(&mut self, doing: Doing, message: String, now: Moment) {
+    /// Something could not be done, at `now`. Is that news?
+    pub fn failed(&mut self, doing: Doing, message: String, now: Moment) -> bool {
         let before = self.trouble.as_ref().filter(|trouble| trouble.doing == doing);
+        let is_news = before.is_none_or(|trouble| trouble.message != message);
         let (attempts, since) = before.map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
         let pause = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(8)).min(LONGEST_PAUSE);
         self.trouble = Some(Trouble { doing, message, attempts, since, retry_at: now.plus(pause) });
+        is_news
     }
 
     /// The file that is there, if any.
@@ -248,6 +250,8 @@ mod tests {
             standing.trouble().unwrap().retry_at.since(now).as_secs()
         };
         assert_eq!([pause(), pause(), pause(), pause(), pause(), pause()], [1, 2, 4, 8, 10, 10]);
+        assert!(!standing.failed(Doing::Write, "no".into(), now), "what stays is said once");
+        assert!(standing.failed(Doing::Write, "another".into(), now));
         standing.is_there(there(Some(now), now, 100));
         assert!(standing.trouble().is_none());
     }

@@ -70,8 +70,8 @@ impl<'a> Rules<'a> {
         let mut at = start;
         for _ in 0..=edges.len() {
             let (table, name) = at.split_once('.')?;
-            let names_caller = |key: &&str| self.sound(&[table, name, key]).is_some_and(names_caller);
-            if TEMPLATES.iter().any(|key| names_caller(&key)) {
+            let by_key = |key: &&str| self.sound(&[table, name, key]).is_some_and(names_caller);
+            if TEMPLATES.iter().any(by_key) {
                 return Some(at.to_owned());
             }
             at = edges.get(at)?;

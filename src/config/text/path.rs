@@ -37,14 +37,14 @@ impl Text for FilePath {
     const EXPECTED: &'static str = "the absolute path of a file, such as \"/run/credbroker/out/partner.jwt\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        let names = text.strip_prefix('/').ok_or_else(String::new)?.split('/');
+        let mut names = text.strip_prefix('/').ok_or_else(String::new)?.split('/');
         if text.chars().any(char::is_control) {
             return Err("without control characters".to_owned());
         }
         if names.clone().any(|name| matches!(name, "" | "." | "..")) {
             return Err("ending in a name, without `.`, `..` and `//`".to_owned());
         }
-        if names.last().is_some_and(|name| name.len() > LONGEST_NAME) {
+        if names.next_back().is_some_and(|name| name.len() > LONGEST_NAME) {
             return Err(format!("with a name of at most {LONGEST_NAME} bytes"));
         }
         Ok(Self(PathBuf::from(text)))
