@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::place::{Fault, Place};
+use super::fault::Fault;
+use super::place::Place;
 use super::standing::{Doing, Next, Standing, There};
 use super::what::{Held, What};
 use crate::clock::{Clock, Moment};

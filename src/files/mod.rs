@@ -14,6 +14,7 @@
 //! configuration itself lets the value out, and `app` hands the entry over, as to a later stage of a chain.
 
 pub mod content;
+mod fault;
 pub mod keeper;
 pub mod place;
 pub mod standing;
@@ -32,7 +33,7 @@ pub use what::What;
 use crate::clock::{Clock, Moment};
 use keeper::Keeper;
 use place::Place;
-use standing::State;
+use standing::{Doing, State, Trouble};
 
 /// One file as it is configured.
 #[derive(Clone, Debug)]
@@ -101,19 +102,6 @@ pub struct Report {
     pub trouble: Option<Trouble>,
 }
 
-/// Why a file is not as it should be.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// What is wrong, and what to do.
-    pub message: String,
-    /// Failures in a row.
-    pub attempts: u32,
-    /// When the first of them was noticed.
-    pub since: Moment,
-    /// Not tried again before this.
-    pub retry_at: Moment,
-}
-
 impl Files {
     /// The files `named`, each with what is in it and where it is. Nothing is written yet.
     pub fn new(named: impl IntoIterator<Item = (String, What, Place)>, clock: &Clock) -> Self {
@@ -155,12 +143,6 @@ impl Keeper {
             let standing = self.standing();
             (standing.there().copied(), standing.trouble().cloned())
         };
-        let own = own.map(|trouble| Trouble {
-            message: trouble.message,
-            attempts: trouble.attempts,
-            since: trouble.since,
-            retry_at: trouble.retry_at,
-        });
         Report {
             name: self.name.to_string(),
             of: self.what.name().to_owned(),
@@ -179,6 +161,7 @@ impl Keeper {
     fn sources_trouble(&self) -> Option<Trouble> {
         let trouble = self.what.trouble()?;
         Some(Trouble {
+            doing: Doing::Write,
             message: format!("{} cannot be had: {}", self.what.name(), trouble.failure.message),
             attempts: trouble.attempts,
             since: trouble.since,

@@ -13,8 +13,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::Group;
-use super::content;
+use super::fault::Fault;
+use super::{Group, content};
 use crate::file;
 
 /// What is longer, in bytes, was not written here.
@@ -53,70 +53,6 @@ pub struct Found {
     pub end: Option<SystemTime>,
     /// When it was written.
     pub written_at: SystemTime,
-}
-
-/// Why a file could not be written or removed, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// There is no such group.
-    #[error("there is no group {0} on this machine: create it, or name another")]
-    NoGroup(String),
-    /// The groups cannot be looked up.
-    #[error("the group {0} cannot be looked up: {1}")]
-    GroupUnknown(String, nix::errno::Errno),
-    /// The file cannot be given to its group.
-    #[error(
-        "{path} cannot be given to group {group} ({cause}): make the daemon's user a member of it, under systemd by SupplementaryGroups={group}"
-    )]
-    Group {
-        /// Which file.
-        path: PathBuf,
-        /// Which group.
-        group: Group,
-        /// Why.
-        cause: io::Error,
-    },
-    /// There is no directory for it.
-    #[error("the directory {0} is not there: create it, and let the daemon's user write in it")]
-    NoDirectory(PathBuf),
-    /// Anybody could replace it.
-    #[error(
-        "everybody may write in {0}, and so replace what is in it: take that from it (chmod o-w), or name another directory"
-    )]
-    OpenToAll(PathBuf),
-    /// The directory does not let us.
-    #[error(
-        "the daemon's user may not write in {directory} ({cause}): let it, and under systemd name the directory in ReadWritePaths="
-    )]
-    Closed {
-        /// Which directory.
-        directory: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// Something else is in its way.
-    #[error("{0} is not a plain file that could be replaced: move it away")]
-    InTheWay(PathBuf),
-    /// Another file cannot take its place.
-    #[error("{0} is mounted by itself, so no other file can take its place: mount the directory it is in instead")]
-    Mounted(PathBuf),
-    /// Anything else.
-    #[error("{path}: {cause}")]
-    System {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// The value cannot stand in a file of the format.
-    #[error(transparent)]
-    Unquotable(#[from] content::Unquotable),
-    /// The file system hangs.
-    #[error("the file system of {0} does not answer; check it")]
-    Hanging(PathBuf),
-    /// A mistake of ours.
-    #[error("writing it failed inside the daemon; please report this with the daemon's log")]
-    Broken,
 }
 
 impl Mark {
@@ -164,7 +100,7 @@ impl Place {
     pub fn write(&self, content: &[u8]) -> Result<Mark, Fault> {
         self.check_directory()?;
         self.clear_draft()?;
-        let group = self.group.as_ref().map(|group| Ok::<_, Fault>((group, group.id()?))).transpose()?;
+        let group = self.group.as_ref().map(|group| Ok::<_, Fault>((group, group_id(group)?))).transpose()?;
         let mut refused = None;
         let give = |file: &File| {
             if let Some((group, id)) = group
@@ -268,16 +204,15 @@ impl Place {
     }
 }
 
-impl Group {
-    fn id(&self) -> Result<u32, Fault> {
-        match self {
-            Self::Id(id) => Ok(*id),
-            Self::Name(name) => match nix::unistd::Group::from_name(name) {
-                Ok(Some(group)) => Ok(group.gid.as_raw()),
-                Ok(None) => Err(Fault::NoGroup(name.clone())),
-                Err(cause) => Err(Fault::GroupUnknown(name.clone(), cause)),
-            },
-        }
+fn group_id(group: &Group) -> Result<u32, Fault> {
+    let name = match group {
+        Group::Id(id) => return Ok(*id),
+        Group::Name(name) => name,
+    };
+    match nix::unistd::Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(Fault::NoGroup(name.clone())),
+        Err(cause) => Err(Fault::GroupUnknown(name.clone(), cause)),
     }
 }
 
