@@ -117,11 +117,10 @@ impl Keeper {
         if !self.standing().failed(doing, fault.to_string(), self.clock.now()) {
             return;
         }
-        let what = match doing {
-            Doing::Write => "written",
-            Doing::Remove => "removed",
-        };
-        tracing::warn!(file = &*self.name, what, reason = %fault, "the file could not be written or removed");
+        match doing {
+            Doing::Write => tracing::warn!(file = &*self.name, reason = %fault, "the file could not be written"),
+            Doing::Remove => tracing::warn!(file = &*self.name, reason = %fault, "the file could not be removed"),
+        }
     }
 
     /// Acts beside the runtime. A thread that hangs is waited for, so that there is never a second one, and the status says so
