@@ -10,6 +10,7 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
+//!                      ├──► files       a value of an entry, kept fresh on the disk
 //!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, OAuth 2.0 servers, issuers
 //!                      │      ▲ a token with it    ▲ key sets
 //!                      ├──► verify      is an inbound JWT one of an issuer's? → Verified | Refused
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod environment;
 pub mod file;
+pub mod files;
 pub mod http;
 pub mod lease;
 pub mod ops;

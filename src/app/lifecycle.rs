@@ -64,10 +64,11 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
-    let store = assemble::store(config, &upstream, metadata, &outside)?;
+    let (store, files) = assemble::store(config, &upstream, metadata, &outside)?;
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
+        files,
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
@@ -96,6 +97,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     systemd::ready(&format!("serving on {listeners}"));
     prefetch(&surface, spread, &outside);
     let looking = tokio::spawn(callers.keep_looking(outside.clock.clone()));
+    let keeping = surface.files.keep();
 
     signals.end().await;
     tracing::info!("draining");
@@ -106,6 +108,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     looking.abort();
+    drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");

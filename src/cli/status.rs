@@ -76,14 +76,40 @@ fn table(document: &Value, colours: bool) -> String {
             out += &format!("  {}: {message}\n", text(&row["last_error"]["kind"]));
         }
     }
-    out
+    out + &files(document, colours)
+}
+
+/// The files that are kept fresh, where there are any.
+fn files(document: &Value, colours: bool) -> String {
+    let rows = document["files"].as_array().into_iter().flatten();
+    let row = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or("-");
+        let padded = format!("{:<12}", text("state"));
+        let state = if colours { painted(text("state"), &padded) } else { padded };
+        let expires = row["expires_in"].as_u64().map_or_else(|| "-".to_owned(), span);
+        let error = row["last_error"]["message"].as_str().map(|message| format!("  {message}\n"));
+        format!(
+            "{:<28} {state} {expires:>8} {}: {} as {}\n{}",
+            text("name"),
+            text("path"),
+            text("of"),
+            text("format"),
+            error.unwrap_or_default()
+        )
+    };
+    let rows: String = rows.map(row).collect();
+    if rows.is_empty() {
+        rows
+    } else {
+        format!("\n{:<28} {:<12} {:>8} WHERE: WHAT\n{rows}", "FILE", "STATE", "EXPIRES")
+    }
 }
 
 fn painted(state: &str, text: &str) -> String {
     let colour = match state {
-        "fresh" => 32,
-        "refresh-due" | "degraded" => 33,
-        "failed" => 31,
+        "fresh" | "written" => 32,
+        "refresh-due" | "degraded" | "stale" => 33,
+        "failed" | "absent" => 31,
         _ => 0,
     };
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
@@ -112,8 +138,16 @@ mod tests {
                          "upstream_requests": 1, "upstream_avoided": 4, "last_error": { "kind": "unavailable", "message": "down" } }],
             "credentials": [{ "name": "credentials.orders", "state": "empty" }],
             "issuers": [{ "name": "issuers.users", "state": "fresh" }],
+            "files": [{ "name": "files.out", "state": "stale", "path": "/run/out", "of": "tokens.billing", "format": "raw", "expires_in": 60,
+                        "last_error": { "message": "no space left" } }],
         });
         let table = table(&document, false);
+        let file = table.lines().find(|line| line.starts_with("files.out")).unwrap();
+        assert_eq!(
+            file.split_whitespace().collect::<Vec<_>>(),
+            ["files.out", "stale", "60s", "/run/out:", "tokens.billing", "as", "raw"]
+        );
+        assert!(table.contains("  no space left\n"), "{table}");
         assert!(table.contains("up 2h01m") && table.contains("unavailable: down"), "{table}");
         assert!(table.contains("issuers.users"), "{table}");
         let row = table.lines().find(|line| line.starts_with("tokens.billing (billing/read)")).unwrap();

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What to wait for: tokens.NAME or credentials.NAME; all that are always kept if nothing is named
+    /// What to wait for: tokens.NAME or credentials.NAME; all that are always kept, and every file, if nothing is named
     names: Vec<String>,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "30s")]
@@ -69,7 +69,7 @@ async fn wait(arguments: &Arguments, client: &Client, outside: &Outside) -> Exit
     }
 }
 
-/// What to ask for `name`, or for everything that is always kept.
+/// What to ask for `name`, or for everything that is always kept and every file.
 fn question(name: Option<&str>) -> String {
     match name.and_then(|name| name.split_once('.')) {
         Some((kind, name)) => path(kind, name, ""),

@@ -2,6 +2,7 @@
 
 mod chains;
 mod credentials;
+mod files;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ impl Build<'_> {
         let mut credentials =
             self.entries("credentials", |tree, _, table| credentials::credentials(tree, table, &refresh));
         chains::inherit_inputs(&mut tokens, &mut credentials);
+        let files = self.entries("files", |_, _, table| files::file(table));
+        files::keep_always(files.values(), &mut tokens, &mut credentials);
         let callers = self.entries("callers", |_, name, table| Some(caller(name, table)));
         Config {
             server: Server {
@@ -63,6 +66,7 @@ impl Build<'_> {
             callers: callers.into_values().collect(),
             issuers: self.entries("issuers", |_, _, table| issuer(table)),
             imds: self.optional("imds").and_then(imds),
+            files,
         }
     }
 

@@ -28,6 +28,7 @@ pub use schema::schema;
 pub use text::IssuerUrl;
 
 use crate::file;
+use crate::files;
 use crate::http::imds;
 use crate::http::listen::Listen;
 use crate::policy::directory;
@@ -65,6 +66,8 @@ pub struct Config {
     pub issuers: BTreeMap<String, Issuer>,
     /// The metadata service.
     pub imds: Option<imds::Config>,
+    /// `files.NAME`.
+    pub files: BTreeMap<String, files::Config>,
 }
 
 /// Where callers come in.

@@ -7,6 +7,7 @@ use super::{
     ClientAuth, Config, Credentials, CredentialsSource, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
     WebToken,
 };
+use crate::files::{self, Of};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -41,6 +42,9 @@ impl fmt::Display for Config {
         if let Some(imds) = &self.imds {
             let what = format!("credentials.{} for callers.{} at {}", imds.credentials, imds.caller, imds.listen);
             row(f, "imds", &what)?;
+        }
+        for (name, file) in &self.files {
+            row(f, &format!("files.{name}"), &file.to_string())?;
         }
         Ok(())
     }
@@ -167,6 +171,17 @@ impl fmt::Display for Issuer {
             write!(f, ", scopes {}", self.asked.scopes.join(" "))?;
         }
         write!(f, ", leeway {}", period(self.asked.leeway))
+    }
+}
+
+impl fmt::Display for files::Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Of::Token(name, format) => write!(f, "tokens.{name} as {}", format.as_str())?,
+            Of::Credentials(name, format) => write!(f, "credentials.{name} as {}", format.as_str())?,
+        }
+        write!(f, " in {}, mode {:04o}", self.path.display(), self.mode)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ", group {group}"))
     }
 }
 

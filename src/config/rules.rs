@@ -3,6 +3,7 @@
 
 mod chains;
 mod credentials;
+mod files;
 mod imds;
 mod listeners;
 mod oauth2;
@@ -36,6 +37,7 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
     }
+    rules.files();
     rules.ambiguous();
     let edges = rules.edges();
     rules.cycles(&edges);

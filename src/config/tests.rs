@@ -1,3 +1,4 @@
+mod files;
 mod imds;
 mod mistakes;
 mod oauth2;

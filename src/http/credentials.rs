@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use secrecy::SecretString;
+use serde_json::Value;
 use warp::Filter as _;
 
 use super::body::Body;
@@ -20,7 +20,6 @@ use super::reply::{self, Response, Style, Trouble};
 use super::subject;
 use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, posted};
-use crate::clock::rfc3339;
 use crate::policy::{Grant, Permit};
 use crate::refresh::{OnBehalfOf, Served, Unserved};
 use crate::source::{AwsCredentials, Subject};
@@ -123,20 +122,6 @@ async fn outcome(
 }
 
 /// Credentials as SDKs read them.
-#[expect(clippy::disallowed_methods, reason = "this is the answer to a caller that holds a permit")]
 pub fn document(surface: &Surface, served: &Served<AwsCredentials>) -> Value {
-    let credentials = &served.lease.value;
-    let mut body = json!({
-        "AccessKeyId": credentials.access_key_id,
-        "SecretAccessKey": credentials.secret_access_key.expose_secret(),
-        "Token": credentials.session_token.as_ref().map_or("", |token| token.expose_secret()),
-        "Expiration": rfc3339(surface.clock.wall_at(served.lease.expiry)),
-    });
-    if let Some(account) = &credentials.account_id {
-        body["AccountId"] = json!(account);
-    }
-    if let Some(role) = &credentials.role_arn {
-        body["RoleArn"] = json!(role);
-    }
-    body
+    served.lease.value.document(surface.clock.wall_at(served.lease.expiry))
 }

@@ -37,6 +37,7 @@ use warp::Filter as _;
 use warp::filters::BoxedFilter;
 
 use crate::clock::Clock;
+use crate::files::Files;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
@@ -54,6 +55,8 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Surface {
     /// What is held.
     pub store: Store,
+    /// What of it is written to files.
+    pub files: Files,
     /// What of it is always kept: each entry and the variation of it.
     pub kept: Vec<(Grant, Ask)>,
     /// Whose inbound tokens are verified.
@@ -72,6 +75,11 @@ impl Surface {
     /// How many of what is always kept has nothing to serve at the moment.
     pub fn without_value(&self) -> usize {
         self.kept.iter().filter(|(grant, ask)| !self.store.is_usable(grant, ask)).count()
+    }
+
+    /// Is everything that is always kept there to be served, and every file in its place?
+    pub fn is_ready(&self) -> bool {
+        !self.life.is_draining() && self.without_value() == 0 && self.files.missing() == 0
     }
 }
 

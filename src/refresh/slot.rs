@@ -43,6 +43,8 @@ pub struct Work<T> {
     pub clock: Clock,
     /// What other variations of the same token learn from a failure here.
     pub setback: Setback,
+    /// Where those who look on are told that the source has answered.
+    pub news: watch::Sender<()>,
 }
 
 /// The last failure that every variation shares: who is refused, throttled or cut off with one scope is with another, and who is
@@ -288,6 +290,7 @@ async fn fetch<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
     work.setback.note(&cell, &work.ask, succeeded);
     drop(cell);
     shared.changes.send_modify(|count| *count += 1);
+    work.news.send_replace(());
 }
 
 fn tell<T>(work: &Work<T>, outcome: &Result<Issued<T>, Failure>) {

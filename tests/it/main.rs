@@ -42,6 +42,8 @@ mod concurrency;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
 mod imds;

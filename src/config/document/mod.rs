@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod files;
 mod imds;
 mod issuers;
 mod later;
@@ -27,9 +28,10 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
+pub use files::{FileFormat, FileTable, Group};
 pub use imds::ImdsTable;
 pub use issuers::IssuerTable;
-pub use later::{EgressTable, FileTable, SharedCacheTable};
+pub use later::{EgressTable, SharedCacheTable};
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -63,8 +65,7 @@ pub struct Document {
     pub issuers: BTreeMap<String, IssuerTable>,
     /// An EC2 instance metadata (IMDSv2) look-alike, for programs that know nothing else.
     pub imds: Option<ImdsTable>,
-    /// Files kept fresh, by name.
-    #[schemars(extend("x-unbuilt" = "credential files"))]
+    /// Files kept fresh with a token or credentials in them, by name.
     pub files: BTreeMap<String, FileTable>,
     /// Local forward addresses that add the credential, by name.
     #[schemars(extend("x-unbuilt" = "egress"))]

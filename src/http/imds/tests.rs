@@ -58,6 +58,7 @@ async fn service() -> Imds {
     let surface = Arc::new(Surface {
         store: Store::new(BTreeMap::new(), BTreeMap::from([("orders".into(), held)]), entry),
         kept: Vec::new(),
+        files: crate::files::Files::default(),
         issuers: Arc::default(),
         callers: Arc::new(callers),
         clock: clock.clone(),
