@@ -130,7 +130,8 @@ impl Upstream {
             .map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
         request.headers_mut().insert("user-agent", USER_AGENT);
         let answer = tokio::time::timeout(CONNECT, self.connector.call(request)).await;
-        let answer = answer.map_err(|_| Failure::timed_out(what, CONNECT))?.map_err(|cause| unreachable(what, &cause))?;
+        let answer =
+            answer.map_err(|_| Failure::timed_out(what, CONNECT))?.map_err(|cause| unreachable(what, &cause))?;
         let date = answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         date.and_then(|date| SystemTime::try_from(date).ok())
             .ok_or_else(|| Failure::new(FailureKind::Malformed, format!("{what} does not say what time it is")))

@@ -69,7 +69,11 @@ pub const FAMILIES: [Family; 7] = [
         chain: &[Variables, ProfileWithRole, WebIdentity, Profile, OldFiles, Container, Imds],
         kind: Kind::Botocore,
     },
-    Family { name: "JavaScript v3", chain: &[Variables, Profile, WebIdentity, Container, Imds], kind: Kind::JavaScript },
+    Family {
+        name: "JavaScript v3",
+        chain: &[Variables, Profile, WebIdentity, Container, Imds],
+        kind: Kind::JavaScript,
+    },
     Family { name: OWN, chain: &[Variables, Profile, WebIdentity, Container, Imds], kind: Kind::Rust },
     Family { name: "Go v2", chain: &[Variables, WebIdentity, Profile, Container, Imds], kind: Kind::Go },
     Family { name: "Java v2", chain: &[Variables, WebIdentity, Profile, Container, Imds], kind: Kind::Java },
@@ -209,7 +213,8 @@ impl Family {
         if off == "true" || (self.kind == Kind::JavaScript && off != "false") {
             return Pick::new(Whose::Nowhere, "nothing", format!("nothing else is configured, and {IMDS_OFF} is set"));
         }
-        let of_profile = || scene.profiles.named(self.chosen(scene))?.settings.get("ec2_metadata_service_endpoint").cloned();
+        let of_profile =
+            || scene.profiles.named(self.chosen(scene))?.settings.get("ec2_metadata_service_endpoint").cloned();
         let endpoint = scene.environment.var(IMDS_ENDPOINT).map(ToOwned::to_owned).or_else(of_profile);
         match endpoint.as_deref().map(Url::parse) {
             Some(Ok(url)) if is_here(&url) => {

@@ -39,7 +39,8 @@ pub fn daemon(scene: &Scene) -> Vec<Finding> {
 
 /// What the daemon cannot get at the moment.
 fn entries(status: &serde_json::Value) -> Vec<Finding> {
-    let rows = ["tokens", "credentials", "issuers"].into_iter().flat_map(|kind| status[kind].as_array().into_iter().flatten());
+    let rows =
+        ["tokens", "credentials", "issuers"].into_iter().flat_map(|kind| status[kind].as_array().into_iter().flatten());
     rows.filter_map(|row| {
         let error = row["last_error"]["message"].as_str()?;
         let name = row["name"].as_str().unwrap_or("-");
@@ -59,8 +60,15 @@ fn token_file(file: &TokenFile) -> Finding {
     let about = "token-file";
     let named = format!("{variable}: {}", path.display());
     match look {
-        Err(why) => Finding::at(Trouble, about, format!("{named} {why}"), "give the file to this user or its group: owner, group, mode 0440"),
-        Ok(look) if look.is_empty => Finding::at(Trouble, about, format!("{named} is empty"), "write the caller's token into it"),
+        Err(why) => Finding::at(
+            Trouble,
+            about,
+            format!("{named} {why}"),
+            "give the file to this user or its group: owner, group, mode 0440",
+        ),
+        Ok(look) if look.is_empty => {
+            Finding::at(Trouble, about, format!("{named} is empty"), "write the caller's token into it")
+        }
         Ok(look) if look.has_control => {
             let remedy = format!("write it without: printf %s TOKEN > {0}, or tr -d '\\n' < {0}", path.display());
             // The daemon and its own commands drop the line break, SDKs do not.
@@ -125,7 +133,12 @@ pub fn variables(scene: &Scene) -> Vec<Finding> {
     }
     if scene.is_told_of_the_daemon() && is_proxied(scene) {
         let what = "a proxy is set for http and not taken off for 127.0.0.1: some programs send the request for credentials there";
-        found.push(Finding::at(Warning, about, what, "add 127.0.0.1,localhost,::1 to NO_PROXY, or use credbroker exec"));
+        found.push(Finding::at(
+            Warning,
+            about,
+            what,
+            "add 127.0.0.1,localhost,::1 to NO_PROXY, or use credbroker exec",
+        ));
     }
     found
 }
@@ -134,7 +147,8 @@ fn is_proxied(scene: &Scene) -> bool {
     let var = |names: [&str; 2]| names.into_iter().find_map(|name| scene.environment.var(name));
     let proxy = var(["http_proxy", "HTTP_PROXY"]).or_else(|| var(["all_proxy", "ALL_PROXY"]));
     let off = var(["no_proxy", "NO_PROXY"]).unwrap_or_default();
-    let is_off = off.split(',').map(str::trim).any(|item| item == "*" || item.starts_with("127.") || item == "localhost");
+    let is_off =
+        off.split(',').map(str::trim).any(|item| item == "*" || item.starts_with("127.") || item == "localhost");
     proxy.is_some() && !is_off
 }
 

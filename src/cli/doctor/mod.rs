@@ -80,8 +80,9 @@ fn of_a_caller(scene: &Scene) -> Diagnosis {
         Whose::Elsewhere | Whose::Nowhere => Level::Note,
     };
     let sdks: Vec<_> = picks.into_iter().map(|(name, pick)| Sdk { name, level: level(&pick), pick }).collect();
-    let mut findings =
-        [checks::daemon, checks::token_files, checks::credentials, checks::variables, checks::clock].map(|check| check(scene)).concat();
+    let mut findings = [checks::daemon, checks::token_files, checks::credentials, checks::variables, checks::clock]
+        .map(|check| check(scene))
+        .concat();
     findings.extend(about_the_sdks(wanted, &sdks));
     Diagnosis { findings, sdks }
 }
@@ -116,7 +117,9 @@ fn of_the_daemon(scene: &Scene) -> Diagnosis {
 
 fn itself(pick: &Pick) -> Finding {
     match pick.from {
-        Whose::Elsewhere => Finding::well("itself", format!("the daemon does not ask itself: its own identity is {}", pick.takes)),
+        Whose::Elsewhere => {
+            Finding::well("itself", format!("the daemon does not ask itself: its own identity is {}", pick.takes))
+        }
         Whose::Daemon => Finding::at(
             Level::Trouble,
             "itself",

@@ -98,7 +98,15 @@ impl Scene {
             None => None,
         };
         let clock = Some(clock(outside).await);
-        Self { daemon: ask(&place, outside).await, place: place.to_string(), environment, profiles, token_files, sdk, clock }
+        Self {
+            daemon: ask(&place, outside).await,
+            place: place.to_string(),
+            environment,
+            profiles,
+            token_files,
+            sdk,
+            clock,
+        }
     }
 
     /// Is any SDK told of the daemon?
@@ -143,7 +151,8 @@ async fn as_an_sdk(url: &Url, environment: &Environment) -> Result<(u16, String)
         None => environment.secret(TOKEN),
     };
     let asked = |client: Result<Client, Unanswered>| client.ok()?.like_an_sdk(None, authorization);
-    let client = asked(Where::origin_of(url).nobody()).ok_or_else(|| format!("{url} is not an address of this machine"))?;
+    let client =
+        asked(Where::origin_of(url).nobody()).ok_or_else(|| format!("{url} is not an address of this machine"))?;
     let words = |answer: &Answer| if answer.status.is_success() { String::new() } else { complaint(answer) };
     match client.get_within(url.path(), SDK_PATIENCE).await {
         Ok(answer) => Ok((answer.status.as_u16(), words(&answer))),

@@ -81,7 +81,10 @@ fn each_sdk_goes_its_own_way_through_the_variables() {
 
 #[test]
 fn and_through_the_profiles() {
-    let (key, process) = ("aws_access_key_id = A\naws_secret_access_key = S\n", "credential_process = /usr/bin/credbroker credentials orders\n");
+    let (key, process) = (
+        "aws_access_key_id = A\naws_secret_access_key = S\n",
+        "credential_process = /usr/bin/credbroker credentials orders\n",
+    );
     let id = ("AWS_ACCESS_KEY_ID", "A");
     let secret = ("AWS_SECRET_ACCESS_KEY", "S");
     for (variables, config, credentials, expected) in [
@@ -90,7 +93,12 @@ fn and_through_the_profiles() {
         (vec![FULL], String::new(), format!("[other]\n{key}"), "DDDDDDD"),
         (vec![FULL, ("AWS_PROFILE", "other")], String::new(), format!("[other]\n{key}"), "eeeeeee"),
         (vec![], format!("[default]\n{process}"), String::new(), "DDDDDDD"),
-        (vec![("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")], format!("[default]\n{process}"), String::new(), "DDDDDDD"),
+        (
+            vec![("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")],
+            format!("[default]\n{process}"),
+            String::new(),
+            "DDDDDDD",
+        ),
         // Keys in variables go before a profile, but not in JavaScript if it is named, and not in .NET v3.
         (vec![id, secret, ("AWS_PROFILE", "p")], format!("[profile p]\n{process}"), String::new(), "eDeeeeD"),
         // A role in a profile goes before a web identity in botocore, and a profile before it in JavaScript and Rust.
@@ -144,7 +152,12 @@ fn what_is_in_the_way_fails_only_where_the_daemon_is_wanted() {
     let shadowed = of_a_caller(&scene([FULL, ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")]));
     assert!(!shadowed.is_well());
     let text = report::text(&shadowed, false);
-    assert!(text.contains("fail  boto3, AWS CLI") && text.contains("RELATIVE_URI is set") && text.contains("credbroker exec"), "{text}");
+    assert!(
+        text.contains("fail  boto3, AWS CLI")
+            && text.contains("RELATIVE_URI is set")
+            && text.contains("credbroker exec"),
+        "{text}"
+    );
     let mut only_tokens = scene([]);
     only_tokens.sdk = None;
     assert!(of_a_caller(&only_tokens).is_well());

@@ -108,7 +108,12 @@ fn proof(outside: &Outside) -> Result<Proof, String> {
 }
 
 /// A client that does as SDKs do, at the daemon's TCP address.
-async fn as_an_sdk_asks(client: &Client, proof: &Proof, patience: &Patience, outside: &Outside) -> Result<Client, Exit> {
+async fn as_an_sdk_asks(
+    client: &Client,
+    proof: &Proof,
+    patience: &Patience,
+    outside: &Outside,
+) -> Result<Client, Exit> {
     let authorization = match proof {
         Proof::File(_) | Proof::Value(_) => client.token().cloned(),
         Proof::Uid => Some(NO_SECRET.into()),
@@ -157,7 +162,11 @@ fn become_command(command: &[OsString], made: &Surroundings) -> Exit {
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (variable, name) = text.split_once('=').ok_or("expected VAR=NAME, such as BILLING_TOKEN=billing")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || variable.starts_with(|c: char| c.is_ascii_digit()) || !variable.chars().all(plain) || variable.is_empty() {
+    if name.is_empty()
+        || variable.starts_with(|c: char| c.is_ascii_digit())
+        || !variable.chars().all(plain)
+        || variable.is_empty()
+    {
         return Err("expected VAR=NAME, such as BILLING_TOKEN=billing".to_owned());
     }
     Ok((variable.to_owned(), name.to_owned()))

@@ -138,7 +138,8 @@ mod tests {
         let file = Proof::File(Path::new("/run/orders").to_owned());
         let made = surroundings(&Environment::default(), &Profiles::default(), URI, &file);
         assert_eq!(made.set, BTreeMap::from([(FULL_URI, URI.to_owned()), (TOKEN_FILE, "/run/orders".to_owned())]));
-        for gone in ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", TOKEN, "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "BOTO_CONFIG"] {
+        for gone in ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", TOKEN, "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "BOTO_CONFIG"]
+        {
             assert!(made.removed.contains(&gone), "{gone}");
         }
         let value = surroundings(&Environment::default(), &Profiles::default(), URI, &Proof::Value("t".into()));
@@ -147,7 +148,8 @@ mod tests {
 
     #[test]
     fn files_are_hidden_only_where_they_would_shadow() {
-        let harmless = with(&Environment::default(), "[default]\nregion = eu-west-1\n", "[other]\naws_access_key_id = A\n");
+        let harmless =
+            with(&Environment::default(), "[default]\nregion = eu-west-1\n", "[other]\naws_access_key_id = A\n");
         assert!(!harmless.set.contains_key(CONFIG_FILE) && !harmless.set.contains_key("AWS_REGION"));
         for (config, credentials) in [
             ("[default]\ncredential_process = x\n", ""),
@@ -155,13 +157,18 @@ mod tests {
             ("", "[default]\naws_access_key_id = A\n"),
         ] {
             let made = with(&Environment::default(), config, credentials);
-            assert_eq!((&*made.set[CONFIG_FILE], &*made.set[CREDENTIALS_FILE]), (NO_FILE, NO_FILE), "{config}{credentials}");
+            assert_eq!(
+                (&*made.set[CONFIG_FILE], &*made.set[CREDENTIALS_FILE]),
+                (NO_FILE, NO_FILE),
+                "{config}{credentials}"
+            );
         }
     }
 
     #[test]
     fn what_else_the_profile_in_effect_says_is_carried_over() {
-        let config = "[default]\nregion = eu-west-1\nretry_mode = adaptive\nsso_session = s\n[profile p]\nregion = us-east-1\n";
+        let config =
+            "[default]\nregion = eu-west-1\nretry_mode = adaptive\nsso_session = s\n[profile p]\nregion = us-east-1\n";
         let made = with(&Environment::from([("AWS_REGION", "ca-west-1")]), config, "");
         assert!(!made.set.contains_key("AWS_REGION"), "the variable says it already");
         assert_eq!((&*made.set["AWS_DEFAULT_REGION"], &*made.set["AWS_RETRY_MODE"]), ("eu-west-1", "adaptive"));
@@ -174,7 +181,8 @@ mod tests {
     fn the_daemon_is_asked_past_every_proxy() {
         let none = with(&Environment::from([("HTTPS_PROXY", "http://p:1")]), "", "");
         assert!(!none.set.contains_key("NO_PROXY"), "it is not for plain http");
-        let some = with(&Environment::from([("http_proxy", "http://p:1"), ("NO_PROXY", "a.example, 127.0.0.1")]), "", "");
+        let some =
+            with(&Environment::from([("http_proxy", "http://p:1"), ("NO_PROXY", "a.example, 127.0.0.1")]), "", "");
         assert_eq!(some.set["no_proxy"], "a.example,127.0.0.1,localhost,::1");
         assert_eq!(some.set["NO_PROXY"], some.set["no_proxy"]);
         let all = with(&Environment::from([("ALL_PROXY", "http://p:1"), ("no_proxy", "*")]), "", "");

@@ -271,8 +271,11 @@ mod tests {
 
     #[test]
     fn a_device_is_no_file_and_a_directory_no_fault() {
-        let nothing =
-            Environment::from([(CONFIG_FILE, "/dev/null"), (CREDENTIALS_FILE, "/nonexistent"), (BOTO_FILE, "/dev/null")]);
+        let nothing = Environment::from([
+            (CONFIG_FILE, "/dev/null"),
+            (CREDENTIALS_FILE, "/nonexistent"),
+            (BOTO_FILE, "/dev/null"),
+        ]);
         let files = Profiles::read(&nothing, None);
         assert!(files.named("default").is_none() && files.boto.is_none());
         assert!(files.config.fault.is_none() && files.credentials.fault.is_none());
