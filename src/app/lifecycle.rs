@@ -66,7 +66,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
+        listeners: names(&sockets, admin.as_ref()),
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
@@ -96,6 +96,13 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// What the listeners are called where somebody looks. What serves no credentials has its kind before the address, so that nobody
+/// takes it for one that does.
+fn names(sockets: &[Socketed], admin: Option<&Socketed>) -> Vec<String> {
+    let admin = admin.map(|socket| format!("admin {}", socket.name()));
+    sockets.iter().map(Socketed::name).chain(admin).collect()
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.

@@ -163,7 +163,8 @@ async fn a_unix_socket_is_for_exec_itself_and_sdks_get_the_tcp_address() {
 async fn a_daemon_without_a_tcp_address_is_told_with_what_to_do() {
     limited(async {
         let site = Site::open().await;
-        let only = format!("[server]\nlisten = [\"unix:DIR/api.sock\"]\n{}", configured());
+        let only =
+            format!("[server]\nlisten = [\"unix:DIR/api.sock\"]\nadmin_listen = \"127.0.0.1:PORT\"\n{}", configured());
         let daemon = site.launch(&only).notified().start().await;
         let socket = format!("unix:{}", daemon.dir.join("api.sock").display());
         let given = ["exec", "--url", &socket, "--credentials", "orders", "--", "/bin/true"];
