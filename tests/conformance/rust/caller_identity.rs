@@ -7,7 +7,7 @@ use aws_config::BehaviorVersion;
 use aws_sdk_sts::Client;
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "this is a program of somebody else's")]
+#[expect(clippy::print_stdout, reason = "this is a program of somebody else's")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let times: usize = std::env::args().nth(1).map_or(Ok(1), |times| times.parse())?;
     // STS is the emulator, on loopback.
