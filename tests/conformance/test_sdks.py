@@ -312,3 +312,59 @@ def test_what_shadows_does_shadow(broker, shadowed, command, client):
         run = shadowed(command(client), files, **region, **container(daemon), **variables)
         assert run.returncode != 0, run.stdout
     assert asked(daemon) == 0
+
+
+# ---- doctor ------------------------------------------------------------------------------------------------------------------------
+
+FAMILIES = {"boto3": "boto3, AWS CLI", "javascript": "JavaScript v3", "rust": "Rust"}
+WEB_IDENTITY = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent", "AWS_ROLE_ARN": "arn:aws:iam::999999999999:role/shadow"}
+OWN_PROCESS = "credential_process = @CREDBROKER@ credentials orders\n"
+
+# Files and variables beside those of the container provider.
+SCENES = {
+    "nothing-else": ({}, {}),
+    "a-key": ({}, KEY),
+    "half-a-key": ({}, {"AWS_ACCESS_KEY_ID": KEY["AWS_ACCESS_KEY_ID"]}),
+    "a-key-as-go-reads-it": ({}, {"AWS_ACCESS_KEY": "AKIASHADOWSHADOW0002", "AWS_SECRET_KEY": "shadow"}),
+    "a-web-identity": ({}, WEB_IDENTITY),
+    "half-a-web-identity": ({}, {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent"}),
+    "a-role-in-a-task": ({}, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/shadow"}),
+    "an-empty-relative-uri": ({}, {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ""}),
+    "a-profile-that-is-not-there": ({}, {"AWS_PROFILE": "gone"}),
+    "botocores-own-name-for-a-profile": (FILES["a-named-profile"], {"AWS_DEFAULT_PROFILE": "shadow"}),
+    "a-named-profile": (FILES["a-named-profile"], {"AWS_PROFILE": "shadow"}),
+    "a-profile-nobody-names": (FILES["a-named-profile"], {}),
+    "a-key-and-a-profile": ({".aws/config": f"[profile ours]\n{OWN_PROCESS}"}, KEY | {"AWS_PROFILE": "ours"}),
+    "a-web-identity-and-a-profile": ({".aws/config": f"[default]\n{OWN_PROCESS}"}, WEB_IDENTITY),
+    "our-process-in-a-task": (
+        {".aws/config": f"[default]\n{OWN_PROCESS}"},
+        {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/shadow"},
+    ),
+    "localhost": ({}, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost:@PORT@/v1/credentials/orders"}),
+    "every-address": ({}, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://0.0.0.0:@PORT@/v1/credentials/orders"}),
+    **{name: (files, {}) for name, files in FILES.items() if name not in ("a-named-profile", "a-process")},
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_each_sdk_does_what_the_doctor_says(broker, shadowed, command, credbroker, scene):
+    daemon = broker()
+    assert daemon.eventually("/v1/credentials/orders").status == 200
+    files, variables = SCENES[scene]
+    files = {name: text.replace("@CREDBROKER@", credbroker) for name, text in files.items()}
+    known = {
+        "AWS_REGION": world.REGION,
+        "AWS_DEFAULT_REGION": world.REGION,
+        "CREDBROKER_URL": daemon.url,
+        "CREDBROKER_TOKEN_FILE": str(daemon.token_file("orders")),
+        **container(daemon),
+        **{name: value.replace("@PORT@", str(daemon.port)) for name, value in variables.items()},
+    }
+    examined = shadowed([credbroker, "doctor", "--json"], files, **known)
+    said = json.loads(examined.stdout)
+    assert examined.returncode == (0 if said["well"] else 1)
+    picks = {row["sdk"]: row for row in said["sdks"]}
+    predicted = {client: picks[family]["daemon"] for client, family in FAMILIES.items()}
+    runs = {client: shadowed(command(client), files, **known) for client in FAMILIES}
+    seen = {client: run.returncode == 0 and json.loads(run.stdout) == [ORDERS] for client, run in runs.items()}
+    assert seen == predicted, [(picks[FAMILIES[client]]["because"], run.stderr[-400:]) for client, run in runs.items()]

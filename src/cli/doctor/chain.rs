@@ -9,21 +9,18 @@
 //! | Go v2, Java v2, .NET v4 | variables, web identity, profile, container, IMDS |
 //! | .NET v3 | web identity, profile, variables, container, IMDS |
 //!
-//! The first that is configured is taken, and is not passed over when it then fails. Over plain http the container provider takes
+//! The first that is configured is taken; where it then fails, most stop there. Over plain http the container provider takes
 //! loopback addresses and `localhost`; other names only where they are resolved first, and nothing else but AWS's own addresses.
-
-use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use super::address::{is_fit, is_here, is_the_daemon};
 use super::scene::Scene;
 use crate::cli::sdk::profiles::{Way, chosen};
 use crate::cli::sdk::variables::{
     DEFAULT_PROFILE, EC2_FILE, FULL_URI, KEYS, PROFILE, RELATIVE_URI, ROLE_ARN, WEB_IDENTITY_FILE,
 };
 
-/// AWS's own addresses that the container provider takes over plain http: the ECS agent's, and those of EKS Pod Identity.
-const OF_AWS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 const IMDS_OFF: &str = "AWS_EC2_METADATA_DISABLED";
 const IMDS_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 
@@ -121,7 +118,7 @@ impl Family {
             Variables => self.variables(scene),
             ProfileWithRole => self.profile(scene).filter(|_| matches!(self.way(scene), Some(Way::Role))),
             Profile => self.profile(scene),
-            WebIdentity => web_identity(scene),
+            WebIdentity => self.web_identity(scene),
             OldFiles => old_files(scene),
             Container => self.container(scene),
             Imds => Some(self.imds(scene)),
@@ -134,8 +131,26 @@ impl Family {
             return None;
         }
         let known = if self.kind == Kind::Go { &KEYS[..] } else { &KEYS[..1] };
-        let (id, _) = known.iter().find(|(id, secret)| set(id) && set(secret))?;
-        Some(Pick::new(Whose::Elsewhere, "a key in the environment", format!("{id} is set")))
+        if let Some((id, _)) = known.iter().find(|(id, secret)| set(id) && set(secret)) {
+            return Some(Pick::new(Whose::Elsewhere, "a key in the environment", format!("{id} is set")));
+        }
+        let [(id, secret), _] = KEYS;
+        let fails = self.kind == Kind::Botocore && set(id);
+        fails.then(|| Pick::new(Whose::Nowhere, "nothing", format!("{id} is set without {secret}")))
+    }
+
+    fn web_identity(&self, scene: &Scene) -> Option<Pick> {
+        let set = |name: &str| scene.environment.var(name).is_some();
+        match (set(WEB_IDENTITY_FILE), set(ROLE_ARN)) {
+            (true, true) => {
+                let because = format!("{WEB_IDENTITY_FILE} and {ROLE_ARN} are set");
+                Some(Pick::new(Whose::Elsewhere, "a role for a web identity", because))
+            }
+            (true, false) if self.kind == Kind::Botocore => {
+                Some(Pick::new(Whose::Nowhere, "nothing", format!("{WEB_IDENTITY_FILE} is set without {ROLE_ARN}")))
+            }
+            _ => None,
+        }
     }
 
     fn chosen<'a>(&self, scene: &'a Scene) -> &'a str {
@@ -172,9 +187,13 @@ impl Family {
     fn container(&self, scene: &Scene) -> Option<Pick> {
         let is_set = |name: &str| match self.kind {
             // Whatever it says: an empty value is a value there.
-            Kind::Botocore => scene.environment.is_set(name),
+            Kind::Botocore | Kind::Rust => scene.environment.is_set(name),
             _ => scene.environment.var(name).is_some(),
         };
+        if is_set(RELATIVE_URI) && scene.environment.var(RELATIVE_URI).is_none() {
+            let because = format!("{RELATIVE_URI} is set to nothing, which it takes for a value");
+            return Some(Pick::new(Whose::Nowhere, "nothing", because));
+        }
         if is_set(RELATIVE_URI) {
             let because = format!("{RELATIVE_URI} is set, and goes before {FULL_URI}");
             return Some(Pick::new(Whose::Elsewhere, "the role of the ECS task", because));
@@ -199,7 +218,7 @@ impl Family {
     /// Does it send a request for credentials there?
     fn accepts(&self, url: &Url) -> bool {
         let resolves = matches!(self.kind, Kind::Rust | Kind::Go | Kind::Java);
-        match (url.scheme(), host(url)) {
+        match (url.scheme(), url.host()) {
             ("https", _) => true,
             ("http", Some(Host::Domain(name))) => name == "localhost" || resolves,
             ("http", Some(Host::Ipv4(v4))) => is_fit(v4.into()),
@@ -224,35 +243,6 @@ impl Family {
             None => Pick::new(Whose::Elsewhere, "IMDS, the role of the machine", "nothing else is configured"),
         }
     }
-}
-
-/// Is it where the daemon gives credentials?
-pub fn is_the_daemon(url: &Url) -> bool {
-    url.scheme() == "http" && is_here(url) && url.path().starts_with("/v1/credentials/")
-}
-
-fn is_here(url: &Url) -> bool {
-    match host(url) {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(v4)) => v4.is_loopback(),
-        Some(Host::Ipv6(v6)) => v6.is_loopback(),
-        None => false,
-    }
-}
-
-fn host(url: &Url) -> Option<Host<&str>> {
-    url.host()
-}
-
-fn is_fit(address: IpAddr) -> bool {
-    address.is_loopback() || OF_AWS.iter().any(|own| own.parse() == Ok(address))
-}
-
-fn web_identity(scene: &Scene) -> Option<Pick> {
-    let set = |name: &str| scene.environment.var(name).is_some();
-    (set(WEB_IDENTITY_FILE) && set(ROLE_ARN)).then(|| {
-        Pick::new(Whose::Elsewhere, "a role for a web identity", format!("{WEB_IDENTITY_FILE} and {ROLE_ARN} are set"))
-    })
 }
 
 fn old_files(scene: &Scene) -> Option<Pick> {

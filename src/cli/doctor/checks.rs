@@ -112,7 +112,8 @@ pub fn variables(scene: &Scene) -> Vec<Finding> {
     let mut found = Vec::new();
     for name in [RELATIVE_URI, FULL_URI, TOKEN_FILE] {
         if environment.is_set(name) && environment.var(name).is_none() {
-            let what = format!("{name} is set to nothing, which boto3 and the AWS CLI take for a value");
+            let what =
+                format!("{name} is set to nothing, which boto3, the AWS CLI and the SDK for Rust take for a value");
             found.push(Finding::at(Trouble, about, what, format!("unset it: env -u {name} CMD, or credbroker exec")));
         }
     }

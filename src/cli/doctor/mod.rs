@@ -5,6 +5,7 @@
 //! Secrets are looked at only for what makes them unusable, and never kept. Besides the daemon, STS is asked one thing without
 //! credentials: what time it is.
 
+mod address;
 mod chain;
 mod checks;
 mod finding;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use super::chain::is_the_daemon;
+use super::address::is_the_daemon;
 use crate::app::{self, Outside};
 use crate::cli::ask::complaint;
 use crate::cli::client::{Answer, Client, Unanswered, Where};

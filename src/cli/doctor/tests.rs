@@ -59,12 +59,12 @@ fn each_sdk_goes_its_own_way_through_the_variables() {
     for (scene, expected) in [
         (scene([FULL]), "DDDDDDD"),
         (scene([FULL, id, secret]), "eeeeeee"),
-        (scene([FULL, id]), "DDDDDDD"),
+        (scene([FULL, id]), "-DDDDDD"),
         (scene([FULL, ("AWS_ACCESS_KEY", "A"), ("AWS_SECRET_KEY", "S")]), "DDDeDDD"),
         (scene([FULL, ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")]), "eeeeeee"),
-        (scene([FULL, ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "")]), "eDDDDDD"),
+        (scene([FULL, ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "")]), "-D-DDDD"),
         (scene([FULL, ("AWS_WEB_IDENTITY_TOKEN_FILE", "f"), ("AWS_ROLE_ARN", "r")]), "eeeeeee"),
-        (scene([FULL, ("AWS_WEB_IDENTITY_TOKEN_FILE", "f")]), "DDDDDDD"),
+        (scene([FULL, ("AWS_WEB_IDENTITY_TOKEN_FILE", "f")]), "-DDDDDD"),
         (scene([FULL, ("AWS_PROFILE", "gone")]), "-DD-DDD"),
         (scene([FULL, ("AWS_DEFAULT_PROFILE", "gone")]), "-DDDDDD"),
         (scene([FULL, ("AWS_CREDENTIAL_FILE", "f")]), "eDDDDDD"),
@@ -211,7 +211,7 @@ fn failed() -> Value {
 fn odd_variables_are_told() {
     for (variables, level) in [
         ([FULL, ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "")], Level::Trouble),
-        ([FULL, ("AWS_WEB_IDENTITY_TOKEN_FILE", "f")], Level::Warning),
+        ([FULL, ("AWS_WEB_IDENTITY_TOKEN_FILE", "f")], Level::Trouble),
         ([FULL, ("http_proxy", "http://p:1")], Level::Warning),
     ] {
         assert_eq!(level_of(&scene(variables), "variables"), Some(level), "{variables:?}");
