@@ -16,7 +16,7 @@ pub async fn time_of_sts(outside: &Outside) -> Result<(String, SystemTime), Stri
     let url = endpoint(&outside.environment);
     let host = Url::parse(&url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or(url.clone());
     let upstream = Upstream::new(&outside.environment).map_err(|cause| cause.to_string())?;
-    let time = upstream.date(&host, &url).await.map_err(|failure| failure.message)?;
+    let time = upstream.date(&url).await?;
     Ok((host, time))
 }
 

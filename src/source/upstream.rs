@@ -122,19 +122,18 @@ impl Upstream {
     /// What time it is at `url`, by the `Date` of an answer, whatever that is. Nothing is shown there.
     ///
     /// # Errors
-    /// As [`Self::post_form`].
-    pub async fn date(&self, what: &str, url: &str) -> Result<SystemTime, Failure> {
+    /// Why it is not known, in words.
+    pub async fn date(&self, url: &str) -> Result<SystemTime, String> {
         let mut request = HttpRequest::new(SdkBody::empty());
-        request
-            .set_uri(url)
-            .map_err(|_| Failure::new(FailureKind::Misconfigured, format!("{what}: {url} is not a URL")))?;
+        request.set_uri(url).map_err(|_| format!("{url} is not a URL"))?;
         request.headers_mut().insert("user-agent", USER_AGENT);
         let answer = tokio::time::timeout(CONNECT, self.connector.call(request)).await;
-        let answer =
-            answer.map_err(|_| Failure::timed_out(what, CONNECT))?.map_err(|cause| unreachable(what, &cause))?;
+        let answer = answer
+            .map_err(|_| format!("{url} does not answer within {CONNECT:?}"))?
+            .map_err(|cause| format!("{url} cannot be reached: {}", innermost(&cause)))?;
         let date = answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         date.and_then(|date| SystemTime::try_from(date).ok())
-            .ok_or_else(|| Failure::new(FailureKind::Malformed, format!("{what} does not say what time it is")))
+            .ok_or_else(|| format!("{url} does not say what time it is"))
     }
 
     async fn within_limit(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {

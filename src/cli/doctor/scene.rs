@@ -162,7 +162,7 @@ async fn as_an_sdk(url: &Url, environment: &Environment) -> Result<(u16, String)
 
 /// How far this machine's clock is ahead of AWS's, in seconds.
 async fn clock(outside: &Outside) -> Result<(String, i64), String> {
-    let (who, theirs) = app::time_of_sts(outside).await.map_err(|failure| failure.to_string())?;
+    let (who, theirs) = app::time_of_sts(outside).await?;
     Ok((who, ahead(outside.clock.wall(), theirs)))
 }
 
