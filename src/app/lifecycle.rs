@@ -72,12 +72,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: sockets
-            .iter()
-            .chain(&admin)
-            .map(Socketed::name)
-            .chain(imds.as_ref().map(imds::Opened::name))
-            .collect(),
+        listeners: names(&sockets, admin.as_ref(), imds.as_ref()),
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
@@ -113,6 +108,13 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     server.finish(LAST_ANSWERS.min(drain)).await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// What the listeners are called where somebody looks. All but the callers' own have their kind before the address, so that
+/// nobody takes them for one of those.
+fn names(sockets: &[Socketed], admin: Option<&Socketed>, imds: Option<&imds::Opened>) -> Vec<String> {
+    let admin = admin.map(|socket| format!("admin {}", socket.name()));
+    sockets.iter().map(Socketed::name).chain(admin).chain(imds.map(imds::Opened::name)).collect()
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.

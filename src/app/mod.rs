@@ -9,12 +9,14 @@ mod issuers;
 mod lifecycle;
 mod metadata;
 mod rotation;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use lifecycle::run;
 pub use rotation::{CannotRotate, rotate};
+pub use time::time_of_sts;
 
 use crate::clock::Clock;
 use crate::environment::Environment;

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("http", &["clock", "environment", "files", "policy", "refresh", "source", "verify"]),
     ("config", &["file", "files", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
-    ("cli", &["app", "config", "http", "ops", "secret"]),
+    ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "secret"]),
 ];
 
 /// Of `source`, a surface may know the words, never a concrete source.

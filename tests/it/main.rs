@@ -90,7 +90,11 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod drain;
+#[cfg(test)]
+mod exec;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]
