@@ -22,6 +22,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Is `name` set, even if to nothing? Some programs of others take that for a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The value of `name` as a secret; an empty value counts as unset.
     pub fn secret(&self, name: &str) -> Option<SecretString> {
         self.var(name).map(SecretString::from)

@@ -1,7 +1,7 @@
-//! Plain files, read whole and never further than a limit.
+//! Plain files: read whole and never further than a limit, made whole or not at all.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -51,6 +51,42 @@ pub fn read(path: &Path, longest: usize) -> Result<Zeroizing<Vec<u8>>, Unreadabl
     if bytes.len() > longest { Err(Unreadable::TooLong(longest)) } else { Ok(bytes) }
 }
 
+/// Makes the file `path` with `content`. Nothing may be there yet, not even a link. It is its owner's alone until `give` gives it
+/// its form, which is before anything is in it. The content is on the disk when this returns; the directory that names it is not.
+///
+/// # Errors
+/// What the system says. Then there is no such file.
+pub fn create(path: &Path, content: &[u8], give: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
+    // O_EXCL: a link is not followed.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let filled = give(&file).and_then(|()| file.write_all(content)).and_then(|()| file.sync_all());
+    if let Err(cause) = filled {
+        // Of the two causes the first one says more.
+        let _ = std::fs::remove_file(path);
+        return Err(cause);
+    }
+    Ok(file)
+}
+
+/// Removes `path`, a link itself and not what it leads to. That there is none is as good.
+///
+/// # Errors
+/// What the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}
+
+/// Has the names in `directory` written to the disk.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use nix::libc::{EACCES, EIO, EMFILE, ENFILE, ENOENT};
@@ -65,6 +101,31 @@ mod tests {
         assert_eq!(read(&path, 1024).unwrap().len(), 1024);
         assert!(matches!(read(&path, 1023), Err(Unreadable::TooLong(1023))));
         assert!(matches!(read(&dir.path().join("none"), 1), Err(Unreadable::System(_))));
+    }
+
+    #[test]
+    fn a_file_is_made_whole_or_not_at_all_and_in_the_place_of_nothing() {
+        use std::os::unix::fs::{MetadataExt as _, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        let given = |file: &File| {
+            let there = file.metadata()?;
+            assert_eq!((there.mode() & 0o777, there.len()), (0o600, 0), "its owner's alone, and empty");
+            Ok(())
+        };
+        create(&path, b"content", given).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"content");
+        assert_eq!(create(&path, b"other", |_| Ok(())).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        assert_eq!(create(&path, b"other", |_| Ok(())).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(!other.exists());
+        remove(&path).unwrap();
+        create(&path, b"content", |_| Err(io::Error::from_raw_os_error(EIO))).unwrap_err();
+        assert!(!path.exists());
+        sync_directory(dir.path()).unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
+//!                      ├──► files       a value of an entry, kept fresh on the disk
 //!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, OAuth 2.0 servers, issuers
 //!                      │      ▲ a token with it    ▲ key sets
 //!   programs ► egress ─┤  (with http's intake and accept loop) adds a token or a signature, forwards to one upstream
@@ -28,6 +29,7 @@ pub mod config;
 pub mod egress;
 pub mod environment;
 pub mod file;
+pub mod files;
 pub mod http;
 pub mod lease;
 pub mod ops;

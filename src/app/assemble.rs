@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::files::files;
 use super::metadata::Stages;
 use super::{AS_USED, CannotStart, Outside};
 use crate::config::{self, Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
+use crate::files::Files;
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
 use crate::source::keyring::{Keyring, Place, Remote};
@@ -27,11 +29,16 @@ use crate::source::{
     web_identity::WebIdentity,
 };
 
-/// Makes the entries of `config`. Nothing is fetched yet.
+/// Makes the entries of `config`, and the files that are filled from them. Nothing is fetched yet.
 ///
 /// # Errors
 /// If the configuration names what is not there, which its check excludes.
-pub fn store(config: Config, upstream: &Upstream, metadata: Stages, outside: &Outside) -> Result<Store, CannotStart> {
+pub fn store(
+    config: Config,
+    upstream: &Upstream,
+    metadata: Stages,
+    outside: &Outside,
+) -> Result<(Store, Files), CannotStart> {
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
     assembly.metadata = metadata;
@@ -41,7 +48,8 @@ pub fn store(config: Config, upstream: &Upstream, metadata: Stages, outside: &Ou
     while let Some(name) = assembly.waiting_credentials.keys().next().cloned() {
         assembly.credentials(&name)?;
     }
-    Ok(Store::new(assembly.tokens, assembly.credentials, assembly.own))
+    let files = files(config.files, &assembly.tokens, &assembly.credentials, outside)?;
+    Ok((Store::new(assembly.tokens, assembly.credentials, assembly.own), files))
 }
 
 /// Entries that are made, and those that wait to be. An entry is made after the earlier stages it is built on.

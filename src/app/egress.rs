@@ -43,9 +43,9 @@ pub fn descriptors(addresses: usize) -> u64 {
 }
 
 impl Opened {
-    /// Its sockets.
-    pub fn sockets(&self) -> &[Socketed] {
-        &self.sockets
+    /// What its sockets are called in log and status.
+    pub fn names(&self) -> Vec<String> {
+        self.sockets.iter().map(|socket| format!("egress.{} {}", self.config.name, socket.name())).collect()
     }
 
     /// Its row in the status.

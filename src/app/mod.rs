@@ -1,19 +1,23 @@
 //! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration, [`issuers`]
-//! those that hold keys; [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the
-//! daemon.
+//! those that hold keys, [`files`] what is written to the disk, [`imds`] the metadata service; [`lifecycle`] opens the listeners,
+//! serves and drains; [`rotation`] is one token's secret instead of the daemon.
 
 mod assemble;
 mod egress;
+mod files;
+mod imds;
 mod issuers;
 mod lifecycle;
 mod metadata;
 mod rotation;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use lifecycle::run;
 pub use rotation::{CannotRotate, rotate};
+pub use time::time_of_sts;
 
 use crate::clock::Clock;
 use crate::environment::Environment;

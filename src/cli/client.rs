@@ -1,5 +1,7 @@
 //! How client commands find the daemon, say who they are, and ask.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// Where the daemon is.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Where {
     /// The daemon: http://127.0.0.1:PORT or unix:/PATH
     #[arg(long, value_name = "URL", env = "CREDBROKER_URL", default_value = DEFAULT_URL)]
@@ -40,9 +42,19 @@ pub struct Where {
 pub struct Client {
     place: Place,
     token: Option<SecretString>,
+    manner: Manner,
 }
 
-#[derive(Debug)]
+/// How a request looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// As this program's.
+    Own,
+    /// As an AWS SDK's: the token has no scheme, and there is no header of ours.
+    Sdk,
+}
+
+#[derive(Clone, Debug)]
 enum Place {
     Tcp { address: String },
     Unix(PathBuf),
@@ -84,7 +96,23 @@ impl Unanswered {
     }
 }
 
+impl fmt::Display for Where {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
 impl Where {
+    /// The server that `url` is on.
+    pub fn origin_of(url: &Url) -> Self {
+        Self { url: url.origin().ascii_serialization() }
+    }
+
+    /// Is it where the daemon is if nobody says anything else?
+    pub fn is_default(&self) -> bool {
+        self.url == DEFAULT_URL
+    }
+
     /// A client that shows the caller's token, if the environment names one: `CREDBROKER_TOKEN_FILE`, then `CREDBROKER_TOKEN`.
     pub fn client(&self, outside: &Outside) -> Result<Client, Unanswered> {
         let token = match outside.environment.var("CREDBROKER_TOKEN_FILE") {
@@ -94,12 +122,12 @@ impl Where {
             }
             None => outside.environment.secret("CREDBROKER_TOKEN"),
         };
-        Ok(Client { place: self.place()?, token })
+        Ok(Client { place: self.place()?, token, manner: Manner::Own })
     }
 
     /// A client that shows nothing: for what anybody may ask.
     pub fn nobody(&self) -> Result<Client, Unanswered> {
-        Ok(Client { place: self.place()?, token: None })
+        Ok(Client { place: self.place()?, token: None, manner: Manner::Own })
     }
 
     fn place(&self) -> Result<Place, Unanswered> {
@@ -118,6 +146,30 @@ impl Where {
 }
 
 impl Client {
+    /// The same as an AWS SDK that shows `authorization` would be, at `address` or, where there is none, at the client's own. None for a
+    /// unix socket, which SDKs cannot use.
+    pub fn like_an_sdk(&self, address: Option<SocketAddr>, authorization: Option<SecretString>) -> Option<Self> {
+        let place = match (address, &self.place) {
+            (Some(address), _) => Place::Tcp { address: address.to_string() },
+            (None, Place::Tcp { .. }) => self.place.clone(),
+            (None, Place::Unix(_)) => return None,
+        };
+        Some(Self { place, token: authorization, manner: Manner::Sdk })
+    }
+
+    /// The token that is shown.
+    pub fn token(&self) -> Option<&SecretString> {
+        self.token.as_ref()
+    }
+
+    /// The URL of `path`; on a unix socket one of no use to anybody else.
+    pub fn url(&self, path: &str) -> String {
+        match &self.place {
+            Place::Tcp { address } => format!("http://{address}{path}"),
+            Place::Unix(socket) => format!("unix:{}{path}", socket.display()),
+        }
+    }
+
     /// Asks for `path`.
     pub async fn get(&self, path: &str) -> Result<Answer, Unanswered> {
         self.get_within(path, DEADLINE).await
@@ -160,10 +212,14 @@ impl Client {
         let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(fail)?;
         tokio::spawn(connection);
-        let mut request = request.header("host", host).header("credbroker-request", "true");
+        let mut request = request.header("host", host);
+        if self.manner == Manner::Own {
+            request = request.header("credbroker-request", "true");
+        }
         if let Some(token) = &self.token {
+            let scheme = if self.manner == Manner::Own { "Bearer " } else { "" };
             #[expect(clippy::disallowed_methods, reason = "the token goes to the daemon it was made for")]
-            let value = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+            let value = Zeroizing::new(format!("{scheme}{}", token.expose_secret()));
             request = request.header("authorization", value.as_str());
         }
         let request = request.body(Full::new(body)).map_err(|_| {

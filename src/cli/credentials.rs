@@ -48,26 +48,31 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
     }
 }
 
-/// The answer of a `credential_process`: `Version` is the number 1, and the session token is `SessionToken` here.
+/// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential provider"): `Version` is the number
+/// 1, and the session token is `SessionToken` here. A key that has none gets no member, because SDKs would send an empty one.
 fn process(body: &Map<String, Value>) -> Value {
     let mut out = json!({
         "Version": 1,
         "AccessKeyId": body.get("AccessKeyId"),
         "SecretAccessKey": body.get("SecretAccessKey"),
-        "SessionToken": body.get("Token"),
-        "Expiration": body.get("Expiration"),
     });
+    if let Some(token) = body.get("Token").filter(|token| token.as_str() != Some("")) {
+        out["SessionToken"] = token.clone();
+    }
+    out["Expiration"] = json!(body.get("Expiration"));
     if let Some(account) = body.get("AccountId") {
         out["AccountId"] = account.clone();
     }
     out
 }
 
+/// The variables that `aws configure export-credentials --format env` prints, too.
 fn variables(body: &Map<String, Value>) -> String {
     let names = [
         ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
         ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
         ("AWS_SESSION_TOKEN", "Token"),
+        ("AWS_CREDENTIAL_EXPIRATION", "Expiration"),
     ];
     let line = |(variable, key): (&str, &str)| {
         let value = body.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -94,10 +99,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_without_a_session_shows_none() {
+        let mut body = body();
+        body["Token"] = json!("");
+        assert!(process(&body).get("SessionToken").is_none());
+    }
+
+    #[test]
     fn variables_are_quoted_for_a_shell() {
         assert_eq!(
             variables(&body()),
-            "export AWS_ACCESS_KEY_ID='A'\nexport AWS_SECRET_ACCESS_KEY='it'\\''s'\nexport AWS_SESSION_TOKEN='T'"
+            "export AWS_ACCESS_KEY_ID='A'\nexport AWS_SECRET_ACCESS_KEY='it'\\''s'\nexport AWS_SESSION_TOKEN='T'\n\
+             export AWS_CREDENTIAL_EXPIRATION='2026-11-21T10:00:00Z'"
         );
     }
 }

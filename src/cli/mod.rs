@@ -1,15 +1,18 @@
 //! The command line: one file per command. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 daemon not reachable,
-//! 4 not allowed, 5 not available in time.
+//! 4 not allowed, 5 not available in time. `exec` ends with those of the command it becomes; 126 and 127 if it cannot.
 
 mod ask;
 mod check;
 mod client;
 mod credentials;
+mod doctor;
+mod exec;
 mod health;
 mod output;
 mod rotate;
 mod run;
 mod schema;
+mod sdk;
 mod status;
 mod token;
 mod verify;
@@ -20,9 +23,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use nix::unistd::{Uid, User};
 
 use crate::app::Outside;
 use crate::config;
+use crate::environment::Environment;
 
 /// A machine-to-machine credential broker: OAuth 2.0 bearer tokens and temporary AWS credentials on loopback.
 #[derive(Debug, Parser)]
@@ -44,6 +49,10 @@ enum Command {
     Token(token::Arguments),
     /// Print temporary AWS credentials
     Credentials(credentials::Arguments),
+    /// Become a command in whose environment every AWS SDK asks the daemon
+    Exec(exec::Arguments),
+    /// Tell which credentials each AWS SDK would pick here, and what is in the way of the daemon
+    Doctor(doctor::Arguments),
     /// Verify a token as one of an issuer's: print its claims, or exit with 1
     Verify(verify::Arguments),
     /// Show what the daemon holds
@@ -73,6 +82,8 @@ enum Exit {
     NotReachable = 3,
     NotAllowed = 4,
     NotInTime = 5,
+    NotExecutable = 126,
+    NoSuchCommand = 127,
 }
 
 impl From<Exit> for ExitCode {
@@ -99,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, &outside),
         Command::Credentials(arguments) => credentials::run(&arguments, &outside),
+        Command::Exec(arguments) => exec::run(&arguments, &outside),
+        Command::Doctor(arguments) => doctor::run(&arguments, &outside),
         Command::Verify(arguments) => verify::run(&arguments, &outside),
         Command::Status(arguments) => status::run(&arguments, &outside),
         Command::Health(place) => health::run(&place, &outside),
@@ -118,6 +131,12 @@ fn on_runtime<T>(future: impl Future<Output = T>) -> Option<T> {
             None
         }
     }
+}
+
+/// The user's directory, where the files of SDKs are.
+fn home(environment: &Environment) -> Option<PathBuf> {
+    let of_user = || User::from_uid(Uid::current()).ok().flatten().map(|user| user.dir);
+    environment.var("HOME").map(PathBuf::from).or_else(of_user)
 }
 
 /// A duration on the command line, as in the configuration.

@@ -76,7 +76,7 @@ fn table(document: &Value, colours: bool) -> String {
             out += &format!("  {}: {message}\n", text(&row["last_error"]["kind"]));
         }
     }
-    out + &forward_addresses(document)
+    out + &files(document, colours) + &forward_addresses(document)
 }
 
 /// The table of the forward addresses, if there are any.
@@ -106,11 +106,37 @@ fn forward_addresses(document: &Value) -> String {
     out
 }
 
+/// The files that are kept fresh, where there are any.
+fn files(document: &Value, colours: bool) -> String {
+    let rows = document["files"].as_array().into_iter().flatten();
+    let row = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or("-");
+        let padded = format!("{:<12}", text("state"));
+        let state = if colours { painted(text("state"), &padded) } else { padded };
+        let expires = row["expires_in"].as_u64().map_or_else(|| "-".to_owned(), span);
+        let error = row["last_error"]["message"].as_str().map(|message| format!("  {message}\n"));
+        format!(
+            "{:<28} {state} {expires:>8} {}: {} as {}\n{}",
+            text("name"),
+            text("path"),
+            text("of"),
+            text("format"),
+            error.unwrap_or_default()
+        )
+    };
+    let rows: String = rows.map(row).collect();
+    if rows.is_empty() {
+        rows
+    } else {
+        format!("\n{:<28} {:<12} {:>8} WHERE: WHAT\n{rows}", "FILE", "STATE", "EXPIRES")
+    }
+}
+
 fn painted(state: &str, text: &str) -> String {
     let colour = match state {
-        "fresh" => 32,
-        "refresh-due" | "degraded" => 33,
-        "failed" => 31,
+        "fresh" | "written" => 32,
+        "refresh-due" | "degraded" | "stale" => 33,
+        "failed" | "absent" => 31,
         _ => 0,
     };
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
@@ -141,8 +167,16 @@ mod tests {
             "issuers": [{ "name": "issuers.users", "state": "fresh" }],
             "egress": [{ "name": "egress.api", "upstream": "https://x.example/", "requests": 9, "in_flight": 1, "failures": 2, "refused": 3,
                          "last_error": { "message": "https://x.example/: it cannot be reached" } }],
+            "files": [{ "name": "files.out", "state": "stale", "path": "/run/out", "of": "tokens.billing", "format": "raw", "expires_in": 60,
+                        "last_error": { "message": "no space left" } }],
         });
         let table = table(&document, false);
+        let file = table.lines().find(|line| line.starts_with("files.out")).unwrap();
+        assert_eq!(
+            file.split_whitespace().collect::<Vec<_>>(),
+            ["files.out", "stale", "60s", "/run/out:", "tokens.billing", "as", "raw"]
+        );
+        assert!(table.contains("  no space left\n"), "{table}");
         assert!(table.contains("up 2h01m") && table.contains("unavailable: down"), "{table}");
         assert!(table.contains("issuers.users"), "{table}");
         let row = table.lines().find(|line| line.starts_with("tokens.billing (billing/read)")).unwrap();

@@ -29,6 +29,8 @@ pub use text::IssuerUrl;
 
 use crate::egress;
 use crate::file;
+use crate::files;
+use crate::http::imds;
 use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
@@ -63,6 +65,10 @@ pub struct Config {
     pub callers: Vec<directory::Entry>,
     /// `issuers.NAME`.
     pub issuers: BTreeMap<String, Issuer>,
+    /// The metadata service.
+    pub imds: Option<imds::Config>,
+    /// `files.NAME`.
+    pub files: BTreeMap<String, files::Config>,
     /// `egress.NAME`.
     pub egress: Vec<Egress>,
 }

@@ -8,6 +8,7 @@ use super::{
     TokenSource, WebToken,
 };
 use crate::egress;
+use crate::files::{self, Of};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -38,6 +39,13 @@ impl fmt::Display for Config {
         }
         for (name, issuer) in &self.issuers {
             row(f, &format!("issuers.{name}"), &issuer.to_string())?;
+        }
+        if let Some(imds) = &self.imds {
+            let what = format!("credentials.{} for callers.{} at {}", imds.credentials, imds.caller, imds.listen);
+            row(f, "imds", &what)?;
+        }
+        for (name, file) in &self.files {
+            row(f, &format!("files.{name}"), &file.to_string())?;
         }
         for egress in &self.egress {
             row(f, &format!("egress.{}", egress.forward.name), &egress.to_string())?;
@@ -174,6 +182,17 @@ impl fmt::Display for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let egress::Config { upstream, added, caller, idle, .. } = &self.forward;
         write!(f, "{} to {upstream} with {added}, for callers.{caller}, idle at most {}", self.listen, period(*idle))
+    }
+}
+
+impl fmt::Display for files::Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Of::Token(name, format) => write!(f, "tokens.{name} as {}", format.as_str())?,
+            Of::Credentials(name, format) => write!(f, "credentials.{name} as {}", format.as_str())?,
+        }
+        write!(f, " in {}, mode {:04o}", self.path.display(), self.mode)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ", group {group}"))
     }
 }
 

@@ -4,6 +4,9 @@
 mod chains;
 mod credentials;
 mod egress;
+mod files;
+mod imds;
+mod listeners;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -35,11 +38,14 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
     }
-    for entry in rules.entries("egress") {
-        rules.egress(&entry.key);
-    }
+    rules.files();
     rules.ambiguous();
-    rules.cycles();
+    let edges = rules.edges();
+    rules.cycles(&edges);
+    rules.imds(&edges);
+    for entry in rules.entries("egress") {
+        rules.egress(&entry.key, &edges);
+    }
 }
 
 /// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.
@@ -69,15 +75,6 @@ impl<'a> Rules<'a> {
 
     fn entries(&self, table: &str) -> &'a [Member] {
         self.tree.member(table).map(|member| member.node.members()).unwrap_or_default()
-    }
-
-    fn listeners(&mut self) {
-        let path = ["server", "listen"];
-        if let Some(Kind::List(listen)) = self.sound(&path).map(|node| &node.kind)
-            && listen.is_empty()
-        {
-            self.report(&path, "expected at least one address to listen on");
-        }
     }
 
     fn identity_token(&mut self, name: &str) {

@@ -165,7 +165,7 @@ impl Shared {
         intake::check(&request, peer.transport)?;
         let callers = self.surface.callers.current();
         let caller = callers.known_to_kernel(&self.config.caller, peer.uid);
-        let caller = caller.ok_or_else(|| Trouble::WrongProcess(self.config.caller.clone()))?;
+        let caller = caller.ok_or(Trouble::NotTheCaller)?;
         let (mut head, incoming) = request.into_parts();
         head.uri = self.way.target(&head.uri)?;
         headers::end_request_hop(&mut head.headers);

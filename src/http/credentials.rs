@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use secrecy::SecretString;
+use serde_json::Value;
 use warp::Filter as _;
 
 use super::body::Body;
@@ -20,7 +20,6 @@ use super::reply::{self, Response, Style, Trouble};
 use super::subject;
 use super::tokens::with_cache;
 use super::{Asker, Routes, Surface, allowed, posted};
-use crate::clock::rfc3339;
 use crate::policy::{Grant, Permit};
 use crate::refresh::{OnBehalfOf, Served, Unserved};
 use crate::source::{AwsCredentials, Subject};
@@ -91,16 +90,30 @@ pub async fn of_subject(
     obtained(surface, permit, Some(subject), waited).await
 }
 
+/// The credentials that `permit` is for, with more life left than `enough` where their lifetime is twice that.
+///
+/// # Errors
+/// As they could not be served.
+pub async fn lasting(surface: &Surface, permit: &Permit, enough: Duration) -> Result<Served<AwsCredentials>, Trouble> {
+    outcome(permit, surface.store.lasting_credentials(permit, enough)).await
+}
+
 async fn obtained(
     surface: &Surface,
     permit: &Permit,
     subject: Option<Arc<Subject>>,
     waited: Duration,
 ) -> Result<Served<AwsCredentials>, Trouble> {
+    outcome(permit, surface.store.credentials(permit, subject, waited)).await
+}
+
+async fn outcome(
+    permit: &Permit,
+    asked: impl Future<Output = Option<Result<Served<AwsCredentials>, Unserved>>>,
+) -> Result<Served<AwsCredentials>, Trouble> {
     let full = permit.grant().to_string();
     tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let outcome =
-        surface.store.credentials(permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let outcome = asked.await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     outcome.map_err(|unserved| match unserved {
         // Nothing else of credentials is bounded in number.
         Unserved::Crowded => Trouble::CrowdedSubjects(full),
@@ -109,20 +122,6 @@ async fn obtained(
 }
 
 /// Credentials as SDKs read them.
-#[expect(clippy::disallowed_methods, reason = "this is the answer to a caller that holds a permit")]
 pub fn document(surface: &Surface, served: &Served<AwsCredentials>) -> Value {
-    let credentials = &served.lease.value;
-    let mut body = json!({
-        "AccessKeyId": credentials.access_key_id,
-        "SecretAccessKey": credentials.secret_access_key.expose_secret(),
-        "Token": credentials.session_token.as_ref().map_or("", |token| token.expose_secret()),
-        "Expiration": rfc3339(surface.clock.wall_at(served.lease.expiry)),
-    });
-    if let Some(account) = &credentials.account_id {
-        body["AccountId"] = json!(account);
-    }
-    if let Some(role) = &credentials.role_arn {
-        body["RoleArn"] = json!(role);
-    }
-    body
+    served.lease.value.document(surface.clock.wall_at(served.lease.expiry))
 }

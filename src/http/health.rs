@@ -1,7 +1,8 @@
 //! `GET /healthz` and `GET /readyz`, for anybody: the only paths that need no caller.
 //!
-//! `/healthz` is 200 while the process serves. `/readyz` is 200 when every `keep = "always"` entry is usable, else 503; also
-//! while draining. The bodies name no entry, since anybody may read them.
+//! `/healthz` is 200 while the process serves. `/readyz` is 200 when every `keep = "always"` entry is usable and every file of
+//! `[files.*]` is there with something valid in it, else 503; also while draining. The bodies name no entry and no file, since
+//! anybody may read them.
 
 use std::sync::Arc;
 
@@ -34,15 +35,16 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 }
 
 fn readiness(surface: &Surface) -> Response {
-    let waiting = surface.without_value();
     if surface.life.is_draining() {
         return reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
     }
-    match waiting {
-        0 => reply::json(StatusCode::OK, &json!({ "status": "ready" })),
-        waiting => reply::json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &json!({ "status": "waiting", "entries_without_value": waiting }),
-        ),
+    if surface.is_ready() {
+        return reply::json(StatusCode::OK, &json!({ "status": "ready" }));
     }
+    let mut body = json!({ "status": "waiting", "entries_without_value": surface.without_value() });
+    match surface.files.missing() {
+        0 => {}
+        missing => body["files_missing"] = json!(missing),
+    }
+    reply::json(StatusCode::SERVICE_UNAVAILABLE, &body)
 }

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
+pub mod imds;
 pub mod intake;
 pub mod introspect;
 pub mod listen;
@@ -36,6 +37,7 @@ use warp::Filter as _;
 use warp::filters::BoxedFilter;
 
 use crate::clock::Clock;
+use crate::files::Files;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
@@ -53,6 +55,8 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Surface {
     /// What is held.
     pub store: Store,
+    /// What of it is written to files.
+    pub files: Files,
     /// What of it is always kept: each entry and the variation of it.
     pub kept: Vec<(Grant, Ask)>,
     /// Whose inbound tokens are verified.
@@ -73,6 +77,11 @@ impl Surface {
     /// How many of what is always kept has nothing to serve at the moment.
     pub fn without_value(&self) -> usize {
         self.kept.iter().filter(|(grant, ask)| !self.store.is_usable(grant, ask)).count()
+    }
+
+    /// Is everything that is always kept there to be served, and every file in its place?
+    pub fn is_ready(&self) -> bool {
+        !self.life.is_draining() && self.without_value() == 0 && self.files.missing() == 0
     }
 }
 
@@ -180,30 +189,6 @@ impl Door {
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
-    async fn answer_when_ready(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        let _in_flight = self.surface.life.answering();
-        let style = Style::of(request.uri().path());
-        let mut response = match self.admit(request, peer).await {
-            Ok(response) => response,
-            Err(trouble) => {
-                self.tell(&trouble, peer);
-                reply::refusal(&trouble, style)
-            }
-        };
-        reply::harden(&mut response, self.surface.life.is_draining());
-        response
-    }
-
-    /// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
-    fn tell(&self, trouble: &Trouble, peer: &Peer) {
-        let (status, why) = (trouble.status().as_u16(), trouble.code());
-        if matches!(status, 401 | 403) {
-            tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
-        } else {
-            tracing::debug!(status, why, "refused");
-        }
-    }
-
     async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
@@ -231,13 +216,45 @@ impl Door {
 impl Answers for Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
         let style = Style::of(request.uri().path());
-        let answer = tokio::time::timeout(REQUEST_DEADLINE, self.answer_when_ready(request, peer)).await;
-        let is_late = answer.is_err();
-        let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
-        if is_late || is_last {
-            reply::harden(&mut response, true);
-        }
+        let response = in_time(&self.surface.life, peer, is_last, style, self.admit(request, peer)).await;
         response.map(|body| body.map_err(Into::into).boxed_unsync())
+    }
+}
+
+/// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
+/// `style`), and its answer has the headers of every answer.
+async fn in_time(
+    life: &Arc<Life>,
+    peer: &Peer,
+    is_last: bool,
+    style: Style,
+    admitted: impl Future<Output = Result<Response, Trouble>>,
+) -> Response {
+    let when_ready = async {
+        let _in_flight = life.answering();
+        let mut response = admitted.await.unwrap_or_else(|trouble| {
+            tell(&trouble, peer);
+            reply::refusal(&trouble, style)
+        });
+        reply::harden(&mut response, life.is_draining());
+        response
+    };
+    let answer = tokio::time::timeout(REQUEST_DEADLINE, when_ready).await;
+    let is_late = answer.is_err();
+    let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
+    if is_late || is_last {
+        reply::harden(&mut response, true);
+    }
+    response
+}
+
+/// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
+fn tell(trouble: &Trouble, peer: &Peer) {
+    let (status, why) = (trouble.status().as_u16(), trouble.code());
+    if matches!(status, 401 | 403) {
+        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+    } else {
+        tracing::debug!(status, why, "refused");
     }
 }
 

@@ -46,8 +46,6 @@ pub enum Trouble {
     BadBearer(String),
     /// That user's token lacks some of these scopes.
     LacksScope(String),
-    /// A listener that serves one caller, and the kernel does not know the peer as it; with the caller's name.
-    WrongProcess(String),
     /// It cannot be forwarded, with what cannot.
     NotForwardable(&'static str),
     /// Its body has to be held as a whole and is larger than may be held, with what to do.
@@ -59,6 +57,14 @@ pub enum Trouble {
         /// Did the upstream not answer in time?
         timed_out: bool,
     },
+    /// The listener is for one caller, and this is another one or nobody known.
+    NotTheCaller,
+    /// No metadata session was shown: IMDSv1.
+    NoSession,
+    /// The metadata session is not known, or has ended.
+    SessionOver,
+    /// Metadata sessions are opened at the version `latest` only.
+    OtherVersion,
     /// Not allowed for this caller.
     NotAllowed(String),
     /// Not configured.
@@ -97,6 +103,8 @@ pub enum Style {
     OAuth,
     /// For AWS SDKs.
     Aws,
+    /// As a plain text, where programs look at the status only.
+    Text,
 }
 
 impl Style {
@@ -131,12 +139,16 @@ impl Trouble {
             | Self::NotForThisClient
             | Self::BadTarget(_)
             | Self::UnsupportedGrant => StatusCode::BAD_REQUEST,
-            Self::UnknownCaller | Self::UnknownClient(_) | Self::NoBearer | Self::BadBearer(_) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::UnknownCaller
+            | Self::UnknownClient(_)
+            | Self::NoBearer
+            | Self::BadBearer(_)
+            | Self::NoSession
+            | Self::SessionOver => StatusCode::UNAUTHORIZED,
             Self::Foreign(_)
             | Self::NotDeliberate
-            | Self::WrongProcess(_)
+            | Self::NotTheCaller
+            | Self::OtherVersion
             | Self::NotAllowed(_)
             | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::NotForwardable(_) => StatusCode::NOT_IMPLEMENTED,
@@ -165,13 +177,15 @@ impl Trouble {
             Self::NotForwarded { .. } => "bad_gateway",
             Self::BadScope => "invalid_scope",
             Self::NoBearer => "token_required",
-            Self::BadBearer(_) => "invalid_token",
+            Self::BadBearer(_) | Self::NoSession | Self::SessionOver => "invalid_token",
             Self::LacksScope(_) => "insufficient_scope",
             Self::UnknownCaller | Self::UnknownClient(_) => "invalid_client",
             Self::NotForThisClient => "unauthorized_client",
             Self::BadTarget(_) => "invalid_target",
             Self::UnsupportedGrant => "unsupported_grant_type",
-            Self::Foreign(_) | Self::NotDeliberate | Self::WrongProcess(_) | Self::NotAllowed(_) => "access_denied",
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotTheCaller | Self::OtherVersion | Self::NotAllowed(_) => {
+                "access_denied"
+            }
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "method_not_allowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
@@ -196,10 +210,12 @@ impl Trouble {
             Self::NoBearer => "TokenRequired",
             Self::BadBearer(_) => "InvalidToken",
             Self::LacksScope(_) => "InsufficientScope",
-            Self::UnknownCaller | Self::UnknownClient(_) => "UnknownCaller",
+            Self::NoSession => "SessionRequired",
+            Self::SessionOver => "SessionOver",
+            Self::UnknownCaller | Self::UnknownClient(_) | Self::NotTheCaller => "UnknownCaller",
             Self::Foreign(_)
             | Self::NotDeliberate
-            | Self::WrongProcess(_)
+            | Self::OtherVersion
             | Self::NotAllowed(_)
             | Self::NotForThisClient
             | Self::BadTarget(_) => "AccessDenied",
@@ -251,9 +267,6 @@ impl fmt::Display for Trouble {
             Self::BadRequest(what) | Self::Foreign(what) | Self::NotForwardable(what) | Self::BodyTooLarge(what) => {
                 f.write_str(what)
             }
-            Self::WrongProcess(caller) => {
-                write!(f, "this listener serves callers.{caller}, and the kernel does not know the process that asks as it: its uid is another")
-            }
             Self::NotForwarded { why, .. } => f.write_str(why),
             Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
             Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
@@ -268,6 +281,10 @@ impl fmt::Display for Trouble {
             Self::NoBearer => f.write_str("the request that is asked about has no bearer token"),
             Self::BadBearer(why) => f.write_str(why),
             Self::LacksScope(scope) => write!(f, "the token lacks scopes; all of these are asked for: {scope}"),
+            Self::NotTheCaller => f.write_str("this listener is for the processes of the user that its caller names, and this is none of them"),
+            Self::NoSession => f.write_str("X-aws-ec2-metadata-token is missing: version 1 of the service (IMDSv1) is not served; PUT /latest/api/token first"),
+            Self::SessionOver => f.write_str("the session is not known or has ended; PUT /latest/api/token again"),
+            Self::OtherVersion => f.write_str("sessions are opened by PUT /latest/api/token only"),
             Self::NotAllowed(name) => write!(f, "this caller may not have {name}; add it to the caller's allow list"),
             Self::NoSuchName(name) => write!(f, "{name} is not configured"),
             Self::NoSuchPath => f.write_str("there is nothing at this path"),
@@ -292,14 +309,15 @@ impl fmt::Display for Trouble {
 /// The answer to a request that is not served.
 pub fn refusal(trouble: &Trouble, style: Style) -> Response {
     let message = printable(&trouble.to_string());
-    let body = match style {
-        Style::OAuth => json!({ "error": trouble.error(), "error_description": message }),
+    let mut response = match style {
+        Style::OAuth => json(trouble.status(), &json!({ "error": trouble.error(), "error_description": message })),
         Style::Aws => {
             let code = trouble.code();
-            json!({ "code": code, "message": message, "Code": code, "Message": message })
+            let body = json!({ "code": code, "message": message, "Code": code, "Message": message });
+            json(trouble.status(), &body)
         }
+        Style::Text => with_type(trouble.status(), "text/plain", message),
     };
-    let mut response = json(trouble.status(), &body);
     let headers = response.headers_mut();
     if let Some(seconds) = trouble.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -378,7 +396,6 @@ mod tests {
             (Trouble::NoSuchName("tokens.x".into()), 404),
             (Trouble::TooLarge, 413),
             (Trouble::BodyTooLarge("why"), 413),
-            (Trouble::WrongProcess("x".into()), 403),
             (Trouble::NotForwardable("why"), 501),
         ] {
             let response = refusal(&trouble, Style::OAuth);

@@ -1,4 +1,4 @@
-//! `GET /v1/status`: every token, credentials, issuer and listener; for callers only. Never a secret, never a token.
+//! `GET /v1/status`: every token, credentials, issuer, file and listener; for callers only. Never a secret, never a token.
 //!
 //! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
 //! sees it all the same: names and states are no secrets among callers.
@@ -14,6 +14,7 @@ use warp::Filter as _;
 use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::{Moment, rfc3339};
+use crate::files;
 use crate::refresh::cell::Counts;
 use crate::refresh::entry::Snapshot;
 use crate::refresh::schedule::Keep;
@@ -48,7 +49,7 @@ fn document(surface: &Surface) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
-        "ready": !surface.life.is_draining() && surface.without_value() == 0,
+        "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
         "listeners": surface.listeners,
@@ -57,6 +58,7 @@ fn document(surface: &Surface) -> Value {
         "own_identity": rows(vec![store.own_report()]),
         "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
+        "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     })
 }
 
@@ -135,6 +137,34 @@ fn issuer(surface: &Surface, keys: &Keys) -> Value {
     row["key_ids"] = json!(ids.unwrap_or_default());
     if let Some(fetched_at) = fetched_at {
         row["fetched_at"] = json!(rfc3339(surface.clock.wall_at(fetched_at)));
+    }
+    row
+}
+
+/// The row of a file: how it stands, and why it is not as it should be.
+fn file(surface: &Surface, report: &files::Report) -> Value {
+    let mut row = json!({
+        "name": report.name,
+        "of": report.of,
+        "format": report.format,
+        "path": report.path.to_string_lossy(),
+        "mode": format!("{:04o}", report.mode),
+        "state": report.state.as_str(),
+    });
+    if let Some(group) = &report.group {
+        row["group"] = json!(group);
+    }
+    if let Some((written_at, expiry)) = report.life {
+        row["written_at"] = json!(rfc3339(written_at));
+        instant(&mut row, "expires", surface, expiry);
+    }
+    if let Some(trouble) = &report.trouble {
+        row["last_error"] = json!({
+            "message": trouble.message,
+            "failures_in_a_row": trouble.attempts,
+            "since": rfc3339(surface.clock.wall_at(trouble.since)),
+            "retry_in": trouble.retry_at.since(surface.clock.now()).as_secs(),
+        });
     }
     row
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::cell::{Counts, Trouble};
 use super::schedule::{Freshness, Keep};
-use super::slot::{Served, Setback, Slot, Unserved, Work};
+use super::slot::{ENOUGH_FOR_SDKS, Served, Setback, Slot, Unserved, Work};
 use super::subjects::{Crowd, Subjects};
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
@@ -44,6 +45,7 @@ pub struct Entry<T> {
     slots: Mutex<HashMap<Ask, Arc<Slot<T>>>>,
     subjects: Option<Subjects<T>>,
     setback: Setback,
+    news: watch::Sender<()>,
 }
 
 /// What an entry looks like from outside. Holds no value.
@@ -101,7 +103,13 @@ impl<T: Send + Sync + 'static> Entry<T> {
     ) -> Self {
         let (slots, setback) = (Mutex::default(), Setback::default());
         let subjects = inputs.subject.map(|most| Subjects::new(most, clock.clone()));
-        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, subjects, setback }
+        let news = watch::Sender::new(());
+        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, subjects, setback, news }
+    }
+
+    /// Its full name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Which inputs change the answer.
@@ -119,7 +127,20 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// # Errors
     /// [`Unserved`] when nothing valid is held and the source has failed or takes longer.
     pub(super) async fn lease(&self, ask: &Ask, patience: Duration) -> Result<Served<T>, Unserved> {
-        self.slot(ask)?.lease(&self.clock, &self.freshness, patience).await
+        self.lease_of(ask, patience, ENOUGH_FOR_SDKS).await
+    }
+
+    /// The same for an asker to whom less life than `enough` is too little, where the lifetime allows more.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub(super) async fn lease_of(
+        &self,
+        ask: &Ask,
+        patience: Duration,
+        enough: Duration,
+    ) -> Result<Served<T>, Unserved> {
+        self.slot(ask)?.lease(&self.clock, &self.freshness, patience, enough).await
     }
 
     /// Starts keeping the variation `ask` fresh, if this entry is always kept; else does nothing.
@@ -140,6 +161,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
     pub fn at_hand(&self) -> Option<Arc<Lease<T>>> {
         let now = self.clock.now();
         self.slots().get(&Ask::default()).and_then(|slot| slot.inspect(|cell| cell.lease(now)))
+    }
+
+    /// Tells whenever the source has answered, well or not. Nothing is asked for.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// What it looks like from outside.
@@ -203,6 +229,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
             freshness,
             clock: self.clock.clone(),
             setback: self.setback.clone(),
+            news: self.news.clone(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Whatever is written is on the disk before the next step: the content first, then the directory that names it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -202,17 +202,11 @@ impl Files {
     /// A new file in the form of the token's.
     fn create(&self, path: &Path, content: &[u8]) -> Result<(), Trouble> {
         let form = Form::of(&self.file).map_err(system(&self.file))?;
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            form.give(&file)?;
-            file.write_all(content)?;
-            file.sync_all()
-        };
-        write().map_err(system(path))
+        file::create(path, content, |made| form.give(made)).map(drop).map_err(system(path))
     }
 
     fn sync(&self) -> Result<(), Trouble> {
-        File::open(&self.directory).and_then(|held| held.sync_all()).map_err(system(&self.directory))
+        file::sync_directory(&self.directory).map_err(system(&self.directory))
     }
 }
 
@@ -241,10 +235,7 @@ fn is_ours(file: &Path, uid: u32) -> bool {
 }
 
 fn remove(path: &Path) -> Result<(), Trouble> {
-    match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(system(path)(cause)),
-        _ => Ok(()),
-    }
+    file::remove(path).map_err(system(path))
 }
 
 fn system(path: &Path) -> impl Fn(io::Error) -> Trouble + '_ {

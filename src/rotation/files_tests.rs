@@ -47,7 +47,7 @@ fn two_rotations_do_not_meet() {
     assert!(matches!(Files::hold(&path), Err(Trouble::Busy(busy)) if busy == path.canonicalize().unwrap()));
     drop(first);
     // Who may only look into the directory can hold nobody up.
-    let looking = File::open(dir.path()).unwrap();
+    let looking = std::fs::File::open(dir.path()).unwrap();
     let _held = Flock::lock(looking, FlockArg::LockExclusiveNonblock).unwrap();
     assert!(Files::hold(&path).is_ok());
     assert_eq!(dir.path().read_dir().unwrap().count(), 1, "nothing is left");

@@ -27,11 +27,13 @@ pub mod web_identity;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
 
+use crate::clock::rfc3339;
 use crate::lease::{Issued, Lease};
 pub use subject::Subject;
 
@@ -104,6 +106,25 @@ pub struct AwsCredentials {
     pub account_id: Option<String>,
     /// The role they stand for, if known.
     pub role_arn: Option<String>,
+}
+
+impl AwsCredentials {
+    /// The document that clients of the container credentials provider read, for credentials that end at `expiry`.
+    #[expect(clippy::disallowed_methods, reason = "this is what is handed out to whoever may have it")]
+    pub fn document(&self, expiry: SystemTime) -> Value {
+        let mut body = json!({
+            "AccessKeyId": self.access_key_id,
+            "SecretAccessKey": self.secret_access_key.expose_secret(),
+            "Token": self.session_token.as_ref().map_or("", |token| token.expose_secret()),
+            "Expiration": rfc3339(expiry),
+        });
+        for (key, value) in [("AccountId", &self.account_id), ("RoleArn", &self.role_arn)] {
+            if let Some(value) = value {
+                body[key] = json!(value);
+            }
+        }
+        body
+    }
 }
 
 /// Who is at fault, named for what the engine does next.

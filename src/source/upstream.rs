@@ -7,7 +7,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_http_client::{Connector, proxy::ProxyConfig, tls};
 use aws_smithy_runtime_api::client::http::{
@@ -15,7 +15,9 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 use http::Uri;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper_rustls::ConfigBuilderExt as _;
@@ -158,6 +160,23 @@ impl Upstream {
         request.headers_mut().insert("accept", "application/json");
         request.headers_mut().insert("user-agent", USER_AGENT);
         self.within_limit(what, request).await
+    }
+
+    /// What time it is at `url`, by the `Date` of an answer, whatever that is. Nothing is shown there.
+    ///
+    /// # Errors
+    /// Why it is not known, in words.
+    pub async fn date(&self, url: &str) -> Result<SystemTime, String> {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(url).map_err(|_| format!("{url} is not a URL"))?;
+        request.headers_mut().insert("user-agent", USER_AGENT);
+        let answer = tokio::time::timeout(CONNECT, self.connector.call(request)).await;
+        let answer = answer
+            .map_err(|_| format!("{url} does not answer within {CONNECT:?}"))?
+            .map_err(|cause| format!("{url} cannot be reached: {}", innermost(&cause)))?;
+        let date = answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        date.and_then(|date| SystemTime::try_from(date).ok())
+            .ok_or_else(|| format!("{url} does not say what time it is"))
     }
 
     async fn within_limit(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {

@@ -22,7 +22,7 @@ from processes import Daemon, clean_environment, free_port, has_ipv6, request, u
 
 DEPLOY = ROOT / "deploy"
 UNITS = ("credbroker.service", "credbroker.socket")
-# Measured with systemd 252: 1.3. A line lost from the sandbox costs more than the difference.
+# Measured with systemd 252: 1.4. A line lost from the sandbox costs more than the difference.
 WORST_EXPOSURE = 1.6
 
 systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed: the units stay unchecked here")

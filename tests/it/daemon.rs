@@ -24,6 +24,7 @@ pub struct Launch {
     document: String,
     environment: Vec<(String, String)>,
     port: Option<u16>,
+    umask: Option<&'static str>,
     notifications: Option<UnixDatagram>,
 }
 
@@ -45,6 +46,7 @@ impl Launch {
             document: format!("{head}{document}"),
             environment,
             port: None,
+            umask: None,
             notifications: None,
         }
     }
@@ -57,6 +59,12 @@ impl Launch {
 
     pub fn without(mut self, name: &str) -> Self {
         self.environment.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Starts it with this umask.
+    pub fn umask(mut self, umask: &'static str) -> Self {
+        self.umask = Some(umask);
         self
     }
 
@@ -111,7 +119,11 @@ impl Launch {
 
     fn command(&self, port: u16) -> tokio::process::Command {
         let file = self.configure(port);
-        let mut command = process::command(&self.binary, &self.dir, &self.environment);
+        let program = if self.umask.is_some() { "/bin/sh" } else { &*self.binary };
+        let mut command = process::command(program, &self.dir, &self.environment);
+        if let Some(umask) = self.umask {
+            command.args(["-c", "umask $0; exec \"$@\"", umask, &self.binary]);
+        }
         command.arg("run").arg("--config").arg(file);
         command
     }

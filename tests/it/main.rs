@@ -44,7 +44,11 @@ mod egress;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod identity_pool;
+#[cfg(test)]
+mod imds;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]
@@ -71,6 +75,8 @@ mod upstream_errors;
 mod verifying;
 #[cfg(test)]
 mod web_identity;
+#[cfg(test)]
+mod wycheproof;
 
 // What developers are promised.
 #[cfg(test)]
@@ -86,7 +92,11 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod drain;
+#[cfg(test)]
+mod exec;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]

@@ -11,6 +11,8 @@
 
 mod credentials;
 mod egress;
+mod files;
+mod imds;
 mod issuers;
 mod later;
 mod tokens;
@@ -28,8 +30,10 @@ pub use credentials::{
     WebIdentity, WebIdentityToken,
 };
 pub use egress::EgressTable;
+pub use files::{FileFormat, FileTable, Group};
+pub use imds::ImdsTable;
 pub use issuers::IssuerTable;
-pub use later::{FileTable, ImdsTable, SharedCacheTable};
+pub use later::SharedCacheTable;
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -38,6 +42,9 @@ pub use tokens::{
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;
 use crate::policy::TokenDigest;
+
+/// Where callers come in if nothing is said: on loopback, at this port.
+pub const DEFAULT_PORT: u16 = 2778;
 
 /// The configuration of one credbroker.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -58,11 +65,9 @@ pub struct Document {
     pub callers: BTreeMap<String, CallerTable>,
     /// Authorities whose inbound JWTs the broker verifies, by name.
     pub issuers: BTreeMap<String, IssuerTable>,
-    /// An EC2 instance metadata (IMDSv2) look-alike.
-    #[schemars(extend("x-unbuilt" = "the IMDS listener"))]
+    /// An EC2 instance metadata (IMDSv2) look-alike, for programs that know nothing else.
     pub imds: Option<ImdsTable>,
-    /// Files kept fresh, by name.
-    #[schemars(extend("x-unbuilt" = "credential files"))]
+    /// Files kept fresh with a token or credentials in them, by name.
     pub files: BTreeMap<String, FileTable>,
     /// Local forward addresses that add the credential, by name.
     pub egress: BTreeMap<String, EgressTable>,
@@ -90,7 +95,7 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: vec![Read(Listen::Loopback(2778))],
+            listen: vec![Read(Listen::Loopback(DEFAULT_PORT))],
             admin_listen: None,
             drain: Read(Duration::from_secs(10)),
             max_connections: 1024,

@@ -6,9 +6,8 @@ use super::{Rules, name_of};
 
 impl<'a> Rules<'a> {
     /// No entry may need itself. An entry needs one other at most, so each cycle is walked into once.
-    pub fn cycles(&mut self) {
-        let edges = self.edges();
-        self.without_subject(&edges);
+    pub fn cycles(&mut self, edges: &BTreeMap<String, &'a str>) {
+        self.without_subject(edges);
         let mut walks: BTreeMap<&str, &str> = BTreeMap::new();
         for start in edges.keys() {
             let mut at = start.as_str();
@@ -18,7 +17,7 @@ impl<'a> Rules<'a> {
                 at = next;
             }
             if edges.contains_key(at) && walks.get(at) == Some(&start.as_str()) {
-                self.cycle(&edges, at);
+                self.cycle(edges, at);
             }
         }
     }

@@ -79,25 +79,20 @@ fn nobody_brings_a_subject_token_to_it() {
 
 #[test]
 fn no_two_listeners_share_an_address() {
-    let at = |listen: &str| problem(listen, "https://x.example.com", BEARER);
-    assert!(
-        at("127.0.0.1:2778").contains("127.0.0.1:2778 is the address of server.listen already"),
-        "{}",
-        at("127.0.0.1:2778")
-    );
-    for listen in ["[::1]:2778", "loopback:2778", "unix:/run/credbroker/api.sock"] {
-        assert!(at(listen).contains("is the address of server.listen"), "{}", at(listen));
+    let upstream = "https://x.example.com";
+    for listen in ["127.0.0.1:2778", "[::1]:2778", "loopback:2778"] {
+        let found = problem(listen, upstream, BEARER);
+        assert!(found.contains("egress.api.listen: [server] listen has this address already"), "{found}");
     }
-    assert!(at("0.0.0.0:2780").contains("can be reached from other machines"), "{}", at("0.0.0.0:2780"));
-    let one = egress("loopback:2780", "https://x.example.com", BEARER);
-    let found = problem_of(&format!(
-        "{one}{}",
-        one.replace(CALLER, "").replace("egress.api", "egress.web").replace("loopback", "127.0.0.1")
-    ));
-    assert!(found.contains("egress.web.listen: 127.0.0.1:2780 is the address of egress.api.listen already"), "{found}");
+    let outside = problem("0.0.0.0:2780", upstream, BEARER);
+    assert!(outside.contains("can be reached from other machines"), "{outside}");
+    let one = egress("loopback:2780", upstream, BEARER);
+    let other = one.replace(CALLER, "").replace("egress.api", "egress.web").replace("loopback", "127.0.0.1");
+    let found = problem_of(&format!("{one}{other}"));
+    assert!(found.contains("egress.web.listen: [egress.api] listen has this address already"), "{found}");
     let admin = GOOD.replace("[aws]", "admin_listen = \"0.0.0.0:2780\"\n[aws]");
-    let found = problems(&format!("{admin}{}", egress("127.0.0.1:2780", "https://x.example.com", BEARER)));
-    assert!(found.len() == 1 && found[0].contains("the address of server.admin_listen"), "{found:?}");
+    let found = problems(&format!("{admin}{}", egress("127.0.0.1:2780", upstream, BEARER)));
+    assert!(found.len() == 1 && found[0].contains("[server] admin_listen has this address"), "{found:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod address;
 mod aws;
+mod path;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use address::{Domain, IssuerUrl, LoopbackAddress, ResourceUri, UpstreamUrl};
 pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, SigningService, UserPoolId};
+pub use path::{FileMode, FilePath};
 
 use crate::http::listen::Listen;
 use crate::policy::{Grant, TokenDigest};
@@ -79,6 +81,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         SocketAddr::FORMAT => reads::<SocketAddr>(text),
         Template::FORMAT => reads::<Template>(text),
         FileMode::FORMAT => reads::<FileMode>(text),
+        FilePath::FORMAT => reads::<FilePath>(text),
         Scope::FORMAT => reads::<Scope>(text),
         TokenDigest::FORMAT => reads::<TokenDigest>(text),
         _ => Ok(()),
@@ -111,23 +114,6 @@ impl Text for Template {
 
     fn read(text: &str) -> Result<Self, String> {
         if text.is_empty() { Err("not empty".to_owned()) } else { Self::parse(text) }
-    }
-}
-
-/// The permission bits of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileMode(pub u32);
-
-impl Text for FileMode {
-    const FORMAT: &'static str = "file-mode";
-    const EXPECTED: &'static str = "permission bits in octal, such as \"0440\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        let bits = u32::from_str_radix(text, 8).map_err(|_| String::new())?;
-        if !(3..=4).contains(&text.len()) || bits > 0o777 {
-            return Err(String::new());
-        }
-        if bits & 0o007 != 0 { Err("not open to others".to_owned()) } else { Ok(Self(bits)) }
     }
 }
 

@@ -111,8 +111,23 @@ fn listeners_stay_on_this_machine() {
 #[test]
 fn file_modes_keep_others_out() {
     assert_eq!(FileMode::read("0440"), Ok(FileMode(0o440)));
-    for bad in ["0644", "440x", "888", "77777", "4"] {
+    for good in ["0400", "0600", "640", "0440"] {
+        assert!(FileMode::read(good).is_ok(), "{good}");
+    }
+    for bad in ["0644", "440x", "888", "77777", "4", "0500", "0460", "0040", "0000", "0770"] {
         assert!(FileMode::read(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_path_is_absolute_and_ends_in_a_name() {
+    let name = "n".repeat(crate::files::place::LONGEST_NAME);
+    assert_eq!(FilePath::read("/run/a b/x.jwt"), Ok(FilePath("/run/a b/x.jwt".into())));
+    assert!(FilePath::read(&format!("/{name}")).is_ok());
+    for bad in
+        ["", "x", "run/x", "/", "/run/", "/run//x", "/run/./x", "/run/../x", "/run/..", "/a\nb", &format!("/{name}n")]
+    {
+        assert!(FilePath::read(bad).is_err(), "{bad}");
     }
 }
 

@@ -32,11 +32,11 @@ async fn another_user_is_refused_whatever_it_shows() {
             let answer = forward.ask(ask).await;
             assert_eq!(
                 (answer.status, answer.header("credbroker-error")),
-                (403, Some("AccessDenied")),
+                (403, Some("UnknownCaller")),
                 "{}",
                 answer.text
             );
-            assert!(answer.complaint().contains("callers.orders"), "{}", answer.text);
+            assert!(answer.complaint().contains("the processes of the user"), "{}", answer.text);
         }
         assert_eq!((service.connections(), forward.site.operations()), (0, vec![]));
     })

@@ -1,5 +1,7 @@
 //! Nothing secret in anything the daemon prints, at its most talkative, through success and failure.
 
+mod files;
+mod metadata;
 mod sources;
 
 use std::collections::HashSet;

@@ -1,0 +1,171 @@
+//! Files that are kept fresh: a token or credentials, for programs that read a file and know nothing else.
+//!
+//! A file is filled from an entry that is always kept, and is replaced as a whole whenever the entry is renewed. What is promised of it:
+//!
+//! 1. A reader finds the old content or the new one, whole, with the configured mode and group, and no file in between.
+//! 2. Nothing that has expired stays in it: when the value ends and there is no newer one, the file is removed, and a reader fails
+//!    at once and clearly. An earlier value is never displaced by a failure.
+//! 3. Whatever cannot be done (a directory that is gone, a full disk, a group that is unknown) is in the log and the status, is tried again
+//!    within seconds, and concerns no other file.
+//! 4. It is written anew if somebody else removes or changes it, within [`standing::LOOK_AGAIN`].
+//! 5. It stays when the daemon ends, and the next run replaces it; one that ends meanwhile is removed by the next run.
+//!
+//! [`content`] is what stands in it, [`place`] the disk, [`standing`] decides and [`keeper`] acts. There is no caller and so no permit: the
+//! configuration itself lets the value out, and `app` hands the entry over, as to a later stage of a chain.
+
+pub mod content;
+mod fault;
+pub mod keeper;
+pub mod place;
+pub mod standing;
+mod what;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::task::JoinSet;
+
+pub use content::{CredentialsFormat, TokenFormat};
+pub use what::What;
+
+use crate::clock::{Clock, Moment};
+use keeper::Keeper;
+use place::Place;
+use standing::{Doing, State, Trouble};
+
+/// One file as it is configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is in it.
+    pub of: Of,
+    /// Where it is: an absolute path that ends in a name.
+    pub path: PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its group; that which the directory or the daemon has, where none is named.
+    pub group: Option<Group>,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// `tokens.NAME`.
+    Token(String, TokenFormat),
+    /// `credentials.NAME`.
+    Credentials(String, CredentialsFormat),
+}
+
+/// A group of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// By number.
+    Id(u32),
+    /// By name, looked up whenever the file is written.
+    Name(String),
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Every file of the configuration.
+#[derive(Debug, Default)]
+pub struct Files(Vec<Keeper>);
+
+/// What a file looks like from outside. Holds no value.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Its full name.
+    pub name: String,
+    /// The full name of what is in it.
+    pub of: String,
+    /// As the configuration writes it.
+    pub format: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its group, where one is configured.
+    pub group: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// When it was written, on the wall clock, and when what is in it ends; where it is there.
+    pub life: Option<(SystemTime, Moment)>,
+    /// Why it is not as it should be.
+    pub trouble: Option<Trouble>,
+}
+
+impl Files {
+    /// The files `named`, each with what is in it and where it is. Nothing is written yet.
+    pub fn new(named: impl IntoIterator<Item = (String, What, Place)>, clock: &Clock) -> Self {
+        let keeper = |(name, what, place): (String, What, Place)| Keeper {
+            name: format!("files.{name}").into(),
+            what,
+            place: Arc::new(place),
+            standing: Arc::default(),
+            clock: clock.clone(),
+        };
+        Self(named.into_iter().map(keeper).collect())
+    }
+
+    /// Keeps them, until what is returned is dropped. They stay then.
+    pub fn keep(&self) -> JoinSet<()> {
+        self.0.iter().cloned().map(Keeper::keep).collect()
+    }
+
+    /// How many are not there with something valid in them.
+    pub fn missing(&self) -> usize {
+        self.0.iter().filter(|keeper| !matches!(keeper.state(), State::Written | State::Stale)).count()
+    }
+
+    /// What they look like from outside, in the order of the names.
+    pub fn reports(&self) -> Vec<Report> {
+        self.0.iter().map(Keeper::report).collect()
+    }
+}
+
+impl Keeper {
+    fn state(&self) -> State {
+        let held = self.what.held().map(|held| held.issued_at());
+        self.standing().state(held, self.clock.now())
+    }
+
+    fn report(&self) -> Report {
+        let state = self.state();
+        let (there, own) = {
+            let standing = self.standing();
+            (standing.there().copied(), standing.trouble().cloned())
+        };
+        Report {
+            name: self.name.to_string(),
+            of: self.what.name().to_owned(),
+            format: self.what.format(),
+            path: self.place.path().to_owned(),
+            mode: self.place.mode(),
+            group: self.place.group().map(ToString::to_string),
+            state,
+            // One that is being taken away at this moment is gone.
+            life: there.filter(|_| state != State::Absent).map(|there| (there.written_at, there.expiry)),
+            trouble: own.or_else(|| if state == State::Written { None } else { self.sources_trouble() }),
+        }
+    }
+
+    /// Why there is nothing newer to write.
+    fn sources_trouble(&self) -> Option<Trouble> {
+        let trouble = self.what.trouble()?;
+        Some(Trouble {
+            doing: Doing::Write,
+            message: format!("{} cannot be had: {}", self.what.name(), trouble.failure.message),
+            attempts: trouble.attempts,
+            since: trouble.since,
+            retry_at: trouble.retry_at,
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! A file's place on the disk: how it is written, known again, and taken away.
+//!
+//! A reader sees the old file or the new one, whole, and never without its mode and group: the content is written beside the place, into
+//! a draft that is nobody else's to read until it has both, is on the disk, and is then renamed. A link in the place is replaced, never
+//! followed. A draft that a killed run has left has a name that only a draft of this file has, and makes way for the next one.
+//!
+//! The threats (whoever may write in the directory can put another token into the reader's hands): a directory that everybody may
+//! write in is refused, unless only its owner may replace what is in it (the sticky bit).
+
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::fault::Fault;
+use super::{Group, content};
+use crate::file;
+
+/// What is longer, in bytes, was not written here.
+const LONGEST: usize = 256 * 1024;
+/// What the name of a draft ends with.
+const DRAFT: &str = ".credbroker-draft";
+/// The longest name of a file, in bytes, that leaves room for that of its draft.
+pub const LONGEST_NAME: usize = 255 - 1 - DRAFT.len();
+
+/// Where a file is, and who may read it.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    directory: PathBuf,
+    draft: PathBuf,
+    mode: u32,
+    group: Option<Group>,
+}
+
+/// By what a file is known again: any change of its content, its mode, its owner or its place is one of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file that an earlier run has left.
+#[derive(Debug)]
+pub struct Found {
+    /// By what it is known again.
+    pub mark: Mark,
+    /// When what it holds ends, if it says so.
+    pub end: Option<SystemTime>,
+    /// When it was written.
+    pub written_at: SystemTime,
+}
+
+impl Mark {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl Place {
+    /// The place `path`, an absolute one that ends in a name, for a file of `mode` and `group`; without one, of the group that the
+    /// directory gives it.
+    pub fn new(path: PathBuf, mode: u32, group: Option<Group>) -> Self {
+        let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(DRAFT);
+        Self { draft: directory.join(name), directory, path, mode, group }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its permission bits.
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    /// Its group.
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// Puts a file with `content` in the place.
+    ///
+    /// # Errors
+    /// [`Fault`]. What was in the place is still there.
+    pub fn write(&self, content: &[u8]) -> Result<Mark, Fault> {
+        self.check_directory()?;
+        self.clear_draft()?;
+        let group = self.group.as_ref().map(|group| Ok::<_, Fault>((group, group_id(group)?))).transpose()?;
+        let mut refused = None;
+        let give = |file: &File| {
+            if let Some((group, id)) = group
+                && file.metadata()?.gid() != id
+            {
+                fchown(file, None, Some(id)).inspect_err(|_| refused = Some(group.clone()))?;
+            }
+            // What is set outright minds no umask.
+            file.set_permissions(Permissions::from_mode(self.mode))
+        };
+        let draft = file::create(&self.draft, content, give).map_err(|cause| match refused {
+            Some(group) => Fault::Group { path: self.path.clone(), group, cause },
+            None => self.fault(cause),
+        })?;
+        self.install(&draft).map_err(|cause| {
+            // The old file is in its place, and says so; a draft that stays makes way for the next one.
+            let _ = file::remove(&self.draft);
+            self.fault(cause)
+        })
+    }
+
+    fn install(&self, draft: &File) -> io::Result<Mark> {
+        std::fs::rename(&self.draft, &self.path)?;
+        file::sync_directory(&self.directory)?;
+        Ok(Mark::of(&draft.metadata()?))
+    }
+
+    /// Takes the file away if it is the one known by `mark`; another that somebody put there stays.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn remove(&self, mark: Mark) -> Result<(), Fault> {
+        if self.mark()? == Some(mark) {
+            file::remove(&self.path)
+                .and_then(|()| file::sync_directory(&self.directory))
+                .map_err(|cause| self.fault(cause))?;
+        }
+        Ok(())
+    }
+
+    /// By what the file in the place is known, if there is one.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn mark(&self) -> Result<Option<Mark>, Fault> {
+        Ok(self.there()?.map(|there| Mark::of(&there)))
+    }
+
+    /// The file that an earlier run has left, if it is a plain one. A draft that it left is taken away.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn find(&self) -> Result<Option<Found>, Fault> {
+        self.clear_draft()?;
+        let Some(there) = self.there()?.filter(Metadata::is_file) else { return Ok(None) };
+        let content = file::read(&self.path, LONGEST).ok();
+        let end = content.and_then(|content| content::end_of(std::str::from_utf8(&content).ok()?));
+        let written_at = there.modified().map_err(|cause| self.fault(cause))?;
+        Ok(Some(Found { mark: Mark::of(&there), end, written_at }))
+    }
+
+    fn there(&self) -> Result<Option<Metadata>, Fault> {
+        match self.path.symlink_metadata() {
+            Ok(there) => Ok(Some(there)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(self.fault(cause)),
+        }
+    }
+
+    fn check_directory(&self) -> Result<(), Fault> {
+        const STICKY: u32 = 0o1000;
+        const BY_ALL: u32 = 0o002;
+        let mode = self.directory.metadata().map_err(|cause| self.fault(cause))?.mode();
+        if mode & BY_ALL != 0 && mode & STICKY == 0 {
+            return Err(Fault::OpenToAll(self.directory.clone()));
+        }
+        Ok(())
+    }
+
+    fn clear_draft(&self) -> Result<(), Fault> {
+        match self.draft.symlink_metadata() {
+            Ok(there) if !there.is_file() => Err(Fault::InTheWay(self.draft.clone())),
+            Ok(_) => file::remove(&self.draft).map_err(|cause| self.fault(cause)),
+            // Whatever else is wrong with it stops the draft from being made, too.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What the system said, with what to do.
+    fn fault(&self, cause: io::Error) -> Fault {
+        use io::ErrorKind as Kind;
+        match cause.kind() {
+            Kind::NotFound | Kind::NotADirectory => Fault::NoDirectory(self.directory.clone()),
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+                Fault::Closed { directory: self.directory.clone(), cause }
+            }
+            Kind::IsADirectory => Fault::InTheWay(self.path.clone()),
+            Kind::ResourceBusy => Fault::Mounted(self.path.clone()),
+            _ => Fault::System { path: self.path.clone(), cause },
+        }
+    }
+}
+
+fn group_id(group: &Group) -> Result<u32, Fault> {
+    let name = match group {
+        Group::Id(id) => return Ok(*id),
+        Group::Name(name) => name,
+    };
+    match nix::unistd::Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(Fault::NoGroup(name.clone())),
+        Err(cause) => Err(Fault::GroupUnknown(name.clone(), cause)),
+    }
+}
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;

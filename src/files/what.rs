@@ -1,0 +1,109 @@
+//! What is in a file: the entry it is filled from, and the format.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use super::content::{self, Content, CredentialsFormat, TokenFormat, Unquotable};
+use crate::clock::Moment;
+use crate::lease::Lease;
+use crate::refresh::cell::Trouble;
+use crate::refresh::{Entry, Report};
+use crate::source::{AwsCredentials, BearerToken};
+
+/// An entry and the format of its values.
+#[derive(Clone)]
+pub enum What {
+    /// A token.
+    Token(Arc<Entry<BearerToken>>, TokenFormat),
+    /// Credentials.
+    Credentials(Arc<Entry<AwsCredentials>>, CredentialsFormat),
+}
+
+/// A value that is held, and the format for it.
+pub enum Held {
+    /// A token.
+    Token(Arc<Lease<BearerToken>>, TokenFormat),
+    /// Credentials.
+    Credentials(Arc<Lease<AwsCredentials>>, CredentialsFormat),
+}
+
+impl What {
+    /// Tells whenever the source has answered.
+    pub fn news(&self) -> watch::Receiver<()> {
+        match self {
+            Self::Token(entry, _) => entry.news(),
+            Self::Credentials(entry, _) => entry.news(),
+        }
+    }
+
+    /// What is held of it now.
+    pub fn held(&self) -> Option<Held> {
+        match self {
+            Self::Token(entry, format) => entry.at_hand().map(|lease| Held::Token(lease, *format)),
+            Self::Credentials(entry, format) => entry.at_hand().map(|lease| Held::Credentials(lease, *format)),
+        }
+    }
+
+    /// The full name of the entry.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Token(entry, _) => entry.name(),
+            Self::Credentials(entry, _) => entry.name(),
+        }
+    }
+
+    /// As the configuration writes the format.
+    pub fn format(&self) -> &'static str {
+        match self {
+            Self::Token(_, format) => format.as_str(),
+            Self::Credentials(_, format) => format.as_str(),
+        }
+    }
+
+    /// What keeps the entry from being renewed.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let of = |report: Report| report.variations.into_iter().next().and_then(|(_, held)| held.trouble);
+        match self {
+            Self::Token(entry, _) => of(entry.report()),
+            Self::Credentials(entry, _) => of(entry.report()),
+        }
+    }
+}
+
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} as {}", self.name(), self.format())
+    }
+}
+
+impl Held {
+    /// When it was issued: by this one value is told from another.
+    pub fn issued_at(&self) -> Moment {
+        match self {
+            Self::Token(lease, _) => lease.issued_at,
+            Self::Credentials(lease, _) => lease.issued_at,
+        }
+    }
+
+    /// When it ends.
+    pub fn expiry(&self) -> Moment {
+        match self {
+            Self::Token(lease, _) => lease.expiry,
+            Self::Credentials(lease, _) => lease.expiry,
+        }
+    }
+
+    /// What is written, where the wall clock will show `end` when it ends.
+    ///
+    /// # Errors
+    /// [`Unquotable`].
+    pub fn content(&self, end: SystemTime) -> Result<Content, Unquotable> {
+        match self {
+            Self::Token(lease, format) => Ok(content::token(&lease.value, end, *format)),
+            Self::Credentials(lease, format) => content::credentials(&lease.value, end, *format),
+        }
+    }
+}

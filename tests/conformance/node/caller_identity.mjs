@@ -1,0 +1,14 @@
+// The AWS SDK for JavaScript as a service has it: `node caller_identity.mjs [TIMES]` asks STS so often who it is, and prints the ARNs as
+// JSON. Everything comes from the environment. Where the SDK throws, its message goes to stderr.
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+
+const times = Number(process.argv[2] ?? 1);
+const sts = new STSClient({});
+try {
+  const arns = [];
+  while (arns.length < times) arns.push((await sts.send(new GetCallerIdentityCommand({}))).Arn);
+  console.log(JSON.stringify(arns));
+} catch (thrown) {
+  console.error(`${thrown.name}: ${thrown.message}`);
+  process.exitCode = 1;
+}
