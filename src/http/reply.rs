@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::refresh::Unserved;
@@ -259,16 +259,26 @@ impl fmt::Display for Trouble {
 
 /// The answer to a request that is not served.
 pub fn refusal(trouble: &Trouble, style: Style) -> Response {
+    let mut response = json(trouble.status(), &body(trouble, style));
+    response.headers_mut().extend(headers(trouble));
+    response
+}
+
+/// How a trouble is told.
+pub fn body(trouble: &Trouble, style: Style) -> Value {
     let message = printable(&trouble.to_string());
-    let body = match style {
+    match style {
         Style::OAuth => json!({ "error": trouble.error(), "error_description": message }),
         Style::Aws => {
             let code = trouble.code();
             json!({ "code": code, "message": message, "Code": code, "Message": message })
         }
-    };
-    let mut response = json(trouble.status(), &body);
-    let headers = response.headers_mut();
+    }
+}
+
+/// The headers that go with a trouble.
+pub fn headers(trouble: &Trouble) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     if let Some(seconds) = trouble.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -283,7 +293,7 @@ pub fn refusal(trouble: &Trouble, style: Style) -> Response {
     if let Some(challenge) = trouble.challenge().and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    response
+    headers
 }
 
 /// What RFC 6749 section 5.2 allows in an `error_description`: printable ASCII without `"` and `\`.
