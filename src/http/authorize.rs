@@ -57,11 +57,15 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 /// The path, described.
 pub fn described() -> Path {
     let (name, text) = ("issuers.users", json!({ "type": "string" }));
-    let ask = Operation::guarded("Verification", "authorize", "Forward authentication: may the request go on that a proxy holds?")
-        .explained("For nginx, Traefik, Caddy and Envoy. Any method will do, and the body is not looked at. The caller is the proxy; 401 and 403 are about its user, unless they say that the caller is not known or not allowed.")
+    let ask = Operation::guarded("Verification", "authorize", "May the request go on that a proxy holds?")
+        .explained(
+            "For nginx, Traefik, Caddy and Envoy. Any method will do, and the body is not looked at. The caller \
+             is the proxy; 401 and 403 are about its user, unless they say that the caller is not known or not \
+             allowed.",
+        )
         .taking("query", "scope", "Scopes beyond those of the configuration, separated by spaces.", &text)
         .taking("query", "path", "The last parameter; it and all that follows it are not looked at.", &text)
-        .taking("header", "X-Original-Authorization", "The user's `Authorization`, from a proxy that shows a token of its own.", &text)
+        .taking("header", "X-Original-Authorization", "The user's `Authorization`, where the proxy has its own.", &text)
         .answering(
             StatusCode::OK,
             "The user's token is valid.",

@@ -77,7 +77,10 @@ pub fn described() -> Path {
             .refusing(unserved(name))
     };
     let read = about(Operation::guarded("Credentials", "readCredentials", "Temporary AWS credentials"))
-        .explained("What `AWS_CONTAINER_CREDENTIALS_FULL_URI` expects. 405 for credentials that are for the user of a subject token.")
+        .explained(
+            "What `AWS_CONTAINER_CREDENTIALS_FULL_URI` expects. 405 for credentials that are for the user of a \
+             subject token.",
+        )
         .refusing([Trouble::NeedsSubject(name.into())]);
     let of_a_user =
         about(Operation::guarded("Credentials", "readUserCredentials", "The same for the user of a subject token"))

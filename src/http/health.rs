@@ -36,7 +36,10 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
 
 /// The paths, described.
 pub fn described() -> [Path; 2] {
-    let one_of = |words: &[&str]| json!({ "type": "object", "required": ["status"], "properties": { "status": { "enum": words } } });
+    let one_of = |words: &[&str]| {
+        let members = json!({ "status": { "enum": words } });
+        json!({ "type": "object", "required": ["status"], "properties": members })
+    };
     let mut waiting = one_of(&["draining", "waiting"]);
     waiting["properties"]["entries_without_value"] = json!({ "type": "integer", "minimum": 1 });
     let alive = Operation::open("Operations", "readHealth", "Does the process serve?").answering(

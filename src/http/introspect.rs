@@ -64,7 +64,10 @@ pub fn described() -> Path {
     }
     let answer = json!({ "type": "object", "required": ["active"], "properties": members });
     let ask = Operation::for_clients("Verification", "introspect", "Token introspection (RFC 7662)")
-        .explained("The token is verified here, with the issuer's keys. `{\"active\": false}` and nothing else for whatever is not valid.")
+        .explained(
+            "The token is verified here, with the issuer's keys. `{\"active\": false}` and nothing else for \
+             whatever is not valid.",
+        )
         .reading(&[(FORM, question.clone()), (JSON, question)])
         .answering(StatusCode::OK, "Whether it is valid, and what it says.", [(JSON, of("Introspection"))], &[])
         .refusing([Trouble::NotAllowed("that issuer".into())])

@@ -41,7 +41,13 @@ pub fn described() -> Path {
         (json!({ "type": "string", "format": "uri" }), json!({ "type": "array", "items": { "type": "string" } }));
     let metadata = json!({
         "type": "object",
-        "required": ["issuer", "token_endpoint", "introspection_endpoint", "grant_types_supported", "response_types_supported"],
+        "required": [
+            "issuer",
+            "token_endpoint",
+            "introspection_endpoint",
+            "grant_types_supported",
+            "response_types_supported",
+        ],
         "properties": {
             "issuer": url,
             "token_endpoint": url,

@@ -51,10 +51,10 @@ pub fn described() -> Path {
     let form = json!({
         "type": "object",
         "required": ["grant_type"],
-        "description": "No parameter stands there twice, and an empty one counts as none. Those that nobody knows are ignored.",
+        "description": "No parameter stands there twice; an empty one counts as none, an unknown one is ignored.",
         "properties": {
             "grant_type": { "enum": [CLIENT_CREDENTIALS, exchange::GRANT_TYPE] },
-            "client_id": text("For client_credentials: the name of the token, NAME or tokens.NAME. Not with Basic, which has it."),
+            "client_id": text("For client_credentials: the name of the token, NAME or tokens.NAME; or by Basic."),
             "client_secret": text("The caller's token. Not with an `Authorization` header."),
             "scope": text("A subset of the configured scopes, separated by spaces. Not for a token exchange."),
             "subject_token": text("For a token exchange: the user's token."),
@@ -73,8 +73,11 @@ pub fn described() -> Path {
             "scope": { "type": "string" },
         },
     });
-    let ask = Operation::for_clients("OAuth", "requestToken", "A token endpoint (RFC 6749), with token exchange (RFC 8693)")
-        .explained("An OAuth library is moved to the broker by changing its URL. What the client may not have and what is not configured are answered alike.")
+    let ask = Operation::for_clients("OAuth", "requestToken", "A token (RFC 6749), or a token exchange (RFC 8693)")
+        .explained(
+            "An OAuth library is moved to the broker by changing its URL. What the client may not have and what \
+             is not configured are answered alike.",
+        )
         .reading(&[(FORM, form)])
         .answering(
             StatusCode::OK,
@@ -82,7 +85,8 @@ pub fn described() -> Path {
             [(JSON, json!({ "anyOf": [of("OAuthToken"), of("IssuedCredentials")] }))],
             &["Credbroker-Cache"],
         )
-        .refusing([Trouble::BadScope, Trouble::UnsupportedGrant, Trouble::NotForThisClient, Trouble::Crowded(name.into())])
+        .refusing([Trouble::BadScope, Trouble::UnsupportedGrant, Trouble::NotForThisClient])
+        .refusing([Trouble::Crowded(name.into())])
         .refusing(exchange::troubles())
         .refusing(unserved(name));
     Path::at(PATH)

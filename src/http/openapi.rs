@@ -17,20 +17,20 @@ const PATH: &str = "/openapi.json";
 const METHODS: &[&str] = &["GET", "HEAD"];
 
 const ABOUT: &str = "\
-Bearer tokens and temporary AWS credentials for the services beside the broker.
-
-Every caller shows who it is: by its token as `Authorization: Bearer TOKEN` or, as AWS SDKs send it, as `Authorization: TOKEN`; at \
-the paths under `/oauth2/` also as a client secret. On a unix socket a caller may be known by its uid and then shows nothing; over \
-TCP a caller that is known without a token sends `Credbroker-Request: true`.
-
-A request has to come from this machine directly: over TCP a `Host` that is no loopback name, the headers of proxies and those of browsers \
-are refused (403). Paths are taken as they are written: whatever would have to be decoded or normalised is refused (400). A body has at most 64 \
-KiB (413). A path has no methods but those described here (405 with `Allow`), and there are no other paths (404). HEAD \
-is answered as GET is, without the body. What is no HTTP/1.1 at all \
-is refused with 400 and no body, a head of more than 16 KiB or 64 fields with 431 and no body.
-
-While the broker is ending, answers have `Connection: close`. Names of entries and callers stand in the configuration and not here. The \
-admin listener has `/healthz` and `/readyz` of this; the IMDS listener and the egress addresses speak for others and are not described here.";
+Bearer tokens and temporary AWS credentials for the services beside the broker.\n\n\
+Every caller shows who it is: by its token as `Authorization: Bearer TOKEN` or, as AWS SDKs send it, as \
+`Authorization: TOKEN`; at the paths under `/oauth2/` also as a client secret, by Basic or in the form. On a unix \
+socket a caller may be known by its uid and then shows nothing; over TCP a caller that is known without a token \
+sends `Credbroker-Request: true`.\n\n\
+A request comes from this machine directly: over TCP a `Host` that is no loopback name, the headers of proxies and \
+those of browsers are refused (403). Paths are taken as they are written: whatever would have to be decoded or \
+normalised is refused, and so is a GET with a body (400). A body has at most 64 KiB (413). A path has no methods \
+but those described here (405 with `Allow`), and there are no other paths (404). HEAD is answered as GET is, \
+without the body. What is no HTTP/1.1 at all is refused with 400, a head of more than 16 KiB or 64 fields with 431; \
+both have no body.\n\n\
+While the broker is ending, answers have `Connection: close`. Names of entries and callers stand in the \
+configuration and not here. The admin listener has `/healthz` and `/readyz` of this; the IMDS listener and the \
+egress addresses speak for others and are not described here.";
 
 /// The description, in JSON.
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| description().to_string());
@@ -111,7 +111,7 @@ pub fn description() -> Value {
         "paths": items,
         "components": {
             "schemas": schemas,
-            "headers": describe::header_components(),
+            "headers": describe::headers::components(),
             "responses": responses,
             "securitySchemes": security_schemes(),
         },

@@ -43,7 +43,8 @@ pub fn described() -> Path {
     let status = json!({
         "type": "object",
         "required": [
-            "version", "state", "ready", "uptime_seconds", "requests", "listeners", "tokens", "credentials", "own_identity", "issuers",
+            "version", "state", "ready", "uptime_seconds", "requests",
+            "listeners", "tokens", "credentials", "own_identity", "issuers",
         ],
         "properties": {
             "version": text,
@@ -82,9 +83,10 @@ fn entry() -> Value {
     });
     json!({
         "type": "object",
-        "description": "An entry, or one variation of it: by caller, by scope. For one that is asked with subject tokens, all of them together.",
+        "description": "An entry, or one variation of it by caller or scope; of subject tokens, all together.",
         "required": [
-            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses", "upstream_requests", "upstream_failures", "upstream_avoided",
+            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses",
+            "upstream_requests", "upstream_failures", "upstream_avoided",
         ],
         "properties": {
             "name": text,
@@ -102,7 +104,7 @@ fn entry() -> Value {
             "outage_cover": seconds("For how long the source may be down without anybody noticing."),
             "outage_cover_wanted": count,
             "last_error": error,
-            "secret": { "type": "string", "description": "Which of two secrets is live, and where it is; never what it is." },
+            "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },
             "scopes_missing": text,
             "subjects": count,
             "most_subjects": count,

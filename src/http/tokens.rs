@@ -61,7 +61,10 @@ pub fn described() -> Path {
         },
     });
     let read = Operation::guarded("Tokens", "readToken", "A bearer token")
-        .explained("From the cache where it is held; a first request waits up to a second. With `Accept: text/plain` the bare token.")
+        .explained(
+            "From the cache where it is held; a first request waits up to a second. With `Accept: text/plain` the \
+             bare token.",
+        )
         .taking("query", "scope", "A subset of the configured scopes, separated by spaces.", &scope)
         .answering(
             StatusCode::OK,

@@ -62,7 +62,8 @@ pub fn described() -> Value {
     let text = json!({ "type": ["string", "null"] });
     let many = json!({ "type": ["array", "null"], "items": { "type": "string" } });
     let headers = json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } });
-    let multi = json!({ "type": ["object", "null"], "additionalProperties": { "type": "array", "items": { "type": "string" } } });
+    let values = json!({ "type": "array", "items": { "type": "string" } });
+    let multi = json!({ "type": ["object", "null"], "additionalProperties": values });
     let arn = json!({ "type": "string", "pattern": "^arn:[a-z-]+:execute-api:[a-z0-9-]+:[0-9]+:[a-z0-9]+/.+$" });
     let (token, request) = (json!({ "const": "TOKEN" }), json!({ "const": "REQUEST" }));
     let first = json!({ "enum": ["1.0", null] });
@@ -87,7 +88,13 @@ pub fn described() -> Value {
         {
             "type": "object",
             "required": ["type", "version", "routeArn"],
-            "properties": { "type": request, "version": { "const": "2.0" }, "identitySource": many, "headers": headers, "routeArn": arn },
+            "properties": {
+                "type": request,
+                "version": { "const": "2.0" },
+                "identitySource": many,
+                "headers": headers,
+                "routeArn": arn,
+            },
         },
     ] })
 }

@@ -59,7 +59,10 @@ pub fn described() -> Path {
     let (name, text) = ("issuers.users", json!({ "type": "string" }));
     let (policy, decision) = decisions();
     let ask = Operation::guarded("Verification", "authorizeEvent", "The answer of an API Gateway Lambda authorizer")
-        .explained("The body is the event as the function got it. Deny for every token that is not valid, also while the issuer's keys cannot be had.")
+        .explained(
+            "The body is the event as the function got it. Deny for every token that is not valid, also while the \
+             issuer's keys cannot be had.",
+        )
         .taking("query", "scope", "Scopes beyond those of the configuration, separated by spaces.", &text)
         .taking("query", "format", "A policy also for an event of payload 2.0.", &json!({ "const": "iam" }))
         .reading(&[(JSON, event::described())])
@@ -84,7 +87,11 @@ fn decisions() -> (Value, Value) {
     let statement = json!({
         "type": "object",
         "required": ["Action", "Effect", "Resource"],
-        "properties": { "Action": { "const": "execute-api:Invoke" }, "Effect": { "enum": ["Allow", "Deny"] }, "Resource": text },
+        "properties": {
+            "Action": { "const": "execute-api:Invoke" },
+            "Effect": { "enum": ["Allow", "Deny"] },
+            "Resource": text,
+        },
     });
     let document = json!({
         "type": "object",
