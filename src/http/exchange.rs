@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::body::Fields;
+use super::describe::{JSON, of};
 use super::oauth::text;
 use super::reply::{self, Response, Trouble};
 use super::tokens::with_cache;
@@ -39,7 +40,11 @@ pub fn issued() -> Value {
         "type": "object",
         "required": ["access_token", "issued_token_type", "token_type", "expires_in"],
         "properties": {
-            "access_token": { "type": "string", "description": "AWS credentials, as a text that is JSON." },
+            "access_token": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": of("AwsCredentials"),
+            },
             "issued_token_type": { "const": AWS_CREDENTIALS },
             "token_type": { "const": "N_A" },
             "expires_in": { "type": "integer", "minimum": 1, "description": "Seconds that remain." },

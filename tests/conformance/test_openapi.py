@@ -149,7 +149,8 @@ def judged(daemon, directory: Path, user: str, run: Run) -> dict:
     command = [
         str(CLIENTS / "schemathesis"), "--config-file", "schemathesis.toml", "run", f"{daemon.url}{PATH}", "--url", daemon.url,
         "--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-examples", str(run.examples), "--generation-deterministic",
-        "--workers", "1", "--suppress-health-check", "too_slow", "--continue-on-failure", "--no-color", "--report", "json", "--report-json-path", "report.json", *run.only,
+        "--workers", "1", "--suppress-health-check", "too_slow", "--continue-on-failure", "--no-color",
+        "--report", "json", "--report-json-path", "report.json", *run.only,
     ]
     ran = subprocess.run(command, cwd=directory, env=clean_environment(directory), capture_output=True, text=True, timeout=LONGEST)
     assert ran.returncode == 0, f"{run.name}:\n{ran.stdout[-12000:]}{ran.stderr[-4000:]}"

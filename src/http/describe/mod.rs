@@ -81,7 +81,7 @@ impl Path {
         for (number, method) in methods.iter().enumerate() {
             let name = method.to_ascii_lowercase();
             let id = if number == 0 { operation.id.to_owned() } else { format!("{}_{name}", operation.id) };
-            let item = operation.rendered(id, Style::of(self.template));
+            let item = operation.rendered(&id, Style::of(self.template));
             self.operations.insert(name, item);
         }
         self
@@ -128,6 +128,7 @@ impl Operation {
 
     /// For callers as OAuth libraries show them.
     pub fn for_clients(tag: &'static str, id: &'static str, summary: &'static str) -> Self {
+        // With none of them the secret is in the form, for which OpenAPI has no word.
         let schemes = &["basic", "", "bearer", "token", "deliberate"];
         let guarded = Self { security: schemes, ..Self::guarded(tag, id, summary) };
         guarded.refusing([Trouble::UnknownClient(None)])
@@ -171,7 +172,7 @@ impl Operation {
         self
     }
 
-    fn rendered(&self, id: String, style: Style) -> Value {
+    fn rendered(&self, id: &str, style: Style) -> Value {
         let mut answers: BTreeMap<StatusCode, Answer> = BTreeMap::new();
         for success in &self.successes {
             answers.entry(success.status).or_default().add_success(success);
@@ -179,11 +180,12 @@ impl Operation {
         for trouble in &self.troubles {
             answers.entry(trouble.status()).or_default().add_trouble(trouble, style);
         }
-        let responses: Map<_, _> = answers
+        let mut responses: BTreeMap<String, Value> = answers
             .into_iter()
             .map(|(status, answer)| (status.as_str().to_owned(), answer.rendered(status, style)))
-            .chain([("431".to_owned(), json!({ "$ref": format!("#/components/responses/{HEAD_TOO_LARGE}") }))])
             .collect();
+        let too_large = format!("#/components/responses/{HEAD_TOO_LARGE}");
+        responses.insert("431".to_owned(), json!({ "$ref": too_large }));
         let mut item = json!({ "operationId": id, "tags": [self.tag], "summary": self.summary });
         if !self.description.is_empty() {
             item["description"] = json!(self.description);
@@ -195,7 +197,7 @@ impl Operation {
             item["requestBody"] = body.clone();
         }
         item["security"] = self.security.iter().map(|scheme| requirement(scheme)).collect();
-        item["responses"] = Value::Object(responses);
+        item["responses"] = Value::Object(responses.into_iter().collect());
         item
     }
 }
