@@ -80,7 +80,7 @@ environments: need-python need-node
 	@$(conformance)/setup.sh
 
 .PHONY: conformance
-conformance: binaries environments ## boto3, AWS CLI, pycognito, OAuth libraries, moto, ministack and oidc-provider against the daemon and the emulator
+conformance: binaries environments ## boto3, AWS CLI, pycognito, OAuth libraries, nginx, aws-jwt-verify, moto, ministack and oidc-provider against the daemon and the emulator
 	$(say) 'conformance: software we did not write'
 	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py $(PYTEST_ARGS)
 

@@ -8,13 +8,12 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, issuers};
+use super::{CannotStart, Outside, assemble, imds, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::http::intake::Transport;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
-use crate::http::{Door, Life, Surface};
+use crate::http::{Door, Life, Surface, socket_table};
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -35,6 +34,9 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
 ];
 
+/// The variables by which the SDK finds an identity over HTTP.
+const IDENTITIES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
+
 /// Runs the daemon until it is told to end and has drained.
 ///
 /// # Errors
@@ -51,12 +53,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
     inherited.finish()?;
-    let admin = config.server.admin_listen.map(listen::open_admin).transpose()?;
-    not_ourselves(&outside.environment, &sockets)?;
+    let admin = config.server.admin_listen;
+    let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
+    let imds = imds::open(&config, &outside.environment)?;
+    not_ourselves(&outside.environment, &sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
+    socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let store = assemble::store(config, &upstream, metadata, &outside)?;
@@ -66,16 +71,25 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
-        listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
+        listeners: sockets
+            .iter()
+            .chain(&admin)
+            .map(Socketed::name)
+            .chain(imds.as_ref().map(imds::Opened::name))
+            .collect(),
         life: Life::new(outside.clock.now()),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(Door::new(&surface), most, stopped);
+    let server = Server::new(most, outside.clock.clone(), stopped);
+    let door = Door::new(&surface);
     for socket in sockets {
-        server.accept_from(socket, None);
+        server.accept_callers(socket, door.clone());
     }
     if let Some(admin) = admin {
-        server.accept_from(admin, Some(Transport::Admin));
+        server.accept_admin(admin, door);
+    }
+    if let Some(imds) = imds {
+        imds.serve(&server, &surface);
     }
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
@@ -169,19 +183,23 @@ pub(super) fn endpoints_are_safe(environment: &Environment) -> Result<(), Cannot
 }
 
 /// The broker's own identity must not come from the broker: it would wait for itself.
-fn not_ourselves(environment: &Environment, sockets: &[Socketed]) -> Result<(), CannotStart> {
-    let variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-    let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { return Ok(()) };
-    let ours = |socket: &Socketed| match socket {
-        Socketed::Tcp(listener) => {
-            listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
+fn not_ourselves<'a>(
+    environment: &Environment,
+    sockets: &(impl Iterator<Item = &'a Socketed> + Clone),
+) -> Result<(), CannotStart> {
+    for variable in IDENTITIES {
+        let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { continue };
+        let ours = |socket: &Socketed| match socket {
+            Socketed::Tcp(listener) => {
+                listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
+            }
+            Socketed::Unix(..) => false,
+        };
+        if config::is_loopback(&url) && sockets.clone().any(ours) {
+            let fault =
+                "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
+            return Err(CannotStart::Environment { variable, fault });
         }
-        Socketed::Unix(..) => false,
-    };
-    if config::is_loopback(&url) && sockets.iter().any(ours) {
-        let fault =
-            "points at this daemon itself; unset it for the daemon and give it an identity of its own".to_owned();
-        return Err(CannotStart::Environment { variable, fault });
     }
     Ok(())
 }
@@ -208,10 +226,19 @@ mod tests {
         let mut inherited = Inherited::take(&Environment::default());
         let sockets = listen::open(&listen::Listen::Loopback(0), &mut inherited).unwrap();
         let name = sockets[0].name();
-        let uri = format!("http://{name}/v1/credentials/x");
-        let own = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())]);
-        assert!(not_ourselves(&own, &sockets).unwrap_err().to_string().contains("itself"));
-        let other = Environment::from([("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")]);
-        assert!(not_ourselves(&other, &sockets).is_ok());
+        for (variable, uri) in [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{name}/v1/credentials/x")),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{name}/")),
+        ] {
+            let own = Environment::from([(variable, uri.as_str())]);
+            let error = not_ourselves(&own, &sockets.iter()).unwrap_err().to_string();
+            assert!(error.contains("itself") && error.starts_with(variable), "{error}");
+        }
+        for (variable, uri) in [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254"),
+        ] {
+            assert!(not_ourselves(&Environment::from([(variable, uri)]), &sockets.iter()).is_ok(), "{uri}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration, [`issuers`]
-//! those that hold keys; [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the
+//! those that hold keys, [`imds`] the metadata service; [`lifecycle`] opens the listeners, serves and drains; [`rotation`] is one token's secret instead of the
 //! daemon.
 
 mod assemble;
+mod imds;
 mod issuers;
 mod lifecycle;
 mod metadata;

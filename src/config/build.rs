@@ -15,6 +15,7 @@ use super::rules::name_of;
 use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
 use super::{ClientAuth, Config, Endpoint, Issuer, IssuerKeys, Server, Token, TokenSource};
+use crate::http::imds;
 use crate::policy::{Grant, directory};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
@@ -61,13 +62,19 @@ impl Build<'_> {
             credentials,
             callers: callers.into_values().collect(),
             issuers: self.entries("issuers", |_, _, table| issuer(table)),
+            imds: self.optional("imds").and_then(imds),
         }
     }
 
     /// A table that the document has at most once.
     fn table<T: DeserializeOwned + Default>(&mut self, key: &str) -> T {
+        self.optional(key).unwrap_or_default()
+    }
+
+    /// The same, for one that may be missing.
+    fn optional<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let node = self.tree.member(key).map(|member| &member.node);
-        node.and_then(|node| self.part(&[key], node)).unwrap_or_default()
+        node.and_then(|node| self.part(&[key], node))
     }
 
     /// A table of named tables, each as `build` makes it.
@@ -198,6 +205,11 @@ fn issuer(table: document::IssuerTable) -> Option<Issuer> {
         leeway: table.leeway.map_or(Duration::ZERO, |read| read.0),
     };
     Some(Issuer { asked, keys })
+}
+
+fn imds(table: document::ImdsTable) -> Option<imds::Config> {
+    let credentials = name_of(&table.credentials)?.to_owned();
+    Some(imds::Config { listen: table.listen.0.0, credentials, caller: table.caller })
 }
 
 fn machine_user(table: document::CognitoUserToken) -> Option<TokenSource> {

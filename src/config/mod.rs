@@ -28,6 +28,7 @@ pub use schema::schema;
 pub use text::IssuerUrl;
 
 use crate::file;
+use crate::http::imds;
 use crate::http::listen::Listen;
 use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
@@ -62,6 +63,8 @@ pub struct Config {
     pub callers: Vec<directory::Entry>,
     /// `issuers.NAME`.
     pub issuers: BTreeMap<String, Issuer>,
+    /// The metadata service.
+    pub imds: Option<imds::Config>,
 }
 
 /// Where callers come in.

@@ -38,6 +38,10 @@ impl fmt::Display for Config {
         for (name, issuer) in &self.issuers {
             row(f, &format!("issuers.{name}"), &issuer.to_string())?;
         }
+        if let Some(imds) = &self.imds {
+            let what = format!("credentials.{} for callers.{} at {}", imds.credentials, imds.caller, imds.listen);
+            row(f, "imds", &what)?;
+        }
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 
 mod chains;
 mod credentials;
+mod imds;
+mod listeners;
 mod oauth2;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,9 @@ pub fn check(tree: &Node, found: &mut Findings) {
         rules.issuer(&entry.key);
     }
     rules.ambiguous();
-    rules.cycles();
+    let edges = rules.edges();
+    rules.cycles(&edges);
+    rules.imds(&edges);
 }
 
 /// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.
@@ -65,15 +69,6 @@ impl<'a> Rules<'a> {
 
     fn entries(&self, table: &str) -> &'a [Member] {
         self.tree.member(table).map(|member| member.node.members()).unwrap_or_default()
-    }
-
-    fn listeners(&mut self) {
-        let path = ["server", "listen"];
-        if let Some(Kind::List(listen)) = self.sound(&path).map(|node| &node.kind)
-            && listen.is_empty()
-        {
-            self.report(&path, "expected at least one address to listen on");
-        }
     }
 
     fn identity_token(&mut self, name: &str) {

@@ -1,3 +1,4 @@
+mod imds;
 mod mistakes;
 mod oauth2;
 
@@ -246,10 +247,6 @@ fn each_rule_has_its_words() {
         ("[credentials.g]\nrole_arn = \"arn:aws:iam::111122223333:role/x\"\n", "`from` is missing"),
         ("[credentials.g]\nfrom = \"assume-role\"\n", "`role_arn` is missing"),
         ("[credentials.\"a b\"]\nfrom = \"ambient\"\n", "a name is"),
-        (
-            "[imds]\nlisten = \"127.0.0.1:2779\"\ncredentials = \"credentials.orders\"\ncaller = \"orders\"\n",
-            "the IMDS listener: not built yet",
-        ),
         ("[refresh]\nahead = 1.5\n", "from 0.1 to 0.95"),
         ("[refresh]\noutage_cover = \"15 minutes\"\n", "a duration such as"),
         ("[refresh]\nkeep = \"allways\"\n", "did you mean `always`?"),

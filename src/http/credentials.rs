@@ -138,16 +138,30 @@ pub async fn of_subject(
     obtained(surface, permit, Some(subject), waited).await
 }
 
+/// The credentials that `permit` is for, with more life left than `enough` where their lifetime is twice that.
+///
+/// # Errors
+/// As they could not be served.
+pub async fn lasting(surface: &Surface, permit: &Permit, enough: Duration) -> Result<Served<AwsCredentials>, Trouble> {
+    outcome(permit, surface.store.lasting_credentials(permit, enough)).await
+}
+
 async fn obtained(
     surface: &Surface,
     permit: &Permit,
     subject: Option<Arc<Subject>>,
     waited: Duration,
 ) -> Result<Served<AwsCredentials>, Trouble> {
+    outcome(permit, surface.store.credentials(permit, subject, waited)).await
+}
+
+async fn outcome(
+    permit: &Permit,
+    asked: impl Future<Output = Option<Result<Served<AwsCredentials>, Unserved>>>,
+) -> Result<Served<AwsCredentials>, Trouble> {
     let full = permit.grant().to_string();
     tracing::debug!(caller = permit.caller(), name = full, "asked");
-    let outcome =
-        surface.store.credentials(permit, subject, waited).await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
+    let outcome = asked.await.ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     outcome.map_err(|unserved| match unserved {
         // Nothing else of credentials is bounded in number.
         Unserved::Crowded => Trouble::CrowdedSubjects(full),

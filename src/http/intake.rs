@@ -15,6 +15,7 @@ use crate::policy::{Caller, Presented, TokenDigest};
 pub const LARGEST_BODY: u64 = 64 * 1024;
 /// No path with its query is longer than this, in bytes.
 const LONGEST_PATH: usize = 2048;
+const STRANGE_PATH: &str = "the path holds something that no path of this API holds";
 
 /// How a peer is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +33,20 @@ pub enum Transport {
 pub struct Peer {
     /// How it is connected.
     pub transport: Transport,
-    /// Its uid, as the kernel tells it (SO_PEERCRED).
+    /// Its uid, as the kernel tells it: SO_PEERCRED on a unix socket, the socket table on TCP. `None` where there is any doubt.
     pub uid: Option<u32>,
 }
 
 /// Refuses what is no plain request from here.
 pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Trouble> {
+    let path = request.uri().path();
+    check_up_to_slash(request, transport)?;
+    // To the router a path with a slash behind it is the same one.
+    if path != "/" && path.ends_with('/') { Err(Trouble::BadRequest(STRANGE_PATH)) } else { Ok(()) }
+}
+
+/// The same where a path may end in a slash.
+pub fn check_up_to_slash<B>(request: &Request<B>, transport: Transport) -> Result<(), Trouble> {
     let uri = request.uri();
     if uri.scheme().is_some() || uri.authority().is_some() || !uri.path().starts_with('/') {
         return Err(Trouble::BadRequest("the request target is a path, not a whole URL"));
@@ -50,7 +59,7 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
         return Err(Trouble::BadRequest("the path is too long"));
     }
     if !is_plain_path(uri.path()) {
-        return Err(Trouble::BadRequest("the path holds something that no path of this API holds"));
+        return Err(Trouble::BadRequest(STRANGE_PATH));
     }
     body_is_bounded(request)
 }
@@ -115,10 +124,7 @@ fn nobody_in_between(headers: &HeaderMap) -> Result<(), Trouble> {
 
 fn is_plain_path(path: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
-    path.bytes().all(plain)
-        && (path == "/" || !path.ends_with('/'))
-        && !path.contains("//")
-        && !path.split('/').any(|segment| segment == "." || segment == "..")
+    path.bytes().all(plain) && !path.contains("//") && !path.split('/').any(|segment| segment == "." || segment == "..")
 }
 
 fn body_is_bounded<B>(request: &Request<B>) -> Result<(), Trouble> {

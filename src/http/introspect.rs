@@ -2,8 +2,9 @@
 //!
 //! Form fields (or JSON keys) `token`, `issuer` where the caller is allowed more than one, and `token_type_hint`, which is
 //! ignored. The caller shows itself as everywhere or by its token as a client secret, see [`super::client`]; it needs
-//! `issuers.NAME` in its `allow`. Answer: `{"active":true}` with the claims that section 2.2 names, or `{"active":false}` and nothing else for whatever is not valid, whatever the reason: who
-//! hands in a bad token learns nothing. Only keys that cannot be had are an error (503), because then nothing is known.
+//! `issuers.NAME` in its `allow`. Answer: `{"active":true}` with the claims that section 2.2 names, or `{"active":false}` and nothing else
+//! for whatever is not valid, whatever the reason: who hands in a bad token learns nothing. Only keys that cannot be had are an error (502, 503 and
+//! 504 as everywhere), because then nothing is known.
 
 use std::sync::Arc;
 

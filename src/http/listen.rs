@@ -215,12 +215,13 @@ pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>,
     opened.map_err(|fault| fail(fault + &inherited.hint()))
 }
 
-/// Opens the admin address, which may be one that other machines reach.
+/// Opens the address of a listener of its own, which the configuration calls `key`: `admin_listen`, which may be one that
+/// other machines reach, or `[imds]`.
 ///
 /// # Errors
 /// [`CannotListen`] names the address and the reason.
-pub fn open_admin(address: SocketAddr) -> Result<Socketed, CannotListen> {
-    let fail = |cause: io::Error| CannotListen { address: format!("admin_listen {address}"), fault: in_words(&cause) };
+pub fn open_apart(key: &str, address: SocketAddr) -> Result<Socketed, CannotListen> {
+    let fail = |cause: io::Error| CannotListen { address: format!("{key} {address}"), fault: in_words(&cause) };
     tcp(address).map(Socketed::Tcp).map_err(fail)
 }
 

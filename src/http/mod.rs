@@ -1,5 +1,5 @@
 //! What callers see. Each surface has a file that opens with the wire contract it implements; [`intake`] and [`reply`] are
-//! shared by all; [`listen`] and [`serve`] are the sockets below.
+//! shared by all; [`listen`] and [`serve`] are the sockets below, [`socket_table`] says who is at their other end.
 //!
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
@@ -12,6 +12,7 @@ mod describe;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
+pub mod imds;
 pub mod intake;
 pub mod introspect;
 pub mod listen;
@@ -20,6 +21,7 @@ pub mod oauth;
 pub mod openapi;
 pub mod reply;
 pub mod serve;
+pub mod socket_table;
 mod stall;
 pub mod status;
 pub mod subject;
@@ -27,9 +29,10 @@ pub mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use tower_service::Service as _;
 use warp::Filter as _;
@@ -43,6 +46,10 @@ use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
+use serve::Answers;
+
+/// A request is answered within this; every route is much faster.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// All that a request needs.
 #[derive(Debug)]
@@ -177,31 +184,6 @@ impl Door {
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
-    /// Answers one request of `peer`.
-    pub async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        let _in_flight = InFlight::new(&self.surface.life);
-        let style = Style::of(request.uri().path());
-        let mut response = match self.admit(request, peer).await {
-            Ok(response) => response,
-            Err(trouble) => {
-                self.tell(&trouble, peer);
-                reply::refusal(&trouble, style)
-            }
-        };
-        reply::harden(&mut response, self.surface.life.is_draining());
-        response
-    }
-
-    /// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
-    fn tell(&self, trouble: &Trouble, peer: &Peer) {
-        let (status, why) = (trouble.status().as_u16(), trouble.code());
-        if matches!(status, 401 | 403) {
-            tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
-        } else {
-            tracing::debug!(status, why, "refused");
-        }
-    }
-
     async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
@@ -223,6 +205,51 @@ impl Door {
         head.extensions.insert(Asker(caller));
         head.extensions.insert(body);
         route(&self.guarded, Request::from_parts(head, Empty::new())).await
+    }
+}
+
+impl Answers for Door {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
+        let style = Style::of(request.uri().path());
+        let response = in_time(&self.surface.life, peer, is_last, style, self.admit(request, peer)).await;
+        response.map(|body| body.map_err(Into::into).boxed_unsync())
+    }
+}
+
+/// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
+/// `style`), and its answer has the headers of every answer.
+async fn in_time(
+    life: &Life,
+    peer: &Peer,
+    is_last: bool,
+    style: Style,
+    admitted: impl Future<Output = Result<Response, Trouble>>,
+) -> Response {
+    let when_ready = async {
+        let _in_flight = InFlight::new(life);
+        let mut response = admitted.await.unwrap_or_else(|trouble| {
+            tell(&trouble, peer);
+            reply::refusal(&trouble, style)
+        });
+        reply::harden(&mut response, life.is_draining());
+        response
+    };
+    let answer = tokio::time::timeout(REQUEST_DEADLINE, when_ready).await;
+    let is_late = answer.is_err();
+    let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
+    if is_late || is_last {
+        reply::harden(&mut response, true);
+    }
+    response
+}
+
+/// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
+fn tell(trouble: &Trouble, peer: &Peer) {
+    let (status, why) = (trouble.status().as_u16(), trouble.code());
+    if matches!(status, 401 | 403) {
+        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+    } else {
+        tracing::debug!(status, why, "refused");
     }
 }
 

@@ -46,6 +46,14 @@ pub enum Trouble {
     BadBearer(String),
     /// That user's token lacks some of these scopes.
     LacksScope(String),
+    /// The listener is for one caller, and this is another one or nobody known.
+    NotTheCaller,
+    /// No metadata session was shown: IMDSv1.
+    NoSession,
+    /// The metadata session is not known, or has ended.
+    SessionOver,
+    /// Metadata sessions are opened at the version `latest` only.
+    OtherVersion,
     /// Not allowed for this caller.
     NotAllowed(String),
     /// Not configured.
@@ -84,6 +92,8 @@ pub enum Style {
     OAuth,
     /// For AWS SDKs.
     Aws,
+    /// As a plain text, where programs look at the status only.
+    Text,
 }
 
 impl Style {
@@ -118,10 +128,18 @@ impl Trouble {
             | Self::NotForThisClient
             | Self::BadTarget(_)
             | Self::UnsupportedGrant => StatusCode::BAD_REQUEST,
-            Self::UnknownCaller | Self::UnknownClient(_) | Self::NoBearer | Self::BadBearer(_) => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) | Self::LacksScope(_) => StatusCode::FORBIDDEN,
+            Self::UnknownCaller
+            | Self::UnknownClient(_)
+            | Self::NoBearer
+            | Self::BadBearer(_)
+            | Self::NoSession
+            | Self::SessionOver => StatusCode::UNAUTHORIZED,
+            Self::Foreign(_)
+            | Self::NotDeliberate
+            | Self::NotTheCaller
+            | Self::OtherVersion
+            | Self::NotAllowed(_)
+            | Self::LacksScope(_) => StatusCode::FORBIDDEN,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -143,13 +161,15 @@ impl Trouble {
             Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
             Self::BadScope => "invalid_scope",
             Self::NoBearer => "token_required",
-            Self::BadBearer(_) => "invalid_token",
+            Self::BadBearer(_) | Self::NoSession | Self::SessionOver => "invalid_token",
             Self::LacksScope(_) => "insufficient_scope",
             Self::UnknownCaller | Self::UnknownClient(_) => "invalid_client",
             Self::NotForThisClient => "unauthorized_client",
             Self::BadTarget(_) => "invalid_target",
             Self::UnsupportedGrant => "unsupported_grant_type",
-            Self::Foreign(_) | Self::NotDeliberate | Self::NotAllowed(_) => "access_denied",
+            Self::Foreign(_) | Self::NotDeliberate | Self::NotTheCaller | Self::OtherVersion | Self::NotAllowed(_) => {
+                "access_denied"
+            }
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "method_not_allowed",
             Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
@@ -171,9 +191,12 @@ impl Trouble {
             Self::NoBearer => "TokenRequired",
             Self::BadBearer(_) => "InvalidToken",
             Self::LacksScope(_) => "InsufficientScope",
-            Self::UnknownCaller | Self::UnknownClient(_) => "UnknownCaller",
+            Self::NoSession => "SessionRequired",
+            Self::SessionOver => "SessionOver",
+            Self::UnknownCaller | Self::UnknownClient(_) | Self::NotTheCaller => "UnknownCaller",
             Self::Foreign(_)
             | Self::NotDeliberate
+            | Self::OtherVersion
             | Self::NotAllowed(_)
             | Self::NotForThisClient
             | Self::BadTarget(_) => "AccessDenied",
@@ -236,6 +259,10 @@ impl fmt::Display for Trouble {
             Self::NoBearer => f.write_str("the request that is asked about has no bearer token"),
             Self::BadBearer(why) => f.write_str(why),
             Self::LacksScope(scope) => write!(f, "the token lacks scopes; all of these are asked for: {scope}"),
+            Self::NotTheCaller => f.write_str("this listener is for the processes of the user that its caller names, and this is none of them"),
+            Self::NoSession => f.write_str("X-aws-ec2-metadata-token is missing: version 1 of the service (IMDSv1) is not served; PUT /latest/api/token first"),
+            Self::SessionOver => f.write_str("the session is not known or has ended; PUT /latest/api/token again"),
+            Self::OtherVersion => f.write_str("sessions are opened by PUT /latest/api/token only"),
             Self::NotAllowed(name) => write!(f, "this caller may not have {name}; add it to the caller's allow list"),
             Self::NoSuchName(name) => write!(f, "{name} is not configured"),
             Self::NoSuchPath => f.write_str("there is nothing at this path"),
@@ -259,12 +286,15 @@ impl fmt::Display for Trouble {
 
 /// The answer to a request that is not served.
 pub fn refusal(trouble: &Trouble, style: Style) -> Response {
-    let mut response = json(trouble.status(), &body(trouble, style));
+    let mut response = match body(trouble, style) {
+        Value::String(text) => with_type(trouble.status(), "text/plain", text),
+        body => json(trouble.status(), &body),
+    };
     response.headers_mut().extend(headers(trouble));
     response
 }
 
-/// How a trouble is told.
+/// How a trouble is told: a document, or a plain text.
 pub fn body(trouble: &Trouble, style: Style) -> Value {
     let message = printable(&trouble.to_string());
     match style {
@@ -273,6 +303,7 @@ pub fn body(trouble: &Trouble, style: Style) -> Value {
             let code = trouble.code();
             json!({ "code": code, "message": message, "Code": code, "Message": message })
         }
+        Style::Text => Value::String(message),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The accept loop: one for TCP, unix and inherited sockets.
 //!
 //! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
-//! a request has a deadline as a whole, an answer must be taken, and after some requests the place is given to others.
+//! an answer must be taken, and after some requests the place is given to others. How long an answer takes is for what
+//! answers to bound.
 //! The admin listener has places of its own, so that callers cannot shut health checks out. There are no more places than
 //! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
 
@@ -10,7 +11,9 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use http::Request;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,10 +23,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::Door;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
-use super::reply::{self, Response, Style, Trouble};
+use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
@@ -33,8 +35,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 16 * 1024;
 /// A head has no more fields than this.
 const MOST_FIELDS: usize = 64;
-/// A request is answered within this; every route is much faster.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// A caller takes more of its answer within this.
 const STALL_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection is closed after this many answers.
@@ -48,38 +48,65 @@ const REST: Duration = Duration::from_millis(100);
 /// How often the log says so.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What answers the requests that come in by a listener. Cloning shares it.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// Answers one request of `peer`, in time. The connection ends after the last one.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: &Peer,
+        is_last: bool,
+    ) -> impl Future<Output = http::Response<Body>> + Send;
+}
+
+/// The body of an answer, read as it is sent.
+pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
 /// What the accept loops share.
 pub struct Server {
-    door: Door,
     places: Arc<Semaphore>,
-    admin_places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// Serves `door` to at most `most` connections at once, or to as many as there are file descriptors for, until `stop`
-    /// turns true.
-    pub fn new(door: Door, most: usize, stop: watch::Receiver<bool>) -> Self {
+    /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, until `stop` turns
+    /// true.
+    pub fn new(most: usize, clock: Clock, stop: watch::Receiver<bool>) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places(most, descriptors()))),
-            admin_places: Arc::new(Semaphore::new(ADMIN_PLACES)),
-            complaints: Arc::new(Complaints::new(door.surface.clock.clone())),
+            complaints: Arc::new(Complaints::new(clock)),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
-            door,
             stop,
         }
     }
 
-    /// Accepts from `socket` in a task of its own. `transport` overrides what the socket says, for the admin listener.
-    pub fn accept_from(&self, socket: Socketed, transport: Option<Transport>) {
-        let is_admin = transport == Some(Transport::Admin);
+    /// Accepts callers from `socket` in a task of its own.
+    pub fn accept_callers(&self, socket: Socketed, answers: impl Answers) {
+        self.accept_from(socket, None, Arc::clone(&self.places), answers);
+    }
+
+    /// Accepts from the admin listener in a task of its own.
+    pub fn accept_admin(&self, socket: Socketed, answers: impl Answers) {
+        self.accept_from(socket, Some(Transport::Admin), Arc::new(Semaphore::new(ADMIN_PLACES)), answers);
+    }
+
+    /// `transport` overrides what the socket says.
+    fn accept_from(
+        &self,
+        socket: Socketed,
+        transport: Option<Transport>,
+        places: Arc<Semaphore>,
+        answers: impl Answers,
+    ) {
         let accepting = Accepting {
+            // On the admin listener nobody needs to be known.
+            table: if transport == Some(Transport::Admin) { None } else { SocketTable::seeing(&socket) },
             socket,
             transport,
-            door: self.door.clone(),
-            places: Arc::clone(if is_admin { &self.admin_places } else { &self.places }),
+            answers,
+            places,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
             stop: self.stop.clone(),
@@ -145,10 +172,11 @@ impl Complaints {
     }
 }
 
-struct Accepting {
+struct Accepting<A> {
     socket: Socketed,
     transport: Option<Transport>,
-    door: Door,
+    answers: A,
+    table: Option<SocketTable>,
     places: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -163,7 +191,7 @@ enum Accepted {
     Stranger,
 }
 
-impl Accepting {
+impl<A: Answers> Accepting<A> {
     /// `None` once the server is finishing.
     fn watcher(&self) -> Option<Watcher> {
         self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
@@ -206,7 +234,8 @@ impl Accepting {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, Peer { transport, uid: None }))
+                let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
+                Ok(Accepted::Tcp(stream, Peer { transport, uid }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -218,10 +247,10 @@ impl Accepting {
 
     fn serve(&self, accepted: Accepted, place: OwnedSemaphorePermit) {
         let Some(watcher) = self.watcher() else { return };
-        let door = self.door.clone();
+        let answers = self.answers.clone();
         match accepted {
-            Accepted::Tcp(stream, peer) => drop(tokio::spawn(connection(stream, peer, door, watcher, place))),
-            Accepted::Unix(stream, peer) => drop(tokio::spawn(connection(stream, peer, door, watcher, place))),
+            Accepted::Tcp(stream, peer) => drop(tokio::spawn(connection(stream, peer, answers, watcher, place))),
+            Accepted::Unix(stream, peer) => drop(tokio::spawn(connection(stream, peer, answers, watcher, place))),
             Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
         }
     }
@@ -234,15 +263,16 @@ fn is_of_one_connection(cause: &io::Error) -> bool {
 }
 
 /// Serves one connection; its place is free again when it ends.
-async fn connection<S>(stream: S, peer: Peer, door: Door, watcher: Watcher, place: OwnedSemaphorePermit)
+async fn connection<S, A>(stream: S, peer: Peer, answers: A, watcher: Watcher, place: OwnedSemaphorePermit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answers,
 {
     let asked = Cell::new(0);
-    let service = service_fn(move |request: http::Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         asked.set(asked.get() + 1);
-        let (door, is_last) = (door.clone(), asked.get() >= MOST_REQUESTS);
-        async move { Ok::<_, std::convert::Infallible>(answer(&door, request, &peer, is_last).await) }
+        let (answers, is_last) = (answers.clone(), asked.get() >= MOST_REQUESTS);
+        async move { Ok::<_, std::convert::Infallible>(answers.answer(request, &peer, is_last).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -255,18 +285,6 @@ where
         tracing::trace!(%cause, "a connection ended");
     }
     drop(place);
-}
-
-/// Answers one request in time. The connection ends after the last one.
-async fn answer(door: &Door, request: http::Request<Incoming>, peer: &Peer, is_last: bool) -> Response {
-    let style = Style::of(request.uri().path());
-    let answer = tokio::time::timeout(REQUEST_DEADLINE, door.answer(request, peer)).await;
-    let is_late = answer.is_err();
-    let mut response = answer.unwrap_or_else(|_| reply::refusal(&Trouble::TooSlow, style));
-    if is_late || is_last {
-        reply::harden(&mut response, true);
-    }
-    response
 }
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ impl Directory {
         self.entries.iter().filter(|entry| entry.allow.contains(grant)).map(|entry| entry.name.clone()).collect()
     }
 
+    /// The names of the callers that have a uid to be known by, alone or beside a token.
+    pub fn known_by_uid(&self) -> Vec<String> {
+        self.entries.iter().filter(|entry| entry.uid.is_some()).map(|entry| entry.name.clone()).collect()
+    }
+
     /// Looks at all files and users now.
     pub async fn look(&self) {
         let (entries, before) = (Arc::clone(&self.entries), self.current());

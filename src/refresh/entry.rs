@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::cell::{Counts, Trouble};
 use super::schedule::{Freshness, Keep};
-use super::slot::{Served, Setback, Slot, Unserved, Work};
+use super::slot::{ENOUGH_FOR_SDKS, Served, Setback, Slot, Unserved, Work};
 use super::subjects::{Crowd, Subjects};
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
@@ -119,7 +119,20 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// # Errors
     /// [`Unserved`] when nothing valid is held and the source has failed or takes longer.
     pub(super) async fn lease(&self, ask: &Ask, patience: Duration) -> Result<Served<T>, Unserved> {
-        self.slot(ask)?.lease(&self.clock, &self.freshness, patience).await
+        self.lease_of(ask, patience, ENOUGH_FOR_SDKS).await
+    }
+
+    /// The same for an asker to whom less life than `enough` is too little, where the lifetime allows more.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub(super) async fn lease_of(
+        &self,
+        ask: &Ask,
+        patience: Duration,
+        enough: Duration,
+    ) -> Result<Served<T>, Unserved> {
+        self.slot(ask)?.lease(&self.clock, &self.freshness, patience, enough).await
     }
 
     /// Starts keeping the variation `ask` fresh, if this entry is always kept; else does nothing.

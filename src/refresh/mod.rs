@@ -98,6 +98,18 @@ impl Store {
         Some(self.credentials.get(name)?.entry.lease(&ask, PATIENCE.saturating_sub(waited)).await)
     }
 
+    /// The credentials that `permit` is for, for an asker to whom less life than `enough` is too little: as long as the source
+    /// answers they have it, where their lifetime is twice that. `None` if the permit is not for credentials held here.
+    pub async fn lasting_credentials(
+        &self,
+        permit: &Permit,
+        enough: Duration,
+    ) -> Option<Result<Served<AwsCredentials>, Unserved>> {
+        let Grant::Credentials(name) = permit.grant() else { return None };
+        let ask = Ask { caller: Some(permit.caller().to_owned()), ..Ask::default() };
+        Some(self.credentials.get(name)?.entry.lease_of(&ask, PATIENCE, enough).await)
+    }
+
     /// The scopes that `tokens.NAME` may be narrowed to; `None` if there is no such token.
     pub fn scopes_of(&self, name: &str) -> Option<&[String]> {
         self.tokens.get(name).map(|token| token.scopes.as_slice())

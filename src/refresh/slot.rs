@@ -20,7 +20,7 @@ use crate::source::{Ask, Failure, FailureKind, Source};
 const FETCH_DEADLINE: Duration = Duration::from_secs(30);
 
 /// AWS credentials are handed out with this much life left wherever their lifetime allows it: below, SDKs come back at once.
-const ENOUGH_FOR_SDKS: Duration = Duration::from_secs(20 * 60);
+pub const ENOUGH_FOR_SDKS: Duration = Duration::from_secs(20 * 60);
 
 /// One cached value with its task. The task ends when the slot is dropped.
 #[derive(Debug)]
@@ -130,12 +130,18 @@ impl<T: Send + Sync + 'static> Slot<T> {
         Self { shared, task }
     }
 
-    /// A valid lease: at once if there is one, else as soon as a fetch brings one within `patience`. Credentials that are
-    /// too short-lived for SDKs although their lifetime allows more are held back as long, for the renewal under way.
+    /// A valid lease: at once if there is one, else as soon as a fetch brings one within `patience`. Credentials that have
+    /// less than `enough` left although their lifetime allows it are held back as long, for the renewal under way.
     ///
     /// # Errors
     /// [`Unserved`] when the source has failed or takes longer.
-    pub async fn lease(&self, clock: &Clock, freshness: &Freshness, patience: Duration) -> Result<Served<T>, Unserved> {
+    pub async fn lease(
+        &self,
+        clock: &Clock,
+        freshness: &Freshness,
+        patience: Duration,
+        enough: Duration,
+    ) -> Result<Served<T>, Unserved> {
         let mut changes = self.shared.changes.subscribe();
         let mut answer = self.ask(clock.now());
         let deadline = clock.now().plus(patience);
@@ -143,7 +149,9 @@ impl<T: Send + Sync + 'static> Slot<T> {
         let mut waited = false;
         loop {
             match answer {
-                Answer::Lease(lease, cache) if !waited && self.is_worth_waiting(&lease, freshness, clock.now()) => {
+                Answer::Lease(lease, cache)
+                    if !waited && self.is_worth_waiting(&lease, freshness, enough, clock.now()) =>
+                {
                     short_lived = Some(Served { lease, cache });
                 }
                 Answer::Lease(lease, cache) => return Ok(self.served(lease, cache, waited && short_lived.is_none())),
@@ -205,13 +213,15 @@ impl<T: Send + Sync + 'static> Slot<T> {
         Served { lease, cache: CacheState::Miss }
     }
 
-    fn is_worth_waiting(&self, lease: &Lease<T>, freshness: &Freshness, now: Moment) -> bool {
-        let allows_more = lease.expiry.since(lease.issued_at) >= 2 * ENOUGH_FOR_SDKS;
+    fn is_worth_waiting(&self, lease: &Lease<T>, freshness: &Freshness, enough: Duration, now: Moment) -> bool {
+        let lifetime = lease.expiry.since(lease.issued_at);
+        let allows_more = lifetime >= 2 * ENOUGH_FOR_SDKS;
         let for_sdks = !freshness.life_left.is_zero();
         for_sdks
             && allows_more
             && lease.is_due(now)
-            && lease.remaining(now) < ENOUGH_FOR_SDKS
+            // Below half of its life a value is due; more than that none can be promised to have left.
+            && lease.remaining(now) < enough.min(lifetime / 2)
             && self.inspect(|cell| cell.trouble().is_none())
     }
 

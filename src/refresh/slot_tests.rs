@@ -274,3 +274,29 @@ async fn credentials_too_short_lived_for_sdks_wait_for_their_renewal_but_not_for
     assert_eq!(served.cache, CacheState::Stale);
     assert!(world.clock.now().since(before) < A_SECOND);
 }
+
+/// Whoever needs more of it gets more, whenever it comes; who does not, is not made to wait.
+#[tokio::test(start_paused = true)]
+async fn as_much_life_is_left_as_the_asker_needs_and_the_lifetime_gives() {
+    const ENOUGH: Duration = Duration::from_secs(26 * 60);
+    for (lifetime, least) in [(3_600, ENOUGH), (3_120, ENOUGH), (2_800, Duration::from_secs(1_400))] {
+        let mut world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime });
+        Arc::get_mut(&mut world.entry).unwrap().be_for_sdks();
+        for pause in [0, 60, lifetime / 2, 120, lifetime * 57 / 100, lifetime * 9 / 10, 5, lifetime + 1, lifetime / 3] {
+            pass(pause).await;
+            let served = world.entry.lease_of(&Ask::default(), A_SECOND, ENOUGH).await.unwrap();
+            let left = served.lease.remaining(world.clock.now());
+            assert!(left >= least, "{left:?} of {lifetime} s left after a pause of {pause} s");
+        }
+    }
+    let mut world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 3_600 });
+    Arc::get_mut(&mut world.entry).unwrap().be_for_sdks();
+    world.ask().await.unwrap();
+    // Renewed once for that asker; nobody asks until 23 minutes are left.
+    pass(1_800 + 2_100).await;
+    let served = world.ask().await.unwrap();
+    let left = served.lease.remaining(world.clock.now());
+    assert!(served.cache == CacheState::Stale && left > ENOUGH_FOR_SDKS && left < ENOUGH, "{left:?}");
+    let again = world.entry.lease_of(&Ask::default(), A_SECOND, ENOUGH).await.unwrap();
+    assert!(again.lease.remaining(world.clock.now()) > ENOUGH);
+}

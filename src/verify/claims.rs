@@ -39,6 +39,11 @@ impl<'a> Claims<'a> {
         self.text("sub", "has a sub that is not text")
     }
 
+    /// Is `jti` what RFC 7519 section 4.1.7 says? It is passed on and not used.
+    pub fn id(&self) -> Result<(), Refused> {
+        self.text("jti", "has a jti that is not text").map(drop)
+    }
+
     /// The client it was issued to, if it is an accepted one and the token of the right kind.
     pub fn client(&self, config: &Config) -> Result<Option<&'a str>, Refused> {
         let client = match config.kind {

@@ -1,8 +1,9 @@
 //! The compact form of a JWS (RFC 7515 section 7.1), read strictly: three parts of base64url without padding, the first two
 //! JSON objects in which no member stands twice, for two readers could take a different one of them.
 //!
-//! Of the header only `alg`, `kid` and `crit` mean anything here. `jku`, `jwk`, `x5u` and `x5c` would let a token say with
-//! which key it is to be verified, and are not looked at.
+//! Of the header only `alg`, `kid`, `typ` and `crit` mean anything here. `jku`, `jwk`, `x5u` and `x5c` would let a token say with
+//! which key it is to be verified, and are not looked at. What an issuer signs for another purpose and says so in `typ` (RFC 8725
+//! section 3.11: a logout token, a DPoP proof) is not taken for an access or ID token; most of those say `JWT`, or nothing.
 
 use std::fmt;
 
@@ -34,7 +35,7 @@ impl<'a> Jws<'a> {
     /// Takes `token` apart.
     ///
     /// # Errors
-    /// [`Refused::Malformed`] and [`Refused::Algorithm`].
+    /// [`Refused::Malformed`], [`Refused::Kind`] and [`Refused::Algorithm`].
     pub fn read(token: &'a str) -> Result<Self, Refused> {
         if token.len() > LARGEST {
             return Err(Refused::Malformed("is larger than 16 KiB"));
@@ -51,11 +52,15 @@ impl<'a> Jws<'a> {
         if header.contains_key("crit") {
             return Err(Refused::Malformed("asks in its header for an extension that is not known here"));
         }
-        let key_id = match header.get("kid") {
-            None => None,
-            Some(Value::String(id)) => Some(id.clone()),
-            Some(_) => return Err(Refused::Malformed("has a key id that is not text")),
+        let text = |name, fault| match header.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refused::Malformed(fault)),
         };
+        let key_id = text("kid", "has a key id that is not text")?.cloned();
+        if text("typ", "has a typ that is not text")?.is_some_and(|kind| is_of_another_kind(kind)) {
+            return Err(Refused::Kind);
+        }
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named);
         Ok(Self { algorithm: algorithm.ok_or(Refused::Algorithm)?, key_id, message, signature, payload })
     }
@@ -67,6 +72,12 @@ impl<'a> Jws<'a> {
     pub fn claims(&self) -> Result<Map<String, Value>, Refused> {
         object(self.payload)
     }
+}
+
+/// Is it the media type of a JWT (`…+jwt`), and not that of an access token (RFC 9068: `at+jwt`; Okta's own has words before it)?
+fn is_of_another_kind(media_type: &str) -> bool {
+    let lower = media_type.to_ascii_lowercase();
+    lower.ends_with("+jwt") && lower.rsplit(['/', '-']).next() != Some("at+jwt")
 }
 
 /// Without padding, and without stray bits at the end: of one token there is one spelling.

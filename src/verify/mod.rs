@@ -159,6 +159,7 @@ impl Issuer {
         let expiry = found.expiry(self.clock.wall(), self.config.leeway)?;
         let client = found.client(&self.config)?.map(ToOwned::to_owned);
         found.audience(&self.config)?;
+        found.id()?;
         let subject = found.subject()?.map(ToOwned::to_owned);
         let scopes = found.scopes()?.into_iter().map(ToOwned::to_owned).collect();
         let expiry = self.clock.moment_of(expiry);

@@ -8,6 +8,9 @@ pub enum Refused {
     /// It is no JWT, or a claim is of the wrong type.
     #[error("the token {0}")]
     Malformed(&'static str),
+    /// Its header says that it is for something else.
+    #[error("the token is no access or ID token, by the typ of its header")]
+    Kind,
     /// It is signed in a way that its key does not allow, or not at all.
     #[error("the token is not signed with an algorithm of its issuer's key")]
     Algorithm,
@@ -51,6 +54,7 @@ impl Refused {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
+            Self::Kind => "kind",
             Self::Algorithm => "algorithm",
             Self::UnknownKey => "unknown_key",
             Self::Signature => "signature",

@@ -135,6 +135,30 @@ async fn a_token_does_not_choose_how_it_is_verified() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_issuer_signs_for_something_else_is_no_token_to_show() {
+    let signer = Signer::ed25519("ed");
+    let (issuer, _) = issuer(generic(), vec![signer.jwk()]);
+    for (kind, expected) in [
+        (json!("JWT"), "accepted"),
+        (json!("jwt"), "accepted"),
+        (json!("at+jwt"), "accepted"),
+        (json!("application/AT+JWT"), "accepted"),
+        (json!("application/okta-internal-at+jwt"), "accepted"),
+        (json!("Bearer"), "accepted"),
+        (json!("logout+jwt"), "kind"),
+        (json!("application/secevent+jwt"), "kind"),
+        (json!("DPoP+JWT"), "kind"),
+        (json!("flat+jwt"), "kind"),
+        (json!("token-introspection+jwt"), "kind"),
+        (json!(["at+jwt"]), "malformed"),
+        (json!(null), "malformed"),
+    ] {
+        let header = json!({ "alg": "EdDSA", "kid": "ed", "typ": kind }).to_string();
+        assert_eq!(outcome(&issuer, &signer.raw(&header, &claims(&json!({})).to_string())).await, expected, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_form_is_taken_to_the_letter() {
     let signer = Signer::ed25519("ed");
     let (issuer, _) = issuer(generic(), vec![signer.jwk()]);
@@ -213,6 +237,8 @@ async fn claims_are_of_their_types_and_say_what_is_configured() {
         (json!({ "iat": "evil" }), "malformed"),
         (json!({ "sub": 7 }), "malformed"),
         (json!({ "sub": null }), "accepted"),
+        (json!({ "jti": 7 }), "malformed"),
+        (json!({ "jti": "7" }), "accepted"),
         (json!({ "client_id": "evil" }), "client"),
         (json!({ "client_id": null }), "client"),
         (json!({ "client_id": null, "azp": "c1" }), "accepted"),

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CLIENTS = Path(sys.executable).parent
 
-pytest_plugins = ["upstreams"]
+pytest_plugins = ["upstreams", "nginx"]
 
 
 def binary(variable: str, name: str) -> str:

@@ -5,12 +5,13 @@ service's unit file or task definition holds. That STS's address is given too is
 """
 
 import json
+import os
 import sys
 
 import pytest
 
 import world
-from conftest import CLIENTS
+from conftest import CLIENTS, DAEMON_SECRETS, TABLES
 
 IDENTITY = "import boto3, json; print(json.dumps(boto3.client('sts').get_caller_identity()))"
 FROZEN = """
@@ -44,6 +45,23 @@ def test_boto3_gets_the_identity_of_the_assumed_role(broker, service, emulator):
     assert identity["Arn"] == world.assumed_role("orders") + "orders", "session_name = {caller}"
     assert identity["Account"] == world.ACCOUNT
     assert stages(emulator) == {world.ROLE_HUB: 1, world.ROLE_ORDERS: 1}
+
+
+def test_boto3_is_known_by_its_uid_with_any_text_for_a_token(start_daemon, emulator, service):
+    """As deploy/README.md says: over TCP an SDK has no other header to show that its request is meant."""
+    tables = TABLES.replace("@EMULATOR@", emulator.url)
+    by_uid = f"""
+[callers.by-uid]
+allow = ["credentials.orders"]
+uid = {os.geteuid()}
+"""
+    keys = {"AWS_ACCESS_KEY_ID": world.BROKER_KEY, "AWS_SECRET_ACCESS_KEY": world.BROKER_SECRET}
+    daemon = start_daemon(tables + by_uid, secrets_=DAEMON_SECRETS, env={"AWS_ENDPOINT_URL": emulator.url, **keys})
+    where = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{daemon.url}/v1/credentials/orders"}
+    bare = service([sys.executable, "-c", IDENTITY], **where)
+    assert bare.returncode != 0 and "403" in bare.stderr, bare.stderr
+    identity = printed(service([sys.executable, "-c", IDENTITY], **where, AWS_CONTAINER_AUTHORIZATION_TOKEN="orders"))
+    assert identity["Arn"] == world.assumed_role("orders") + "by-uid", "session_name = {caller}"
 
 
 def test_boto3_took_them_from_the_container_provider(broker, service):

@@ -82,18 +82,30 @@ async fn foreign_hosts_proxies_and_browsers_ask_nothing_upstream() {
 }
 
 #[tokio::test]
-async fn a_uid_is_known_on_the_unix_socket() {
+async fn a_uid_is_enough_but_on_tcp_its_process_shows_that_it_means_it() {
     limited(async {
         let site = Site::open().await;
         let uid = nix::unistd::getuid();
         let callers = format!("[callers.me]\nallow = [\"tokens.billing\"]\nuid = {uid}\n");
         let daemon = site.daemon(&format!("{BILLING}{callers}")).await;
-        assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get(PATH)).await.status, 200);
-        // The socket table of TCP is not read yet.
-        for ask in [Ask::get(PATH), Ask::get(PATH).header("credbroker-request", "true"), Ask::get(PATH).bearer(ORDERS)]
-        {
-            refused(&daemon.ask(ask).await, 401);
+        let means_it = Ask::get(PATH).header("credbroker-request", "true");
+        for way in [daemon.v4(), daemon.v6()] {
+            refused(&daemon.ask_over(&way, Ask::get(PATH)).await, 403);
+            refused(&daemon.ask_over(&way, Ask::get(PATH).header("credbroker-request", "yes")).await, 403);
+            // A page in a browser of the same user.
+            for (name, value) in
+                [("origin", "http://localhost"), ("sec-fetch-site", "cross-site"), ("host", "evil.example")]
+            {
+                refused(&daemon.ask_over(&way, means_it.clone().header(name, value)).await, 403);
+            }
         }
+        assert_eq!(site.operations(), [""; 0]);
+        for way in [daemon.v4(), daemon.v6()] {
+            assert_eq!(daemon.ask_over(&way, means_it.clone()).await.status, 200, "{way:?}");
+            let with_any_token = Ask::get(PATH).header("authorization", "whatever an SDK is told to send");
+            assert_eq!(daemon.ask_over(&way, with_any_token).await.status, 200, "{way:?}");
+        }
+        assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get(PATH)).await.status, 200);
     })
     .await;
 }
@@ -106,6 +118,8 @@ async fn another_uid_is_nobody() {
         let callers = format!("[callers.other]\nallow = [\"tokens.billing\"]\nuid = {other}\n");
         let daemon = site.daemon(&format!("{BILLING}{callers}")).await;
         refused(&daemon.ask_over(&daemon.unix(), Ask::get(PATH)).await, 401);
+        refused(&daemon.ask(Ask::get(PATH).header("credbroker-request", "true")).await, 401);
+        refused(&daemon.get(PATH, ORDERS).await, 401);
         assert_eq!(site.operations(), [""; 0]);
     })
     .await;
@@ -120,9 +134,11 @@ async fn of_two_factors_both_must_match() {
         let daemon = site.daemon(&format!("{BILLING}{callers}")).await;
         refused(&daemon.ask_over(&daemon.unix(), Ask::get(PATH)).await, 401);
         refused(&daemon.ask_over(&daemon.unix(), Ask::get(PATH).bearer(REPORTS)).await, 401);
-        refused(&daemon.get(PATH, ORDERS).await, 401);
+        refused(&daemon.ask(Ask::get(PATH).header("credbroker-request", "true")).await, 401);
+        refused(&daemon.get(PATH, REPORTS).await, 401);
         assert_eq!(site.operations(), [""; 0]);
         assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get(PATH).bearer(ORDERS)).await.status, 200);
+        assert_eq!(daemon.get(PATH, ORDERS).await.status, 200);
     })
     .await;
 }

@@ -46,6 +46,8 @@ mod failures;
 #[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
+mod imds;
+#[cfg(test)]
 mod keeping;
 #[cfg(test)]
 mod leaks;
@@ -66,11 +68,15 @@ mod secrets;
 #[cfg(test)]
 mod sts;
 #[cfg(test)]
+mod uids;
+#[cfg(test)]
 mod upstream_errors;
 #[cfg(test)]
 mod verifying;
 #[cfg(test)]
 mod web_identity;
+#[cfg(test)]
+mod wycheproof;
 
 // What developers are promised.
 #[cfg(test)]

@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use crate::waiting::until;
+
 /// The binary under test.
 pub const CREDBROKER: &str = env!("CARGO_BIN_EXE_credbroker");
 /// No command takes longer; one that does is a test that fails.
@@ -106,6 +108,21 @@ impl Running {
         let pid = self.pid();
         let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
         assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Stops it until SIGCONT, and waits until no thread of it runs any more.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_stopped = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // Behind the name in brackets, which may hold anything.
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        until("the stop of the process", PATIENCE, async || {
+            std::fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())).then_some(())
+        })
+        .await;
     }
 
     /// Waits for the end; the exit code, -1 for a signal.

@@ -8,20 +8,6 @@ use serde::Deserialize;
 use super::SecretPlace;
 use crate::config::text::{FileMode, LoopbackAddress, Read, Region, UpstreamUrl};
 
-/// An IMDSv2 look-alike.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ImdsTable {
-    /// Where it listens.
-    pub listen: Read<LoopbackAddress>,
-    /// What it hands out.
-    #[schemars(extend("x-ref" = ["credentials"]))]
-    pub credentials: String,
-    /// To whom.
-    #[schemars(extend("x-ref" = ["callers"]))]
-    pub caller: String,
-}
-
 /// A file kept fresh.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

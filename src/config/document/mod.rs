@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod imds;
 mod issuers;
 mod later;
 mod tokens;
@@ -26,8 +27,9 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
+pub use imds::ImdsTable;
 pub use issuers::IssuerTable;
-pub use later::{EgressTable, FileTable, ImdsTable, SharedCacheTable};
+pub use later::{EgressTable, FileTable, SharedCacheTable};
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -36,6 +38,9 @@ pub use tokens::{
 use super::text::{FileMode, Read, Region};
 use crate::http::listen::Listen;
 use crate::policy::TokenDigest;
+
+/// Where callers come in if nothing is said: on loopback, at this port.
+pub const DEFAULT_PORT: u16 = 2778;
 
 /// The configuration of one credbroker.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,8 +61,7 @@ pub struct Document {
     pub callers: BTreeMap<String, CallerTable>,
     /// Authorities whose inbound JWTs the broker verifies, by name.
     pub issuers: BTreeMap<String, IssuerTable>,
-    /// An EC2 instance metadata (IMDSv2) look-alike.
-    #[schemars(extend("x-unbuilt" = "the IMDS listener"))]
+    /// An EC2 instance metadata (IMDSv2) look-alike, for programs that know nothing else.
     pub imds: Option<ImdsTable>,
     /// Files kept fresh, by name.
     #[schemars(extend("x-unbuilt" = "credential files"))]
@@ -89,7 +93,7 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: vec![Read(Listen::Loopback(2778))],
+            listen: vec![Read(Listen::Loopback(DEFAULT_PORT))],
             admin_listen: None,
             drain: Read(Duration::from_secs(10)),
             max_connections: 1024,
@@ -163,7 +167,7 @@ pub struct CallerTable {
     pub allow: Vec<String>,
     /// The token it presents.
     pub token: Option<CallerToken>,
-    /// The user its process runs as, by name or number.
+    /// The user its process runs as, by name or number, on unix sockets and over TCP. Over TCP not `nobody` (65534).
     pub uid: Option<User>,
     /// Its systemd unit.
     #[schemars(extend("x-unbuilt" = "callers known by unit"))]

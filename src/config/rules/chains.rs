@@ -6,9 +6,8 @@ use super::{Rules, name_of};
 
 impl<'a> Rules<'a> {
     /// No entry may need itself. An entry needs one other at most, so each cycle is walked into once.
-    pub fn cycles(&mut self) {
-        let edges = self.edges();
-        self.without_subject(&edges);
+    pub fn cycles(&mut self, edges: &BTreeMap<String, &'a str>) {
+        self.without_subject(edges);
         let mut walks: BTreeMap<&str, &str> = BTreeMap::new();
         for start in edges.keys() {
             let mut at = start.as_str();
@@ -18,7 +17,7 @@ impl<'a> Rules<'a> {
                 at = next;
             }
             if edges.contains_key(at) && walks.get(at) == Some(&start.as_str()) {
-                self.cycle(&edges, at);
+                self.cycle(edges, at);
             }
         }
     }
@@ -36,7 +35,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Which entry needs which other first.
-    fn edges(&self) -> BTreeMap<String, &'a str> {
+    pub fn edges(&self) -> BTreeMap<String, &'a str> {
         let mut edges = BTreeMap::new();
         for table in ["tokens", "credentials"] {
             for entry in self.entries(table) {
@@ -68,7 +67,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The stage of `start`'s chain that takes a subject token.
-    fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
+    pub fn subject_stage(&self, edges: &BTreeMap<String, &'a str>, start: &str) -> Option<String> {
         let mut at = start.to_owned();
         for _ in 0..=edges.len() {
             let (table, name) = at.split_once('.')?;

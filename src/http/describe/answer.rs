@@ -72,7 +72,8 @@ pub fn refusals(style: Style) -> (&'static str, Value) {
     let code = json!({ "type": "string", "description": "What went wrong, for programs." });
     let message = json!({ "type": "string", "description": "What failed, of which name, and what to do." });
     match style {
-        Style::OAuth => {
+        // Text is for a listener that is not described.
+        Style::OAuth | Style::Text => {
             let schema = json!({
                 "type": "object",
                 "description": "A refusal as OAuth clients read it (RFC 6749 section 5.2).",
@@ -101,7 +102,7 @@ fn refused_with(codes: &BTreeSet<String>, style: Style) -> Value {
 
 fn code_of(style: Style) -> &'static str {
     match style {
-        Style::OAuth => "error",
+        Style::OAuth | Style::Text => "error",
         Style::Aws => "code",
     }
 }

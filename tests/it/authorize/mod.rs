@@ -2,7 +2,7 @@
 
 mod command;
 mod gateway;
-mod nginx;
+mod keys;
 mod proxy;
 mod refused;
 

@@ -108,6 +108,39 @@ async fn a_proxy_known_by_its_uid_passes_the_users_header_on() {
     .await;
 }
 
+/// The same on TCP, where such a proxy has to show that it means it and leaves out what tells a proxy.
+#[tokio::test]
+async fn a_proxy_known_by_its_uid_asks_over_tcp() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&by_uid()).await;
+        let token = valid(&site);
+        let header = format!("Bearer {token}");
+        assert_eq!(daemon.ask(Ask::get(PATH)).await.status, 403, "it does not show that it means it");
+        assert_eq!(daemon.ask(Ask::get(PATH).header("x-original-authorization", &header)).await.status, 403);
+
+        let means_it = Ask::get(PATH).header("credbroker-request", "true");
+        let forwarded = means_it.clone().bearer(&token).header("x-forwarded-for", "10.0.0.1");
+        assert_eq!(daemon.ask(forwarded).await.status, 403, "on TCP no proxy adds its headers");
+        for shown in [
+            Ask::get(PATH).bearer(&token),
+            means_it.clone().bearer(&token),
+            means_it.clone().header("x-original-authorization", &header),
+        ] {
+            let admitted = daemon.ask(shown).await;
+            assert_eq!((admitted.status, admitted.header("x-auth-subject")), (200, Some("ann-1")), "{}", admitted.text);
+        }
+        let bare = daemon.ask(means_it.clone()).await;
+        assert_eq!((bare.status, challenge(&bare)), (401, "Bearer realm=\"credbroker\""));
+        assert_eq!(daemon.ask(means_it.bearer("guessed")).await.json()["error"], "invalid_token");
+
+        let unsigned = forged(&token, &json!({ "alg": "none" }), |_| Vec::new());
+        let smuggled = Ask::get(PATH).bearer(&unsigned).header("x-original-authorization", &header);
+        assert_eq!(daemon.ask(smuggled).await.status, 400, "the service behind would see a token that nobody verified");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_users_token_makes_nobody_a_caller() {
     limited(async {

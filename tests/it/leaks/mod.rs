@@ -1,5 +1,6 @@
 //! Nothing secret in anything the daemon prints, at its most talkative, through success and failure.
 
+mod metadata;
 mod sources;
 
 use std::collections::HashSet;
