@@ -27,6 +27,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use warp::Filter as _;
 
+use super::describe::{JSON, Operation, Path, failed, of};
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, query, with};
 use crate::policy::{Caller, Grant, Permit};
@@ -34,6 +35,9 @@ use crate::source::bearer::is_scope;
 use crate::verify::{Issuer, Refused, Verified};
 
 const ORIGINAL: HeaderName = HeaderName::from_static("x-original-authorization");
+
+/// Every method will do; these are the ones that a description has words for.
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
@@ -48,6 +52,34 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
                 .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
         })
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let (name, text) = ("issuers.users", json!({ "type": "string" }));
+    let ask = Operation::guarded("Verification", "authorize", "May the request go on that a proxy holds?")
+        .explained(
+            "For nginx, Traefik, Caddy and Envoy. Any method will do, and the body is not looked at. The caller \
+             is the proxy; 401 and 403 are about its user, unless they say that the caller is not known or not \
+             allowed.",
+        )
+        .taking("query", "scope", "Scopes beyond those of the configuration, separated by spaces.", &text)
+        .taking("query", "path", "The last parameter; it and all that follows it are not looked at.", &text)
+        .taking("header", "X-Original-Authorization", "The user's `Authorization`, where the proxy has its own.", &text)
+        .answering(
+            StatusCode::OK,
+            "The user's token is valid.",
+            [(JSON, of("Authorized"))],
+            &["X-Auth-Subject", "X-Auth-Client", "X-Auth-Scope"],
+        )
+        .refusing([Trouble::NoSuchName(name.into()), Trouble::NotAllowed(name.into()), Trouble::NoBearer])
+        .refusing([Trouble::BadBearer("the token has expired".into()), Trouble::LacksScope("billing/read".into())])
+        .refusing(failed(name));
+    let authorized = json!({ "type": "object", "required": ["status"], "properties": { "status": { "const": "ok" } } });
+    Path::at("/v1/authorize/{issuer}")
+        .naming("issuer", "Which of `[issuers]`.")
+        .defining("Authorized", authorized)
+        .offering(METHODS, &ask)
 }
 
 async fn answer(

@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 use super::intake::LARGEST_BODY;
 use super::reply::Trouble;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+/// The media type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
 const TWICE: Trouble = Trouble::BadRequest("a parameter stands in the body twice");
 /// A body is complete within this: a caller is on this machine.
 const BODY_DEADLINE: Duration = Duration::from_secs(5);

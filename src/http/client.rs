@@ -30,7 +30,7 @@ const TWICE: Trouble = Trouble::BadRequest("a client shows who it is in one way,
 
 /// Does this path take the caller's token as a client secret?
 pub fn is_for_clients(path: &str) -> bool {
-    matches!(path, "/oauth2/token" | "/oauth2/introspect")
+    matches!(path, super::oauth::PATH | super::introspect::PATH)
 }
 
 /// Who asks, and the body of the request.

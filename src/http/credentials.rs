@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use warp::Filter as _;
 
-use super::body::Body;
+use super::body::{Body, FORM};
+use super::describe::{JSON, Operation, Path, of, unserved};
 use super::reply::{self, Response, Style, Trouble};
 use super::subject;
 use super::tokens::with_cache;
@@ -45,6 +46,52 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
             },
         )
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let name = "credentials.orders";
+    let text = json!({ "type": "string", "minLength": 1 });
+    let credentials = json!({
+        "type": "object",
+        "required": ["AccessKeyId", "SecretAccessKey", "Token", "Expiration"],
+        "properties": {
+            "AccessKeyId": text,
+            "SecretAccessKey": text,
+            "Token": { "type": "string", "description": "The session token; empty for keys that have none." },
+            "Expiration": { "type": "string", "format": "date-time", "pattern": "^[0-9-]+T[0-9:]+Z$" },
+            "AccountId": text,
+            "RoleArn": text,
+        },
+    });
+    let subject_token = json!({
+        "type": "object",
+        "required": ["subject_token"],
+        "properties": { "subject_token": { "type": "string", "description": "The user's token, a JWT." } },
+    });
+    let about = |operation: Operation| {
+        operation
+            .answering(StatusCode::OK, "The credentials.", [(JSON, of("AwsCredentials"))], &["Credbroker-Cache"])
+            .refusing([Trouble::NotAllowed(name.into()), Trouble::NoSuchName(name.into())])
+            .refusing(unserved(name))
+    };
+    let read = about(Operation::guarded("Credentials", "readCredentials", "Temporary AWS credentials"))
+        .explained(
+            "What `AWS_CONTAINER_CREDENTIALS_FULL_URI` expects. 405 for credentials that are for the user of a \
+             subject token.",
+        )
+        .refusing([Trouble::NeedsSubject(name.into())]);
+    let of_a_user =
+        about(Operation::guarded("Credentials", "readUserCredentials", "The same for the user of a subject token"))
+            .explained("405 for credentials that are for nobody but the broker's callers.")
+            .reading(&[(FORM, subject_token.clone()), (JSON, subject_token)])
+            .refusing([Trouble::BadSubject("it has expired".into()), Trouble::MethodNotAllowed(OF_ONE)])
+            .refusing([Trouble::CrowdedSubjects(name.into())]);
+    Path::at("/v1/credentials/{name}")
+        .naming("name", "Which of `[credentials]`.")
+        .defining("AwsCredentials", credentials)
+        .offering(OF_ONE, &read)
+        .offering(OF_A_SUBJECT, &of_a_user)
 }
 
 async fn answer(

@@ -11,9 +11,10 @@
 
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body::Fields;
+use super::describe::{JSON, of};
 use super::oauth::text;
 use super::reply::{self, Response, Trouble};
 use super::tokens::with_cache;
@@ -25,12 +26,40 @@ use crate::refresh::OnBehalfOf;
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What is issued: AWS credentials, as `/v1/credentials` gives them.
 pub const AWS_CREDENTIALS: &str = "urn:credbroker:params:oauth:token-type:aws-credentials";
-const SUBJECT_TYPES: [&str; 3] = [
+/// What a subject token may be said to be.
+pub const SUBJECT_TYPES: [&str; 3] = [
     "urn:ietf:params:oauth:token-type:id_token",
     "urn:ietf:params:oauth:token-type:access_token",
     "urn:ietf:params:oauth:token-type:jwt",
 ];
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// The schema of an answer.
+pub fn issued() -> Value {
+    json!({
+        "type": "object",
+        "required": ["access_token", "issued_token_type", "token_type", "expires_in"],
+        "properties": {
+            "access_token": {
+                "type": "string",
+                "contentMediaType": JSON,
+                "contentSchema": of("AwsCredentials"),
+            },
+            "issued_token_type": { "const": AWS_CREDENTIALS },
+            "token_type": { "const": "N_A" },
+            "expires_in": { "type": "integer", "minimum": 1, "description": "Seconds that remain." },
+        },
+    })
+}
+
+/// What an exchange may be refused with, besides what its source fails with.
+pub fn troubles() -> [Trouble; 3] {
+    [
+        Trouble::BadSubject("it has expired".into()),
+        Trouble::BadTarget("one audience at a time"),
+        Trouble::CrowdedSubjects("credentials.orders".into()),
+    ]
+}
 
 /// Answers the exchange that `form` asks for.
 pub async fn answer(surface: &Surface, asker: &Asker, form: &Fields) -> Result<Response, Trouble> {

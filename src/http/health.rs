@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use warp::Filter as _;
 
+use super::describe::{JSON, Operation, Path, of};
 use super::reply::{self, Response, Style};
 use super::{Routes, Surface, allowed, with};
 
@@ -32,6 +33,42 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
                 .map_or_else(|trouble| reply::refusal(&trouble, Style::OAuth), |()| readiness(&surface))
         });
     alive.or(ready).unify().boxed()
+}
+
+/// The paths, described.
+pub fn described() -> [Path; 2] {
+    let one_of = |words: &[&str]| {
+        let members = json!({ "status": { "enum": words } });
+        json!({ "type": "object", "required": ["status"], "properties": members })
+    };
+    let mut waiting = one_of(&["draining", "waiting"]);
+    waiting["properties"]["entries_without_value"] = json!({ "type": "integer", "minimum": 0 });
+    waiting["properties"]["files_missing"] = json!({ "type": "integer", "minimum": 1 });
+    let alive = Operation::open("Operations", "readHealth", "Does the process serve?").answering(
+        StatusCode::OK,
+        "It does.",
+        [(JSON, of("Alive"))],
+        &[],
+    );
+    let ready = Operation::open(
+        "Operations",
+        "readReadiness",
+        "Is every `keep = \"always\"` entry usable, and every file in its place?",
+    )
+    .answering(StatusCode::OK, "It is.", [(JSON, of("Ready"))], &[])
+    .answering(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "It is not, or the process is ending.",
+        [(JSON, of("NotReady"))],
+        &[],
+    );
+    [
+        Path::at("/healthz").defining("Alive", one_of(&["ok"])).offering(METHODS, &alive),
+        Path::at("/readyz")
+            .defining("Ready", one_of(&["ready"]))
+            .defining("NotReady", waiting)
+            .offering(METHODS, &ready),
+    ]
 }
 
 fn readiness(surface: &Surface) -> Response {

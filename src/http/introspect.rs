@@ -13,12 +13,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use warp::Filter as _;
 
-use super::body::Body;
+use super::body::{Body, FORM};
+use super::describe::{JSON, Operation, Path, failed, of};
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, allowed, posted};
 use crate::policy::{Grant, Permit};
 use crate::verify::{Refused, Verified};
 
+/// The path.
+pub const PATH: &str = "/oauth2/introspect";
 const METHODS: &[&str] = &["POST"];
 
 /// The claims that are passed on as they are (RFC 7662 section 2.2), and those of Cognito that say what kind of token it is.
@@ -35,6 +38,42 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
                 .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
         })
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let name = "issuers.users";
+    let text = |what: &str| json!({ "type": "string", "description": what });
+    let question = json!({
+        "type": "object",
+        "required": ["token"],
+        "properties": {
+            "token": text("The token that is asked about."),
+            "issuer": text("By whose keys, where the caller is allowed more than one issuer: NAME or issuers.NAME."),
+            "token_type_hint": text("Ignored."),
+            "client_secret": text("The caller's token, where there is no `Authorization` header."),
+        },
+    });
+    let mut members = json!({
+        "active": { "type": "boolean" },
+        "token_type": { "const": "Bearer" },
+        "scope": { "type": "string" },
+        "client_id": { "type": "string" },
+    });
+    for claim in PASSED_ON {
+        members[claim] = json!({ "description": "As it is in the token." });
+    }
+    let answer = json!({ "type": "object", "required": ["active"], "properties": members });
+    let ask = Operation::for_clients("Verification", "introspect", "Token introspection (RFC 7662)")
+        .explained(
+            "The token is verified here, with the issuer's keys. `{\"active\": false}` and nothing else for \
+             whatever is not valid.",
+        )
+        .reading(&[(FORM, question.clone()), (JSON, question)])
+        .answering(StatusCode::OK, "Whether it is valid, and what it says.", [(JSON, of("Introspection"))], &[])
+        .refusing([Trouble::NotAllowed("that issuer".into())])
+        .refusing(failed(name));
+    Path::at(PATH).defining("Introspection", answer).offering(METHODS, &ask)
 }
 
 async fn answer(

@@ -8,6 +8,7 @@ pub mod authorize;
 pub mod body;
 pub mod client;
 pub mod credentials;
+mod describe;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
@@ -17,6 +18,7 @@ pub mod introspect;
 pub mod listen;
 pub mod metadata;
 pub mod oauth;
+pub mod openapi;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
@@ -179,6 +181,9 @@ impl Door {
             .or(metadata::route())
             .unify()
             .boxed()
+            .or(openapi::route())
+            .unify()
+            .boxed()
             .or(status::route(surface))
             .unify()
             .boxed()
@@ -194,7 +199,7 @@ impl Door {
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
             return route(&self.open, request.map(|_| Empty::new())).await;
         }
-        if metadata::is_open(request.uri().path()) {
+        if metadata::is_open(request.uri().path()) || openapi::is_open(request.uri().path()) {
             return route(&self.guarded, request.map(|_| Empty::new())).await;
         }
         let (mut head, incoming) = request.into_parts();

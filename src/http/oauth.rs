@@ -17,7 +17,8 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use warp::Filter as _;
 
-use super::body::{Body, Fields};
+use super::body::{Body, FORM, Fields};
+use super::describe::{JSON, Operation, Path, of, unserved};
 use super::reply::{self, Response, Style, Trouble};
 use super::tokens::{obtained, subset, with_cache};
 use super::{Asker, Routes, Surface, allowed, client, exchange, posted};
@@ -41,6 +42,57 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
                 .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
         })
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let name = "tokens.billing";
+    let text = |what: &str| json!({ "type": "string", "description": what });
+    let form = json!({
+        "type": "object",
+        "required": ["grant_type"],
+        "description": "No parameter stands there twice; an empty one counts as none, an unknown one is ignored.",
+        "properties": {
+            "grant_type": { "enum": [CLIENT_CREDENTIALS, exchange::GRANT_TYPE] },
+            "client_id": text("For client_credentials: the name of the token, NAME or tokens.NAME; or by Basic."),
+            "client_secret": text("The caller's token. Not with an `Authorization` header."),
+            "scope": text("A subset of the configured scopes, separated by spaces. Not for a token exchange."),
+            "subject_token": text("For a token exchange: the user's token."),
+            "subject_token_type": { "enum": exchange::SUBJECT_TYPES },
+            "requested_token_type": { "const": exchange::AWS_CREDENTIALS },
+            "audience": text("For a token exchange: the name of the credentials, NAME or credentials.NAME."),
+        },
+    });
+    let token = json!({
+        "type": "object",
+        "required": ["access_token", "token_type", "expires_in"],
+        "properties": {
+            "access_token": { "type": "string", "minLength": 1 },
+            "token_type": { "const": "Bearer" },
+            "expires_in": { "type": "integer", "minimum": 1, "description": "Seconds that remain." },
+            "scope": { "type": "string" },
+        },
+    });
+    let ask = Operation::for_clients("OAuth", "requestToken", "A token (RFC 6749), or a token exchange (RFC 8693)")
+        .explained(
+            "An OAuth library is moved to the broker by changing its URL. What the client may not have and what \
+             is not configured are answered alike.",
+        )
+        .reading(&[(FORM, form)])
+        .answering(
+            StatusCode::OK,
+            "The token, or what was exchanged for the subject token.",
+            [(JSON, json!({ "anyOf": [of("OAuthToken"), of("IssuedCredentials")] }))],
+            &["Credbroker-Cache"],
+        )
+        .refusing([Trouble::BadScope, Trouble::UnsupportedGrant, Trouble::NotForThisClient])
+        .refusing([Trouble::Crowded(name.into())])
+        .refusing(exchange::troubles())
+        .refusing(unserved(name));
+    Path::at(PATH)
+        .defining("OAuthToken", token)
+        .defining("IssuedCredentials", exchange::issued())
+        .offering(METHODS, &ask)
 }
 
 async fn answer(

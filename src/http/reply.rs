@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::refresh::Unserved;
@@ -308,17 +308,30 @@ impl fmt::Display for Trouble {
 
 /// The answer to a request that is not served.
 pub fn refusal(trouble: &Trouble, style: Style) -> Response {
+    let mut response = match body(trouble, style) {
+        Value::String(text) => with_type(trouble.status(), "text/plain", text),
+        body => json(trouble.status(), &body),
+    };
+    response.headers_mut().extend(headers(trouble));
+    response
+}
+
+/// How a trouble is told: a document, or a plain text.
+pub fn body(trouble: &Trouble, style: Style) -> Value {
     let message = printable(&trouble.to_string());
-    let mut response = match style {
-        Style::OAuth => json(trouble.status(), &json!({ "error": trouble.error(), "error_description": message })),
+    match style {
+        Style::OAuth => json!({ "error": trouble.error(), "error_description": message }),
         Style::Aws => {
             let code = trouble.code();
-            let body = json!({ "code": code, "message": message, "Code": code, "Message": message });
-            json(trouble.status(), &body)
+            json!({ "code": code, "message": message, "Code": code, "Message": message })
         }
-        Style::Text => with_type(trouble.status(), "text/plain", message),
-    };
-    let headers = response.headers_mut();
+        Style::Text => Value::String(message),
+    }
+}
+
+/// The headers that go with a trouble.
+pub fn headers(trouble: &Trouble) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     if let Some(seconds) = trouble.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -333,7 +346,7 @@ pub fn refusal(trouble: &Trouble, style: Style) -> Response {
     if let Some(challenge) = trouble.challenge().and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    response
+    headers
 }
 
 /// What RFC 6749 section 5.2 allows in an `error_description`: printable ASCII without `"` and `\`.

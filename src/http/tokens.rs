@@ -12,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use warp::Filter as _;
 
+use super::describe::{JSON, Operation, Path, of, unserved};
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, allowed, query, with};
 use crate::clock::rfc3339;
@@ -20,6 +21,7 @@ use crate::refresh::{CacheState, Served};
 use crate::source::BearerToken;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
@@ -42,6 +44,41 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
             },
         )
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let (name, scope) = ("tokens.billing", json!({ "type": "string", "examples": ["billing/read"] }));
+    let token = json!({
+        "type": "object",
+        "required": ["access_token", "token_type", "expires_in", "expires_at"],
+        "properties": {
+            "access_token": { "type": "string", "minLength": 1 },
+            "token_type": { "const": "Bearer" },
+            "expires_in": { "type": "integer", "minimum": 1, "description": "Seconds that remain." },
+            "expires_at": { "type": "string", "format": "date-time" },
+            "scope": { "type": "string", "description": "What was granted, where the source says it." },
+        },
+    });
+    let read = Operation::guarded("Tokens", "readToken", "A bearer token")
+        .explained(
+            "From the cache where it is held; a first request waits up to a second. With `Accept: text/plain` the \
+             bare token.",
+        )
+        .taking("query", "scope", "A subset of the configured scopes, separated by spaces.", &scope)
+        .answering(
+            StatusCode::OK,
+            "The token.",
+            [(JSON, of("BearerToken")), (TEXT, json!({ "type": "string", "minLength": 1 }))],
+            &["Credbroker-Cache"],
+        )
+        .refusing([Trouble::BadScope, Trouble::NotAllowed(name.into()), Trouble::NoSuchName(name.into())])
+        .refusing([Trouble::Crowded(name.into())])
+        .refusing(unserved(name));
+    Path::at("/v1/tokens/{name}")
+        .naming("name", "Which of `[tokens]`.")
+        .defining("BearerToken", token)
+        .offering(METHODS, &read)
 }
 
 async fn answer(
@@ -117,7 +154,7 @@ fn wants_text(accept: Option<&str>) -> bool {
 fn render(surface: &Surface, served: &Served<BearerToken>, as_text: bool) -> Response {
     let token = served.lease.value.token.expose_secret();
     if as_text {
-        return reply::with_type(StatusCode::OK, "text/plain; charset=utf-8", token.to_owned());
+        return reply::with_type(StatusCode::OK, TEXT, token.to_owned());
     }
     let remaining = served.lease.remaining(surface.clock.now());
     let mut body = json!({

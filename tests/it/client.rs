@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const LARGEST: usize = 1024 * 1024;
 
 /// The way to the daemon.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     V4(u16),
     V6(u16),
@@ -84,6 +84,15 @@ impl Ask {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.path.split('?').next().unwrap()
     }
 
     /// Makes the request on a connection of its own.
@@ -150,6 +159,11 @@ impl Drop for Line {
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The names of its headers.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.keys().map(http::HeaderName::as_str)
     }
 
     pub fn json(&self) -> Value {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::net::UnixDatagram;
 
 use crate::client::{Answer, Ask, Way};
+use crate::described;
 use crate::documents::ORDERS;
 use crate::process::{self, CREDBROKER, Ended, Running};
 use crate::waiting::until;
@@ -150,7 +151,13 @@ impl Daemon {
     }
 
     pub async fn ask_over(&self, way: &Way, ask: Ask) -> Answer {
-        ask.over(way).await.unwrap_or_else(|cause| panic!("no answer over {way:?}: {cause}"))
+        let over = ask.over(way).await;
+        let answer = over.unwrap_or_else(|cause| panic!("no answer over {way:?}: {cause}"));
+        let is_main = matches!(way, Way::V4(port) | Way::V6(port) if *port == self.port) || *way == self.unix();
+        if is_main {
+            described::holds_for(&ask, &answer).unwrap_or_else(|why| panic!("not as /openapi.json says: {why}"));
+        }
+        answer
     }
 
     /// Gets `path` as the caller with `token`.

@@ -8,6 +8,8 @@ mod client;
 #[cfg(test)]
 mod daemon;
 #[cfg(test)]
+mod described;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod jwt;
@@ -59,6 +61,8 @@ mod limits;
 mod oauth2;
 #[cfg(test)]
 mod oauth_endpoint;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// What is asked of an authorizer.
 pub struct Event {
@@ -54,6 +55,48 @@ struct RouteEvent {
     identity_source: Option<Vec<SecretString>>,
     headers: Option<HashMap<String, SecretString>>,
     route_arn: String,
+}
+
+/// The schema of the events.
+pub fn described() -> Value {
+    let text = json!({ "type": ["string", "null"] });
+    let many = json!({ "type": ["array", "null"], "items": { "type": "string" } });
+    let headers = json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } });
+    let values = json!({ "type": "array", "items": { "type": "string" } });
+    let multi = json!({ "type": ["object", "null"], "additionalProperties": values });
+    let arn = json!({ "type": "string", "pattern": "^arn:[a-z-]+:execute-api:[a-z0-9-]+:[0-9]+:[a-z0-9]+/.+$" });
+    let (token, request) = (json!({ "const": "TOKEN" }), json!({ "const": "REQUEST" }));
+    let first = json!({ "enum": ["1.0", null] });
+    json!({ "anyOf": [
+        {
+            "type": "object",
+            "required": ["type", "methodArn"],
+            "properties": { "type": token, "version": first, "authorizationToken": text, "methodArn": arn },
+        },
+        {
+            "type": "object",
+            "required": ["type", "methodArn"],
+            "properties": {
+                "type": request,
+                "version": first,
+                "authorizationToken": text,
+                "headers": headers,
+                "multiValueHeaders": multi,
+                "methodArn": arn,
+            },
+        },
+        {
+            "type": "object",
+            "required": ["type", "version", "routeArn"],
+            "properties": {
+                "type": request,
+                "version": { "const": "2.0" },
+                "identitySource": many,
+                "headers": headers,
+                "routeArn": arn,
+            },
+        },
+    ] })
 }
 
 impl Event {
@@ -115,10 +158,8 @@ fn only(mut values: Vec<SecretString>) -> Option<SecretString> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests look at what they sent")]
 mod tests {
-    use secrecy::ExposeSecret as _;
-    use serde_json::{Value, json};
-
     use super::*;
+    use secrecy::ExposeSecret as _;
 
     const METHOD: &str = "arn:aws:execute-api:eu-west-1:111122223333:abcdef123/test/GET/orders";
 

@@ -30,6 +30,7 @@ use warp::Filter as _;
 
 use super::authorize::{accepted, permitted, scopes};
 use super::body::Body;
+use super::describe::{JSON, Operation, Path, of};
 use super::reply::{self, Response, Style, Trouble};
 use super::{Asker, Routes, Surface, allowed, query, with};
 use crate::verify::Verified;
@@ -51,6 +52,63 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
                 .unwrap_or_else(|trouble| reply::refusal(&trouble, Style::OAuth))
         })
         .boxed()
+}
+
+/// The path, described.
+pub fn described() -> Path {
+    let (name, text) = ("issuers.users", json!({ "type": "string" }));
+    let (policy, decision) = decisions();
+    let ask = Operation::guarded("Verification", "authorizeEvent", "The answer of an API Gateway Lambda authorizer")
+        .explained(
+            "The body is the event as the function got it. Deny for every token that is not valid, also while the \
+             issuer's keys cannot be had.",
+        )
+        .taking("query", "scope", "Scopes beyond those of the configuration, separated by spaces.", &text)
+        .taking("query", "format", "A policy also for an event of payload 2.0.", &json!({ "const": "iam" }))
+        .reading(&[(JSON, event::described())])
+        .answering(
+            StatusCode::OK,
+            "A policy, or for payload 2.0 yes or no.",
+            [(JSON, json!({ "anyOf": [of("AuthorizerPolicy"), of("AuthorizerDecision")] }))],
+            &[],
+        )
+        .refusing([Trouble::NoSuchName(name.into()), Trouble::NotAllowed(name.into())]);
+    Path::at("/v1/authorize/{issuer}/policy")
+        .naming("issuer", "Which of `[issuers]`.")
+        .defining("AuthorizerPolicy", policy)
+        .defining("AuthorizerDecision", decision)
+        .offering(METHODS, &ask)
+}
+
+/// The schemas of both answers.
+fn decisions() -> (Value, Value) {
+    let text = json!({ "type": "string" });
+    let context = json!({ "type": "object", "properties": { "subject": text, "client": text, "scope": text } });
+    let statement = json!({
+        "type": "object",
+        "required": ["Action", "Effect", "Resource"],
+        "properties": {
+            "Action": { "const": "execute-api:Invoke" },
+            "Effect": { "enum": ["Allow", "Deny"] },
+            "Resource": text,
+        },
+    });
+    let document = json!({
+        "type": "object",
+        "required": ["Version", "Statement"],
+        "properties": { "Version": { "const": "2012-10-17" }, "Statement": { "type": "array", "items": statement } },
+    });
+    let policy = json!({
+        "type": "object",
+        "required": ["principalId", "policyDocument", "context"],
+        "properties": { "principalId": text, "policyDocument": document, "context": context },
+    });
+    let decision = json!({
+        "type": "object",
+        "required": ["isAuthorized", "context"],
+        "properties": { "isAuthorized": { "type": "boolean" }, "context": context },
+    });
+    (policy, decision)
 }
 
 async fn answer(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use credbroker_emulator::{Fault, FaultKind};
 
 use super::service::{Service, ok};
-use super::{Forward, caller};
+use super::{Forward, caller, over};
 use crate::client::Ask;
 use crate::documents::BILLING;
 use crate::site::Site;
@@ -130,7 +130,7 @@ async fn neither_the_token_nor_what_the_program_sent_is_in_the_log() {
         let gone = crate::client::Way::Unix(forward.daemon.dir.join("gone.sock"));
         assert_eq!(forward.ask(asks.clone()).await.status, 200);
         assert_eq!(forward.ask(asks.clone().header("origin", "http://origin-Kq8w")).await.status, 403);
-        assert_eq!(forward.daemon.ask_over(&gone, asks).await.status, 502);
+        assert_eq!(over(&gone, &asks).await.status, 502);
         let seen = service.only();
         let token = forward.token().await;
         assert_eq!(seen.all("authorization"), [format!("Bearer {token}")]);

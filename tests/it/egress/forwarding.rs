@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::service::{Service, ok};
-use super::{Forward, caller};
+use super::{Forward, caller, over};
 use crate::client::{Ask, Line, Way};
 use crate::documents::{BILLING, ORDERS};
 use crate::site::Site;
@@ -199,7 +199,7 @@ async fn it_listens_on_both_families_and_on_unix_sockets_and_the_status_shows_it
         let forward = Forward::of(site, &service.url(), "bearer = \"tokens.billing\"\n", &rest).await;
         let socket = Way::Unix(forward.daemon.dir.join("egress.sock"));
         for way in [forward.v4(), Way::V6(forward.port), socket] {
-            let answer = forward.daemon.ask_over(&way, Ask::get("/")).await;
+            let answer = over(&way, &Ask::get("/")).await;
             assert_eq!((answer.status, &*answer.text), (200, "ok"), "{way:?}");
         }
         let status = forward.daemon.get("/v1/status", ORDERS).await.json();

@@ -26,6 +26,11 @@ fn table(port: u16, upstream: &str, keys: &str) -> String {
     format!("[egress.billing]\nlisten = \"loopback:{port}\"\nupstream = \"{upstream}\"\ncaller = \"orders\"\n{keys}")
 }
 
+/// What comes back from a forward address, which is no part of the described API.
+async fn over(way: &Way, ask: &Ask) -> Answer {
+    ask.over(way).await.unwrap_or_else(|cause| panic!("no answer over {way:?}: {cause}"))
+}
+
 /// A daemon with a forward address for the user of these tests.
 struct Forward {
     site: Site,
@@ -68,7 +73,7 @@ impl Forward {
     }
 
     async fn ask(&self, ask: Ask) -> Answer {
-        self.daemon.ask_over(&self.v4(), ask).await
+        over(&self.v4(), &ask).await
     }
 
     /// Sends bytes as they are and reads until the connection ends.
