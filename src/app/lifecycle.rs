@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::http::intake::Transport;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
+use crate::http::status::Fees;
 use crate::http::{Door, Life, Surface};
 use crate::ops::systemd;
 use crate::policy::Directory;
@@ -55,6 +56,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     not_ourselves(&outside.environment, &sockets)?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
+    let fees = Fees::of(config.cognito_fee_per_1000);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
     let metadata = Stages::new(upstream.clone(), &outside);
@@ -66,6 +68,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
+        fees,
         listeners: sockets.iter().chain(&admin).map(Socketed::name).collect(),
         life: Life::new(outside.clock.now()),
     });

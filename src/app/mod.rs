@@ -6,6 +6,7 @@ mod assemble;
 mod issuers;
 mod lifecycle;
 mod metadata;
+mod origin;
 mod rotation;
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ pub mod introspect;
 pub mod listen;
 pub mod metadata;
 pub mod oauth;
+pub mod page;
 pub mod reply;
 pub mod serve;
 mod stall;
@@ -41,6 +42,7 @@ use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
+use status::Fees;
 
 /// All that a request needs.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub struct Surface {
     pub callers: Arc<Directory>,
     /// The time.
     pub clock: Clock,
+    /// What a token costs that is not asked for, for the status.
+    pub fees: Option<Fees>,
     /// Where callers come in, for the status.
     pub listeners: Vec<String>,
     /// How the process is doing.
@@ -163,6 +167,9 @@ impl Door {
             .unify()
             .boxed()
             .or(status::route(surface))
+            .unify()
+            .boxed()
+            .or(page::route(surface))
             .unify()
             .boxed()
             .or(nowhere())

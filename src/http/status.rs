@@ -2,13 +2,21 @@
 //!
 //! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
 //! sees it all the same: names and states are no secrets among callers.
+//!
+//! The page ([`super::page`]) and `credbroker status` show people the same document, by way of [`outline`].
 
+mod fees;
+pub mod outline;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::Filter as _;
+
+pub use fees::Fees;
 
 use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
@@ -35,32 +43,60 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
         .boxed()
 }
 
-fn document(surface: &Surface) -> Value {
+/// The whole document. What is shown to people is read out of it, so a member that is new here is shown there too.
+pub fn document(surface: &Surface) -> Value {
     let store = &surface.store;
-    let rows = |reports: Vec<Report>| reports.iter().flat_map(|report| rows(surface, report)).collect::<Vec<_>>();
-    json!({
+    let (tokens, credentials, own) = (store.token_reports(), store.credentials_reports(), vec![store.own_report()]);
+    let chains = Chains::of([&*tokens, &*credentials, &*own]);
+    let rows =
+        |reports: &[Report]| reports.iter().flat_map(|report| rows(surface, report, &chains)).collect::<Vec<_>>();
+    let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "at": rfc3339(surface.clock.wall()),
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
         "ready": !surface.life.is_draining() && surface.without_value() == 0,
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
         "listeners": surface.listeners,
-        "tokens": rows(store.token_reports()),
-        "credentials": rows(store.credentials_reports()),
-        "own_identity": rows(vec![store.own_report()]),
+        "tokens": rows(&tokens),
+        "credentials": rows(&credentials),
+        "own_identity": rows(&own),
         "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(fees) = surface.fees {
+        document["cognito_fees"] = fees.summary(&tokens);
+    }
+    document
+}
+
+/// Which entry comes after which: each name with that of the earlier stage.
+struct Chains<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Chains<'a> {
+    fn of<const N: usize>(reports: [&'a [Report]; N]) -> Self {
+        let all = reports.into_iter().flatten();
+        Self(all.filter_map(|report| Some((&*report.name, report.origin.after.as_deref()?))).collect())
+    }
+
+    /// The earlier stages of `name`, the nearest first. The configuration has no cycles.
+    fn before(&self, name: &str) -> Vec<&'a str> {
+        let first = self.0.get(name).copied();
+        std::iter::successors(first, |name| self.0.get(name).copied()).take(self.0.len()).collect()
+    }
 }
 
 /// One row per variation held; one for the entry if none is.
-fn rows(surface: &Surface, report: &Report) -> Vec<Value> {
-    if let Some(crowd) = &report.crowd {
-        return vec![crowd_row(surface, report, crowd)];
+fn rows(surface: &Surface, report: &Report, chains: &Chains<'_>) -> Vec<Value> {
+    let mut rows: Vec<Value> = match &report.crowd {
+        Some(crowd) => vec![crowd_row(surface, report, crowd)],
+        None if report.variations.is_empty() => vec![row(surface, report, &Ask::default(), &Snapshot::default())],
+        None => report.variations.iter().map(|(ask, held)| row(surface, report, ask, held)).collect(),
+    };
+    let chain = chains.before(&report.name);
+    if !chain.is_empty() {
+        rows.iter_mut().for_each(|row| row["chain"] = json!(chain));
     }
-    if report.variations.is_empty() {
-        return vec![row(surface, report, &Ask::default(), &Snapshot::default())];
-    }
-    report.variations.iter().map(|(ask, snapshot)| row(surface, report, ask, snapshot)).collect()
+    rows
 }
 
 fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value {
@@ -68,7 +104,7 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     let freshness = &report.freshness;
     let mut row = json!({
         "name": report.name,
-        "source": report.origin,
+        "source": report.origin.words,
         "keep": match freshness.keep { Keep::Used => "used", Keep::Always => "always" },
         "state": state(held, now),
         "fetching": held.fetching,
@@ -82,6 +118,7 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     if let Some(life) = held.lease {
         let lifetime = life.expiry.since(life.issued_at);
         row["lifetime"] = json!(lifetime.as_secs());
+        row["refresh_due_after"] = json!(life.refresh_due.since(life.issued_at).as_secs());
         instant(&mut row, "refresh_due", surface, life.refresh_due);
         instant(&mut row, "expires", surface, life.expiry);
         row["outage_cover"] = json!(freshness.guaranteed_cover(lifetime).as_secs());
@@ -105,6 +142,9 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
         row["scopes_missing"] = json!(held.scopes_missing.join(" "));
     }
     count(&mut row, held.counts);
+    if let Some(fees) = surface.fees.filter(|_| report.origin.is_billed) {
+        row["fees_saved"] = json!(fees.saved(held.counts));
+    }
     row
 }
 

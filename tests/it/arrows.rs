@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("http", &["clock", "environment", "policy", "refresh", "source", "verify"]),
     ("config", &["file", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
-    ("cli", &["app", "config", "http", "ops", "secret"]),
+    ("cli", &["app", "clock", "config", "environment", "http", "ops", "secret"]),
 ];
 
 /// Of `source`, a surface may know the words, never a concrete source.

@@ -56,6 +56,8 @@ mod oauth_endpoint;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod propagation;
 #[cfg(test)]
 mod secrets;
@@ -87,3 +89,5 @@ mod drain;
 mod rotate;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
+mod watching;
