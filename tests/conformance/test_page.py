@@ -6,8 +6,8 @@ SCREENSHOTS=DIRECTORY keeps pictures of the page, for somebody to look at.
 
 from __future__ import annotations
 
+import base64
 import fcntl
-import http.client
 import json
 import os
 import pty
@@ -15,24 +15,22 @@ import re
 import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import termios
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import world
-from conftest import DAEMON_SECRETS, HERE
-from processes import clean_environment, request, until
+from conftest import DAEMON_SECRETS, HERE, ROOT
+from processes import clean_environment, free_port, request, until
 
 LOOKS = [{"width": width, "scheme": scheme} for width in (400, 1280) for scheme in ("light", "dark")]
 
 
 def m2m(name: str, hosted: bool) -> str:
+    """A machine client's token; that of `mail` is due early in its life."""
     domain = 'domain = "@EMULATOR@"\n' if hosted else ""
     return f"""
 [tokens.{name}]
@@ -41,6 +39,7 @@ user_pool = "{world.USER_POOL}"
 {domain}client_id = "{world.M2M_CLIENT}"
 client_secret = {{ file = "@HOME@/billing.secret" }}
 scopes = ["billing/read"]
+{"ahead = 0.1" if name == "mail" else ""}
 """
 
 
@@ -56,7 +55,7 @@ TABLES = "".join(
         f'[server]\nlisten = ["127.0.0.1:@PORT@", "unix:@HOME@/api.sock"]\n[aws]\nregion = "{world.REGION}"\n',
         *(m2m(name, hosted=number % 2 == 0) for number, name in enumerate(MACHINES)),
         # Nobody listens there: this is the outage.
-        '[tokens.partner]\nfrom = "oauth2"\ntoken_endpoint = "http://127.0.0.1:9/token"\nclient_id = "credbroker"\n'
+        '[tokens.partner]\nfrom = "oauth2"\ntoken_endpoint = "http://127.0.0.1:9/token"\nclient_id = "credbroker"\nclient_auth = "basic"\n'
         'client_secret = { file = "@HOME@/billing.secret" }\n',
         f'[tokens.robot]\nfrom = "cognito-user"\nuser_pool = "{world.USER_POOL}"\nclient_id = "{world.ROBOT_CLIENT}"\n'
         f'username = "{world.ROBOT_USER}"\npassword = {{ file = "@HOME@/robot.password" }}\n',
@@ -86,8 +85,8 @@ DEGRADED = "tokens.mail"
 
 
 @pytest.fixture
-def daemon(start_daemon, emulator):
-    """Thirty entries: most are held, some were never asked for, `tokens.partner` cannot be had, `tokens.mail` not be renewed."""
+def house(start_daemon, emulator):
+    """Thirty entries, most of them held, some never asked for."""
     assert len(NAMES) == 30
     allow = json.dumps([name for name in NAMES if name != "credentials.theirs"])
     callers = f'[callers.orders]\nallow = {allow}\ntoken = {{ file = "@HOME@/callers/orders" }}\n[callers.me]\nallow = []\nuid = {os.getuid()}\n'
@@ -103,11 +102,20 @@ def daemon(start_daemon, emulator):
         assert daemon.eventually(f"/v1/credentials/{name}").status == 200, name
     for number in range(120):
         daemon.get(f"/v1/tokens/{MACHINES[number % 5]}")
-    # A token so short that it is due at once, whose renewal then fails.
+    return daemon
+
+
+@pytest.fixture
+def daemon(house, emulator):
+    """The same in an outage: `tokens.partner` cannot be had, and `tokens.mail` not be renewed."""
+    daemon = house
+    # It is due after six seconds, and its renewal fails.
     emulator.lifetime("token", 60)
     assert daemon.eventually("/v1/tokens/mail").status == 200
-    emulator.fault("token", 1000, {"type": "status", "status": 503, "body": "", "headers": {}})
-    assert until(lambda: daemon.get("/v1/tokens/partner").status in (502, 503, 504) and row(daemon, "tokens.partner")["state"] == "failed", 15, "the outage")
+    emulator.fault("token", 1000, {"status": {"status": 503, "body": ""}})
+    assert daemon.get("/v1/tokens/partner").status in (502, 503, 504)
+    until(lambda: row(daemon, "tokens.partner")["state"] == "failed", 15, "the outage")
+    until(lambda: row(daemon, DEGRADED)["state"] == "degraded", 30, "a failed renewal")
     return daemon
 
 
@@ -117,39 +125,34 @@ def row(daemon, name: str) -> dict:
 
 
 @pytest.fixture
-def proxy(daemon):
-    """What stands before the page where people may look at it: it has the uid of a caller and passes on whatever the browser sends."""
+def proxy(daemon, processes, tmp_path):
+    """nginx before the page, as docs/status.md has it: it knows who looks, and asks over the unix socket with the uid of a caller."""
+    port, users = free_port(), tmp_path / "users"
+    users.write_text("ann:{PLAIN}looks\n")
+    server = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "status.md").read_text(), re.S)[1]
+    for documented, here in [
+        ("127.0.0.1:8080", f"127.0.0.1:{port}"),
+        ("/etc/nginx/credbroker.users", str(users)),
+        ("/run/credbroker/api.sock", str(daemon.directory / "api.sock")),
+    ]:
+        assert documented in server
+        server = server.replace(documented, here)
+    temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\nhttp {{ access_log off; {temporary}\n{server} }}\n"
+    )
+    front = processes.start("nginx", ["nginx", "-e", "stderr", "-c", str(config)], clean_environment(tmp_path))
 
-    class OverTheSocket(http.client.HTTPConnection):
-        def connect(self):
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(10)
-            self.sock.connect(str(daemon.directory / "api.sock"))
+    def up():
+        front.must_live()
+        try:
+            return request(f"http://127.0.0.1:{port}/").status == 401
+        except OSError:
+            return False
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            onward = OverTheSocket("localhost")
-            onward.request("GET", self.path, headers={**self.headers, "Via": "1.1 a-proxy", "Connection": "close"})
-            answer = onward.getresponse()
-            body = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("connection", "transfer-encoding", "content-length"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    until(up, 10, "the start of nginx")
+    return f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -158,12 +161,12 @@ def browse(tmp_path):
     assert chromium, "chromium is not installed; tests/conformance/setup.sh says how"
     pictures = os.environ.get("SCREENSHOTS")
 
-    def look(url: str, name: str, looks: list[dict] = LOOKS) -> dict:
+    def look(url: str, name: str, looks: list[dict] = LOOKS, login: dict | None = None) -> dict:
         if pictures:
             looks = [{**look, "screenshot": f"{pictures}/{name}-{look['width']}-{look['scheme']}.png"} for look in looks]
         ran = subprocess.run(
             ["node", str(HERE / "node" / "browser.mjs")],
-            input=json.dumps({"browser": chromium, "url": url, "looks": looks}),
+            input=json.dumps({"browser": chromium, "url": url, "looks": looks, "login": login}),
             env=clean_environment(tmp_path),
             capture_output=True,
             text=True,
@@ -212,23 +215,25 @@ def is_good(seen: dict, url: str) -> None:
 
 
 def test_the_page_as_it_is_saved(credbroker, daemon, tmp_path, browse):
-    assert until(lambda: row(daemon, DEGRADED)["state"] == "degraded" or daemon.get("/v1/tokens/mail").status == 0, 90, "a failed renewal")
     file = saved(credbroker, daemon, tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
     is_good(browse(f"file://{file}", "saved"), f"file://{file}")
 
 
-def test_the_page_through_a_proxy_over_the_unix_socket(daemon, proxy, browse):
-    until(lambda: row(daemon, DEGRADED)["state"] == "degraded", 90, "a failed renewal")
-    seen = browse(f"{proxy}/", "live")
+def test_the_page_through_nginx_over_the_unix_socket(proxy, browse):
+    seen = browse(f"{proxy}/", "live", login={"username": "ann", "password": "looks"})
     assert seen["status"] == 200
     assert "frame-ancestors 'none'" in seen["headers"]["content-security-policy"]
     is_good(seen, f"{proxy}/")
-    assert request(f"{proxy}/?refresh=10").headers["refresh"] == "10"
+
+    known = {"Authorization": "Basic " + base64.b64encode(b"ann:looks").decode()}
+    assert request(f"{proxy}/?refresh=10", headers=known).headers["refresh"] == "10"
+    for path, method, status in [("/v1/status", "GET", 404), ("/v1/tokens/billing", "GET", 404), ("/", "POST", 403)]:
+        assert request(f"{proxy}{path}", method, known).status == status, (method, path)
 
 
-def test_a_browser_that_asks_by_itself_is_refused(daemon, browse):
-    seen = browse(f"{daemon.url}/", "refused", [])
+def test_a_browser_that_asks_by_itself_is_refused(house, browse):
+    seen = browse(f"{house.url}/", "refused", [])
     assert seen["status"] == 403
 
 
@@ -287,11 +292,14 @@ class Terminal:
 
 
 def lines(frame: str) -> list[str]:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame.split("\x1b[?2026l")[0]).split("\r\n")
+    # The terminal itself makes a carriage return of its own of each line's end.
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame.split("\x1b[?2026l")[0])
+    return [line.rstrip("\r") for line in shown.split("\n")]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_watch_draws_in_place_and_gives_the_terminal_back(credbroker, daemon, tmp_path, how):
+def test_watch_draws_in_place_and_gives_the_terminal_back(credbroker, house, tmp_path, how):
+    daemon = house
     known = {"CREDBROKER_URL": daemon.url, "CREDBROKER_TOKEN_FILE": str(daemon.token_file("orders")), "TERM": "xterm-256color"}
     terminal = Terminal([credbroker, "status", "--watch=1s"], clean_environment(tmp_path, **known), 100, 60)
     frame = terminal.until("tokens.billing")
@@ -313,7 +321,8 @@ def test_watch_draws_in_place_and_gives_the_terminal_back(credbroker, daemon, tm
     assert whole.startswith("\x1b[?1049h\x1b[?25l") and whole.endswith("\x1b[?25h\x1b[?1049l"), whole[-200:]
 
 
-def test_watch_without_colours(credbroker, daemon, tmp_path):
+def test_watch_without_colours(credbroker, house, tmp_path):
+    daemon = house
     known = {"CREDBROKER_URL": daemon.url, "CREDBROKER_TOKEN_FILE": str(daemon.token_file("orders")), "TERM": "xterm", "NO_COLOR": "1"}
     terminal = Terminal([credbroker, "status", "--watch=1s"], clean_environment(tmp_path, **known), 100, 60)
     frame = terminal.until("tokens.billing")

@@ -31,7 +31,7 @@ fn piped_it_is_plain_aligned_and_uncut() {
         "credbroker 1, serving, ready, up 2h01m, 1,234 requests",
         "4 entries: 0 cannot be served, 1 cannot be renewed",
         "listening on 127.0.0.1:2778",
-        "$12.50 saved, under $0.01 paid (an estimate: $2.25 for 1,000 tokens, compared with something dearer)",
+        "$12.50 saved, <$0.01 paid (an estimate: $2.25 for 1,000 tokens, compared with something dearer)",
         "  The source cannot be reached: the host is down at https://a-very-long-name.auth.eu-west-1.amazoncognito.com/oauth2/token (2 failures in a row, asked again in 3s). What is held is served until it expires.",
         "assume-role <- credentials.hub <- the broker's own AWS identity: arn:x as credentials.hub",
         "issuers.users",

@@ -7,38 +7,48 @@ use super::markup::Markup;
 use super::view::Anchors;
 use crate::http::status::outline::{Life, Row, Section, Tone, Trouble, dollars, grouped, in_words};
 
-/// A column: its title, whether a row has something in it, and how that is written.
-struct Column {
+/// A column: its title, in full and where there is little room, whether a row has something in it, and how that is written.
+pub struct Column {
     title: &'static str,
+    short: &'static str,
     class: &'static str,
     has: fn(&Row<'_>) -> bool,
     write: fn(&mut Markup, &Row<'_>),
 }
 
-/// After the one with the name. A column that no row of a section has something in is left out.
+/// After the one with the name.
 const COLUMNS: [Column; 6] = [
-    Column { title: "State", class: "state", has: |row| row.0["state"].is_string(), write: state },
-    Column { title: "Life", class: "life", has: |row| row.life().is_some(), write: life },
-    Column { title: "Hits", class: "number", has: |row| row.hits().is_some(), write: hits },
+    Column { title: "State", short: "State", class: "state", has: |_| true, write: state },
+    Column { title: "Life", short: "Life", class: "life", has: |row| row.life().is_some(), write: life },
+    Column { title: "Hits", short: "Hits", class: "number", has: |row| row.hits().is_some(), write: hits },
     Column {
         title: "Upstream requests",
+        short: "Upstream",
         class: "number",
         has: |row| row.count("upstream_requests").is_some(),
         write: upstream,
     },
     Column {
-        title: "Avoided",
+        title: "Requests avoided",
+        short: "Avoided",
         class: "number",
         has: |row| row.count("upstream_avoided").is_some(),
         write: |page, row| number(page, row.count("upstream_avoided")),
     },
     Column {
         title: "Saved (estimate)",
+        short: "Saved (est.)",
         class: "number",
         has: |row| row.saved().is_some(),
-        write: |page, row| page.text(&row.saved().map_or_else(|| "–".to_owned(), dollars)),
+        write: |page, row| page.text(&row.saved().map_or_else(nothing, dollars)),
     },
 ];
+
+/// The columns that any of `sections` has something in: all tables have the same, so that they stand in line.
+pub fn columns(sections: &[Section<'_>]) -> Vec<&'static Column> {
+    let rows = || sections.iter().flat_map(|section| &section.rows);
+    COLUMNS.iter().filter(|column| rows().any(column.has)).collect()
+}
 
 /// The place of a row on the page.
 pub fn anchor(section: usize, row: usize) -> String {
@@ -46,9 +56,8 @@ pub fn anchor(section: usize, row: usize) -> String {
 }
 
 /// A section and its table.
-pub fn section(page: &mut Markup, at: usize, section: &Section<'_>, anchors: &Anchors<'_>) {
+pub fn section(page: &mut Markup, at: usize, section: &Section<'_>, columns: &[&Column], anchors: &Anchors<'_>) {
     let (id, heading) = (format!("s{at}"), format!("h{at}"));
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| section.rows.iter().any(column.has)).collect();
     page.element("section", &[("id", &id), ("aria-labelledby", &heading)], |page| {
         page.element("h2", &[("id", &heading)], |page| {
             page.text(&section.title);
@@ -60,7 +69,7 @@ pub fn section(page: &mut Markup, at: usize, section: &Section<'_>, anchors: &An
             page.element("thead", &[("role", "rowgroup")], |page| {
                 page.element("tr", &[("role", "row")], |page| {
                     page.leaf("th", &[("role", "columnheader"), ("scope", "col")], "Entry");
-                    for column in &columns {
+                    for column in columns {
                         let class = ("class", column.class);
                         page.leaf("th", &[("role", "columnheader"), ("scope", "col"), class], column.title);
                     }
@@ -68,7 +77,7 @@ pub fn section(page: &mut Markup, at: usize, section: &Section<'_>, anchors: &An
             });
             for (number, row) in section.rows.iter().enumerate() {
                 page.line();
-                entry(page, &anchor(at, number), row, &columns, anchors);
+                entry(page, &anchor(at, number), row, columns, anchors);
             }
         });
     });
@@ -80,7 +89,8 @@ fn entry(page: &mut Markup, anchor: &str, row: &Row<'_>, columns: &[&Column], an
         page.element("tr", &[("role", "row")], |page| {
             page.element("th", &[("role", "rowheader"), ("scope", "row")], |page| name(page, row, anchors));
             for column in columns {
-                let attributes = [("role", "cell"), ("class", column.class), ("data-label", column.title)];
+                let class = if (column.has)(row) { column.class } else { &format!("{} nothing", column.class) };
+                let attributes = [("role", "cell"), ("class", class), ("data-label", column.short)];
                 page.element("td", &attributes, |page| (column.write)(page, row));
             }
         });
@@ -99,9 +109,7 @@ fn name(page: &mut Markup, row: &Row<'_>, anchors: &Anchors<'_>) {
         page.text(" ");
         page.leaf("span", &[("class", "variation")], variation);
     }
-    if let Some(source) = row.source() {
-        page.leaf("span", &[("class", "source")], source);
-    }
+    details(page, row);
     let chain = row.chain();
     if !chain.is_empty() {
         page.element("ol", &[("class", "chain"), ("aria-label", "Source chain, from its beginning")], |page| {
@@ -114,21 +122,19 @@ fn name(page: &mut Markup, row: &Row<'_>, anchors: &Anchors<'_>) {
             page.leaf("li", &[], row.name());
         });
     }
-    let details = row.details();
-    if !details.is_empty() {
-        page.element("details", &[], |page| {
-            page.element("summary", &[], |page| {
-                page.text("Details");
-                page.leaf("span", &[("class", "unseen")], &format!(" of {}", row.name()));
-            });
-            page.element("dl", &[], |page| {
-                for (label, value) in &details {
-                    page.leaf("dt", &[], label);
-                    page.leaf("dd", &[], value);
-                }
-            });
+}
+
+/// Where it comes from in one line; opened, in full, with everything else that is known.
+fn details(page: &mut Markup, row: &Row<'_>) {
+    page.element("details", &[], |page| {
+        page.element("summary", &[], |page| page.leaf("span", &[], row.source().unwrap_or("Details")));
+        page.element("dl", &[], |page| {
+            for (label, value) in row.details() {
+                page.leaf("dt", &[], &label);
+                page.leaf("dd", &[], &value);
+            }
         });
-    }
+    });
 }
 
 fn state(page: &mut Markup, row: &Row<'_>) {
@@ -179,8 +185,7 @@ fn bar(page: &mut Markup, life: Life) {
 
 fn hits(page: &mut Markup, row: &Row<'_>) {
     number(page, row.hits());
-    note(page, row.count("stale"), "after refresh-due");
-    note(page, row.count("misses"), "missed");
+    note(page, row.count("stale"), "stale");
 }
 
 fn upstream(page: &mut Markup, row: &Row<'_>) {
@@ -189,7 +194,11 @@ fn upstream(page: &mut Markup, row: &Row<'_>) {
 }
 
 fn number(page: &mut Markup, count: Option<u64>) {
-    page.text(&count.map_or_else(|| "–".to_owned(), grouped));
+    page.text(&count.map_or_else(nothing, grouped));
+}
+
+fn nothing() -> String {
+    "–".to_owned()
 }
 
 fn note(page: &mut Markup, count: Option<u64>, what: &str) {

@@ -47,9 +47,10 @@ fn body(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
     page.element("main", &[], |page| {
         summary(page, document, sections);
         page.element("div", &[("id", "entries")], |page| {
+            let columns = table::columns(sections);
             for (at, section) in sections.iter().enumerate() {
                 page.line();
-                table::section(page, at, section, &anchors);
+                table::section(page, at, section, &columns, &anchors);
             }
             listeners(page, document);
         });
@@ -209,11 +210,12 @@ fn footer(page: &mut Markup, document: &Value) {
             &[],
             &format!(
                 "The fees saved are an estimate: {} for 1,000 tokens, compared with {compared}. \
-                 What Amazon Cognito takes of you is set in the configuration, under [status].",
+                 The price is cognito_fee_per_1000 under [status] in the configuration.",
                 dollars(per_1000)
             ),
         );
     }
+    page.leaf("p", &[], "A bar is what is left of a life; the mark on it is where a replacement is sought.");
     page.leaf("p", &[], "This page only shows. It holds no secret and no token, runs no script and loads nothing.");
 }
 

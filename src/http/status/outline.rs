@@ -67,7 +67,7 @@ pub struct Trouble<'a> {
 }
 
 /// Members that every view shows in a place of their own.
-const PLACED: [&str; 19] = [
+const PLACED: [&str; 18] = [
     "name",
     "source",
     "chain",
@@ -86,7 +86,6 @@ const PLACED: [&str; 19] = [
     "upstream_failures",
     "upstream_avoided",
     "fees_saved",
-    "misses",
 ];
 /// Members that count seconds.
 const SECONDS: [&str; 2] = ["outage_cover", "outage_cover_wanted"];
@@ -296,7 +295,7 @@ pub fn grouped(number: u64) -> String {
 /// US dollars as people say them.
 pub fn dollars(amount: f64) -> String {
     if amount > 0.0 && amount < 0.01 {
-        return "under $0.01".to_owned();
+        return "<$0.01".to_owned();
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, and never negative")]
     let cents = (amount * 100.0).round() as u64;

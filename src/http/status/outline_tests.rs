@@ -57,7 +57,7 @@ fn what_has_no_place_of_its_own_is_a_detail() {
 #[test]
 fn numbers_are_written_for_people() {
     assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    assert_eq!([0.0, 0.004, 0.01, 1_234.567].map(dollars), ["$0.00", "under $0.01", "$0.01", "$1,234.57"]);
+    assert_eq!([0.0, 0.004, 0.01, 1_234.567].map(dollars), ["$0.00", "<$0.01", "$0.01", "$1,234.57"]);
     assert_eq!([0, 119, 120, 7_200, 200_000].map(in_words), ["0 s", "119 s", "2 min", "2 h 0 min", "2 d 7 h"]);
 }
 

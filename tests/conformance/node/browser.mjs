@@ -1,11 +1,11 @@
 // A browser that looks at one page: `node browser.mjs`, with what to do as one JSON object on stdin:
-// {browser, url, looks: [{width, scheme, screenshot?}], within?}. What it saw is one JSON object on stdout: every request it made, whatever
+// {browser, url, looks: [{width, scheme, screenshot?}], login?: {username, password}}. What it saw is one JSON object on stdout: every request it made, whatever
 // the console said, and for each look how wide the page is, its text, what the accessibility tree holds and what axe-core finds.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
 
-const { browser: executablePath, url, looks } = JSON.parse(readFileSync(0, 'utf8'));
+const { browser: executablePath, url, looks, login } = JSON.parse(readFileSync(0, 'utf8'));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -38,6 +38,7 @@ const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
 const browser = await puppeteer.launch({ executablePath, args: [...args, '--disable-background-networking', '--no-first-run'], headless: true });
 try {
   const page = await browser.newPage();
+  if (login) await page.authenticate(login);
   const seen = { requests: [], console: [], looks: [] };
   page.on('request', (request) => seen.requests.push(`${request.method()} ${request.url()}`));
   page.on('console', (message) => seen.console.push(message.text()));
