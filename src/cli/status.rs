@@ -7,7 +7,7 @@ mod table;
 mod watch;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -66,7 +66,7 @@ fn asked(path: &str, arguments: &Arguments, outside: &Outside) -> Result<Answer,
     Err(exit_of(answer.status.as_u16()))
 }
 
-fn page(file: &PathBuf, arguments: &Arguments, outside: &Outside) -> Exit {
+fn page(file: &Path, arguments: &Arguments, outside: &Outside) -> Exit {
     let to_stdout = file.as_os_str() == STANDARD_OUTPUT;
     if to_stdout && std::io::stdout().is_terminal() {
         output::complain("the page is for a browser, not for a terminal: credbroker status --page=status.html");

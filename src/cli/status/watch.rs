@@ -78,8 +78,8 @@ pub async fn watch(place: &Where, every: Duration, json: bool, outside: &Outside
 
 async fn ask(place: &Where, outside: &Outside) -> Result<Value, Fault> {
     // The caller's token is read each time: a daemon that comes back may know it by another one.
-    let client = place.client(outside).map_err(Fault::of)?;
-    let answer = client.get("/v1/status").await.map_err(Fault::of)?;
+    let client = place.client(outside).map_err(|cause| Fault::of(&cause))?;
+    let answer = client.get("/v1/status").await.map_err(|cause| Fault::of(&cause))?;
     if !answer.status.is_success() {
         let exit = exit_of(answer.status.as_u16());
         return Err(Fault { words: complaint(&answer), exit, may_pass: answer.status.is_server_error() });
@@ -92,7 +92,7 @@ async fn ask(place: &Where, outside: &Outside) -> Result<Value, Fault> {
 }
 
 impl Fault {
-    fn of(cause: Unanswered) -> Self {
+    fn of(cause: &Unanswered) -> Self {
         let (exit, may_pass) = match cause {
             Unanswered::NotReachable { .. } => (Exit::NotReachable, true),
             Unanswered::Usage(_) => (Exit::Usage, false),
