@@ -197,7 +197,8 @@ def is_good(seen: dict, url: str) -> None:
     assert re.search(r"2 entries need attention", seen["title"]), seen["title"]
     for look in seen["looks"]:
         which = (look["width"], look["scheme"])
-        assert look["scrollWidth"] <= look["width"], f"{which}: one has to scroll sideways"
+        assert max(look["scrollWidth"], look["unfoldedWidth"]) <= look["width"], f"{which}: one has to scroll sideways"
+        assert look["unfoldedText"].count("Outage cover") >= 20 and "Outage cover" not in look["text"], f"{which}: details are folded"
         assert [name for name in NAMES if name not in look["text"]] == [], which
         # The outage: in plain words, at the top and at the entry, with what to do.
         for words in ("1 of 30 entries cannot be served, 1 cannot be renewed.", "The source cannot be reached", "127.0.0.1:9", "Nothing valid is held"):

@@ -131,7 +131,11 @@ fn details(page: &mut Markup, row: &Row<'_>) {
         page.element("dl", &[], |page| {
             for (label, value) in row.details() {
                 page.leaf("dt", &[], &label);
-                page.leaf("dd", &[], &value);
+                page.element(
+                    "dd",
+                    &[],
+                    |page| if is_instant(&value) { instant(page, &value) } else { page.text(&value) },
+                );
             }
         });
     });
@@ -228,6 +232,12 @@ fn explain(page: &mut Markup, row: &Row<'_>, trouble: &Trouble<'_>) {
         }
         page.text(&format!(". {}", row.consequence().unwrap_or_default()));
     });
+}
+
+/// Is it one of the document's instants, `2026-11-21T17:30:00Z`?
+fn is_instant(text: &str) -> bool {
+    let form = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    text.chars().map(form).eq("0000-00-00T00:00:00Z".chars())
 }
 
 /// An instant in RFC 3339, as people read it.

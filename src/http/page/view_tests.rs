@@ -88,6 +88,22 @@ fn a_life_is_a_bar_and_a_sentence() {
 }
 
 #[test]
+fn what_has_no_column_is_among_the_details() {
+    let html = shown_with(
+        &json!({ "keep": "always", "expires_at": "2026-11-21T18:00:00Z", "misses": 3, "tenants": ["a", "b"] }),
+    );
+    for words in [
+        "<summary><span>a test</span></summary>",
+        "<dt>Keep</dt><dd>always</dd>",
+        "<dt>Expires at</dt><dd><time datetime=\"2026-11-21T18:00:00Z\">2026-11-21 18:00:00 UTC</time></dd>",
+        "<dt>Misses</dt><dd>3</dd>",
+        "<dt>Tenants</dt><dd>a, b</dd>",
+    ] {
+        assert!(html.contains(words), "{words} is not in {html}");
+    }
+}
+
+#[test]
 fn a_chain_leads_from_its_beginning_to_the_entry() {
     let document = json!({ "credentials": [
         { "name": "credentials.hub", "chain": ["the broker's own AWS identity"] },

@@ -21,10 +21,19 @@ async function look(page, { width, scheme, screenshot }) {
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
   const tree = await page.accessibility.snapshot({ interestingOnly: false });
   const found = await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`);
+  const scrollWidth = await page.evaluate('document.documentElement.scrollWidth');
+  const unfold = (open) => page.evaluate(`document.querySelectorAll('details').forEach((one) => { one.open = ${open}; })`);
+  await unfold(true);
+  const unfoldedWidth = await page.evaluate('document.documentElement.scrollWidth');
+  const unfoldedText = await page.evaluate('document.body.innerText');
+  if (screenshot) await page.screenshot({ path: screenshot.replace('.png', '-unfolded.png'), fullPage: true });
+  await unfold(false);
   return {
     width,
     scheme,
-    scrollWidth: await page.evaluate('document.documentElement.scrollWidth'),
+    scrollWidth,
+    unfoldedWidth,
+    unfoldedText,
     ground: await page.evaluate('getComputedStyle(document.body).backgroundColor'),
     text: await page.evaluate('document.body.innerText'),
     roles: roles(tree),
