@@ -1,6 +1,7 @@
 //! `credbroker status`: what the daemon holds, as a table for people, with `--json` as the daemon's own document, with `--page` as
 //! a page for a browser; with `--watch` again and again.
 
+mod look;
 mod save;
 mod screen;
 mod table;
@@ -17,7 +18,7 @@ use super::ask::{complaint, exit_of};
 use super::client::{Answer, Where};
 use super::{Exit, duration, on_runtime, output};
 use crate::app::Outside;
-use table::Look;
+use look::Look;
 
 /// Where `--page` prints if no file is named.
 const STANDARD_OUTPUT: &str = "-";

@@ -12,8 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::super::ask::{complaint, exit_of};
 use super::super::client::{Unanswered, Where};
 use super::super::{Exit, output};
+use super::look::Look;
 use super::screen::Screen;
-use super::table::{Look, span, table};
+use super::table::{span, table};
 use crate::app::Outside;
 use crate::clock::{Moment, rfc3339};
 
