@@ -8,6 +8,7 @@ mod imds;
 mod issuers;
 mod lifecycle;
 mod metadata;
+mod origin;
 mod rotation;
 mod time;
 
