@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::files::files;
 use super::metadata::Stages;
-use super::{AS_USED, CannotStart, Outside};
+use super::{AS_USED, CannotStart, Outside, origin};
 use crate::config::{self, Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::files::Files;
 use crate::refresh::{self, Entry, Inputs, Store};
@@ -99,7 +99,7 @@ impl<'a> Assembly<'a> {
         }
         let full = format!("tokens.{name}");
         let token = self.waiting_tokens.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
-        let origin = token.to_string();
+        let origin = origin::of_token(&token, self.own.name());
         let source = self.token_source(token.source)?;
         let clock = self.outside.clock.clone();
         let entry = Arc::new(Entry::new(&full, origin, source, token.inputs, token.freshness, clock));
@@ -152,7 +152,7 @@ impl<'a> Assembly<'a> {
         }
         let full = format!("credentials.{name}");
         let credentials = self.waiting_credentials.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
-        let origin = credentials.to_string();
+        let origin = origin::of_credentials(&credentials, self.own.name());
         let source = self.credentials_source(credentials.source)?;
         let (inputs, freshness, clock) = (credentials.inputs, credentials.freshness, self.outside.clock.clone());
         let entry = Arc::new(Entry::new(&full, origin, source, inputs, freshness, clock));
@@ -218,7 +218,7 @@ fn own_identity(
     let is_ambient = |(_, entry): &(&String, &Credentials)| matches!(entry.source, CredentialsSource::Ambient);
     let named = waiting.iter().find(is_ambient).map(|(name, _)| name.clone());
     let Some((name, entry)) = named.and_then(|name| waiting.remove_entry(&name)) else {
-        let origin = "ambient, by the SDK's chain".to_owned();
+        let origin = "ambient, by the SDK's chain";
         let own = Entry::new("the broker's own AWS identity", origin, source, Inputs::default(), AS_USED, clock);
         return (Arc::new(own), BTreeMap::new());
     };

@@ -13,6 +13,7 @@ use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
+use crate::http::status::Fees;
 use crate::http::{Door, Life, Surface, socket_table};
 use crate::ops::systemd;
 use crate::policy::Directory;
@@ -60,6 +61,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     not_ourselves(&outside.environment, &sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
+    let fees = Fees::of(config.cognito_fee_per_1000);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
@@ -73,6 +75,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         issuers,
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
+        fees,
         listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
         egress: forward.iter().map(egress::Opened::row).collect(),
         life: Arc::new(Life::new(outside.clock.now())),

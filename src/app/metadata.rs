@@ -31,7 +31,7 @@ impl Stages {
             let clock = self.clock.clone();
             let source = Discovery::new(url.clone(), spelled.to_owned(), self.upstream.clone(), clock.clone());
             let name = format!("the issuer {spelled}");
-            Arc::new(Entry::new(&name, spelled.to_owned(), Arc::new(source), Inputs::default(), AS_USED, clock))
+            Arc::new(Entry::new(&name, spelled, Arc::new(source), Inputs::default(), AS_USED, clock))
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(made.entry(spelled.to_owned()).or_insert_with(make))

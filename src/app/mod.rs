@@ -9,6 +9,7 @@ mod imds;
 mod issuers;
 mod lifecycle;
 mod metadata;
+mod origin;
 mod rotation;
 mod time;
 

@@ -46,6 +46,7 @@ impl Build<'_> {
         let server: document::Server = self.table("server");
         let aws: document::Aws = self.table("aws");
         let refresh: document::Refresh = self.table("refresh");
+        let status: document::Status = self.table("status");
         let mut tokens = self.entries("tokens", |_, _, table| token(table, &refresh));
         let mut credentials =
             self.entries("credentials", |tree, _, table| credentials::credentials(tree, table, &refresh));
@@ -62,6 +63,7 @@ impl Build<'_> {
             },
             aws: aws::Config { region: aws.region.map(|region| region.0.0), profile: aws.profile },
             spread: refresh.spread.0,
+            cognito_fee_per_1000: status.cognito_fee_per_1000,
             tokens,
             credentials,
             callers: callers.into_values().collect(),

@@ -57,6 +57,8 @@ pub struct Config {
     pub aws: aws::Config,
     /// Over how long the fetches at the start are spread.
     pub spread: Duration,
+    /// What 1,000 Cognito tokens of machine clients cost, in US dollars.
+    pub cognito_fee_per_1000: f64,
     /// `tokens.NAME`.
     pub tokens: BTreeMap<String, Token>,
     /// `credentials.NAME`.

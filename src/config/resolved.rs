@@ -26,6 +26,7 @@ impl fmt::Display for Config {
         row(f, "max_connections", &self.server.max_connections.to_string())?;
         row(f, "aws.region", self.aws.region.as_deref().unwrap_or("by the SDK's chain"))?;
         row(f, "aws.profile", self.aws.profile.as_deref().unwrap_or("by the SDK's chain"))?;
+        row(f, "status.cognito_fee_per_1000", &format!("${}", self.cognito_fee_per_1000))?;
         for (name, token) in &self.tokens {
             row(f, &format!("tokens.{name}"), &token.to_string())?;
             row(f, "", &token.freshness.to_string())?;

@@ -122,6 +122,15 @@ fn an_empty_document_is_the_defaults() {
     let config = Config::parse(Path::new("c.toml"), "").unwrap();
     assert_eq!(config.server.listen, [Listen::Loopback(2778)]);
     assert_eq!((config.server.drain, config.server.max_connections), (Duration::from_secs(10), 1024));
+    assert_eq!(config.cognito_fee_per_1000, 2.25);
+}
+
+#[test]
+fn a_fee_is_a_number_of_dollars_whole_or_not_or_none_at_all() {
+    for (written, read) in [("0", 0.0), ("3", 3.0), ("0.5", 0.5)] {
+        let text = format!("[status]\ncognito_fee_per_1000 = {written}\n");
+        assert_eq!(Config::parse(Path::new("c.toml"), &text).unwrap().cognito_fee_per_1000, read);
+    }
 }
 
 #[test]
@@ -302,6 +311,7 @@ fn the_schema_speaks_of_every_table() {
             "server",
             "aws",
             "refresh",
+            "status",
             "tokens",
             "credentials",
             "callers",

@@ -52,7 +52,7 @@ impl Scene {
     {
         let freshness = Freshness { ahead: 0.75, keep: Keep::Always, outage_cover: None, life_left: Duration::ZERO };
         let source = Arc::new(Odd(self.clock.clone()));
-        Arc::new(Entry::new("tokens.x", "here".into(), source, Inputs::default(), freshness, self.clock.clone()))
+        Arc::new(Entry::new("tokens.x", "here", source, Inputs::default(), freshness, self.clock.clone()))
     }
 
     fn keeper(&self, what: What) -> Keeper {

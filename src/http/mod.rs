@@ -19,6 +19,7 @@ pub mod listen;
 pub mod metadata;
 pub mod oauth;
 pub mod openapi;
+pub mod page;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
@@ -48,6 +49,7 @@ use body::Body;
 use intake::{Peer, Transport};
 use reply::{Response, Style, Trouble};
 use serve::Answers;
+use status::Fees;
 
 /// A request is answered within this; every route is much faster.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -67,6 +69,8 @@ pub struct Surface {
     pub callers: Arc<Directory>,
     /// The time.
     pub clock: Clock,
+    /// What a token costs that is not asked for, for the status.
+    pub fees: Option<Fees>,
     /// Where callers come in, for the status.
     pub listeners: Vec<String>,
     /// The local forward addresses, for the status.
@@ -185,6 +189,9 @@ impl Door {
             .unify()
             .boxed()
             .or(status::route(surface))
+            .unify()
+            .boxed()
+            .or(page::route(surface))
             .unify()
             .boxed()
             .or(nowhere())

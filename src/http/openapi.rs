@@ -11,7 +11,9 @@ use warp::Filter as _;
 
 use super::describe::{self, JSON, Operation, Path};
 use super::reply::{self, Style};
-use super::{Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, oauth, status, tokens};
+use super::{
+    Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, oauth, page, status, tokens,
+};
 
 const PATH: &str = "/openapi.json";
 const METHODS: &[&str] = &["GET", "HEAD"];
@@ -73,6 +75,7 @@ fn paths() -> Vec<Path> {
         authorize::described(),
         gateway::described(),
         status::described(),
+        page::described(),
         alive,
         ready,
         described(),

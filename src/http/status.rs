@@ -2,7 +2,14 @@
 //!
 //! Instants are given twice: as RFC 3339 on the wall clock, and in seconds from now. A caller without `allow` for an entry
 //! sees it all the same: names and states are no secrets among callers.
+//!
+//! The page ([`super::page`]) and `credbroker status` show people the same document, by way of [`outline`].
 
+mod described;
+mod fees;
+pub mod outline;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +18,9 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::Filter as _;
 
-use super::describe::{JSON, Operation, Path, of};
+pub use described::described;
+pub use fees::Fees;
+
 use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::{Moment, rfc3339};
@@ -44,179 +53,62 @@ pub fn route(surface: &Arc<Surface>) -> Routes {
         .boxed()
 }
 
-/// The path, described.
-pub fn described() -> Path {
-    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let rows = json!({ "type": "array", "items": of("Entry") });
-    let status = json!({
-        "type": "object",
-        "required": [
-            "version", "state", "ready", "uptime_seconds", "requests",
-            "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
-        ],
-        "properties": {
-            "version": text,
-            "state": { "enum": ["serving", "draining"] },
-            "ready": { "type": "boolean", "description": "Is every `keep = \"always\"` entry usable, and every file in its place?" },
-            "uptime_seconds": count,
-            "requests": count,
-            "listeners": { "type": "array", "items": text },
-            "tokens": rows,
-            "credentials": rows,
-            "own_identity": rows,
-            "issuers": rows,
-            "egress": { "type": "array", "items": of("Egress") },
-            "files": { "type": "array", "items": of("File") },
-        },
-    });
-    let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
-        .explained("Never a secret, never a token. Every caller sees every entry.")
-        .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
-    Path::at("/v1/status")
-        .defining("Status", status)
-        .defining("Entry", entry())
-        .defining("Egress", described_egress())
-        .defining("File", described_file())
-        .offering(METHODS, &read)
-}
-
-/// The schema of a row.
-fn entry() -> Value {
-    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let instant = json!({ "type": "string", "format": "date-time" });
-    let seconds = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
-    let error = json!({
-        "type": "object",
-        "required": ["kind", "message", "failures_in_a_row", "since", "retry_in"],
-        "properties": {
-            "kind": { "enum": ["denied", "misconfigured", "throttled", "unavailable", "malformed"] },
-            "message": text,
-            "failures_in_a_row": count,
-            "since": instant,
-            "retry_in": seconds("Seconds until the source is asked again."),
-        },
-    });
-    json!({
-        "type": "object",
-        "description": "An entry, or one variation of it by caller or scope; of subject tokens, all together.",
-        "required": [
-            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses",
-            "upstream_requests", "upstream_failures", "upstream_avoided",
-        ],
-        "properties": {
-            "name": text,
-            "source": text,
-            "keep": { "enum": ["used", "always"] },
-            "state": { "enum": ["fresh", "refresh-due", "degraded", "failed", "empty", "per subject"] },
-            "fetching": { "type": "boolean" },
-            "caller": text,
-            "scope": text,
-            "lifetime": seconds("Seconds from its issue to its expiry."),
-            "refresh_due_at": instant,
-            "refresh_due_in": count,
-            "expires_at": instant,
-            "expires_in": count,
-            "outage_cover": seconds("For how long the source may be down without anybody noticing."),
-            "outage_cover_wanted": count,
-            "last_error": error,
-            "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },
-            "scopes_missing": text,
-            "subjects": count,
-            "most_subjects": count,
-            "key_ids": { "type": "array", "items": text },
-            "fetched_at": instant,
-            "hits": count,
-            "stale": count,
-            "misses": count,
-            "upstream_requests": count,
-            "upstream_failures": count,
-            "upstream_avoided": count,
-        },
-    })
-}
-
-/// The schema of a forward address' row.
-fn described_egress() -> Value {
-    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let instant = json!({ "type": "string", "format": "date-time" });
-    json!({
-        "type": "object",
-        "required": ["name", "listen", "upstream", "adds", "caller", "requests", "in_flight", "refused", "failures"],
-        "properties": {
-            "name": text,
-            "listen": { "type": "array", "items": text },
-            "upstream": text,
-            "adds": { "type": "string", "description": "What is added to each request, in words." },
-            "caller": { "type": "string", "description": "Whose processes it serves." },
-            "requests": count,
-            "in_flight": count,
-            "refused": { "type": "integer", "minimum": 0, "description": "Requests that were not fit to be forwarded." },
-            "failures": { "type": "integer", "minimum": 0, "description": "Requests that were, and had no answer or half of one." },
-            "last_error": {
-                "type": "object",
-                "required": ["message", "at"],
-                "properties": { "message": text, "at": instant },
-            },
-        },
-    })
-}
-
-/// The schema of a file's row.
-fn described_file() -> Value {
-    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
-    let instant = json!({ "type": "string", "format": "date-time" });
-    let error = json!({
-        "type": "object",
-        "required": ["message", "failures_in_a_row", "since", "retry_in"],
-        "properties": { "message": text, "failures_in_a_row": count, "since": instant, "retry_in": count },
-    });
-    json!({
-        "type": "object",
-        "required": ["name", "of", "format", "path", "mode", "state"],
-        "properties": {
-            "name": text,
-            "of": { "type": "string", "description": "The entry that is in it." },
-            "format": { "enum": ["raw", "json", "aws-profile", "env"] },
-            "path": text,
-            "mode": { "type": "string", "pattern": "^[0-7]{4}$" },
-            "group": text,
-            "state": { "enum": ["written", "stale", "failed", "absent"] },
-            "written_at": instant,
-            "expires_at": instant,
-            "expires_in": count,
-            "last_error": error,
-        },
-    })
-}
-
-fn document(surface: &Surface) -> Value {
+/// The whole document. What is shown to people is read out of it, so a member that is new here is shown there too.
+pub fn document(surface: &Surface) -> Value {
     let store = &surface.store;
-    let rows = |reports: Vec<Report>| reports.iter().flat_map(|report| rows(surface, report)).collect::<Vec<_>>();
-    json!({
+    let (tokens, credentials, own) = (store.token_reports(), store.credentials_reports(), vec![store.own_report()]);
+    let chains = Chains::of([&*tokens, &*credentials, &*own]);
+    let rows =
+        |reports: &[Report]| reports.iter().flat_map(|report| rows(surface, report, &chains)).collect::<Vec<_>>();
+    let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "at": rfc3339(surface.clock.wall()),
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
         "listeners": surface.listeners,
-        "tokens": rows(store.token_reports()),
-        "credentials": rows(store.credentials_reports()),
-        "own_identity": rows(vec![store.own_report()]),
+        "tokens": rows(&tokens),
+        "credentials": rows(&credentials),
+        "own_identity": rows(&own),
         "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(fees) = surface.fees {
+        document["cognito_fees"] = fees.summary(&tokens);
+    }
+    document
+}
+
+/// Which entry comes after which: each name with that of the earlier stage.
+struct Chains<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Chains<'a> {
+    fn of<const N: usize>(reports: [&'a [Report]; N]) -> Self {
+        let all = reports.into_iter().flatten();
+        Self(all.filter_map(|report| Some((&*report.name, report.origin.after.as_deref()?))).collect())
+    }
+
+    /// The earlier stages of `name`, the nearest first. The configuration has no cycles.
+    fn before(&self, name: &str) -> Vec<&'a str> {
+        let first = self.0.get(name).copied();
+        std::iter::successors(first, |name| self.0.get(name).copied()).take(self.0.len()).collect()
+    }
 }
 
 /// One row per variation held; one for the entry if none is.
-fn rows(surface: &Surface, report: &Report) -> Vec<Value> {
-    if let Some(crowd) = &report.crowd {
-        return vec![crowd_row(surface, report, crowd)];
+fn rows(surface: &Surface, report: &Report, chains: &Chains<'_>) -> Vec<Value> {
+    let mut rows: Vec<Value> = match &report.crowd {
+        Some(crowd) => vec![crowd_row(surface, report, crowd)],
+        None if report.variations.is_empty() => vec![row(surface, report, &Ask::default(), &Snapshot::default())],
+        None => report.variations.iter().map(|(ask, held)| row(surface, report, ask, held)).collect(),
+    };
+    let chain = chains.before(&report.name);
+    if !chain.is_empty() {
+        rows.iter_mut().for_each(|row| row["chain"] = json!(chain));
     }
-    if report.variations.is_empty() {
-        return vec![row(surface, report, &Ask::default(), &Snapshot::default())];
-    }
-    report.variations.iter().map(|(ask, snapshot)| row(surface, report, ask, snapshot)).collect()
+    rows
 }
 
 fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value {
@@ -224,7 +116,7 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     let freshness = &report.freshness;
     let mut row = json!({
         "name": report.name,
-        "source": report.origin,
+        "source": report.origin.words,
         "keep": match freshness.keep { Keep::Used => "used", Keep::Always => "always" },
         "state": state(held, now),
         "fetching": held.fetching,
@@ -238,6 +130,7 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     if let Some(life) = held.lease {
         let lifetime = life.expiry.since(life.issued_at);
         row["lifetime"] = json!(lifetime.as_secs());
+        row["refresh_due_after"] = json!(life.refresh_due.since(life.issued_at).as_secs());
         instant(&mut row, "refresh_due", surface, life.refresh_due);
         instant(&mut row, "expires", surface, life.expiry);
         row["outage_cover"] = json!(freshness.guaranteed_cover(lifetime).as_secs());
@@ -261,6 +154,9 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
         row["scopes_missing"] = json!(held.scopes_missing.join(" "));
     }
     count(&mut row, held.counts);
+    if let Some(fees) = surface.fees.filter(|_| report.origin.is_billed) {
+        row["fees_saved"] = json!(fees.saved(held.counts));
+    }
     row
 }
 
@@ -291,6 +187,7 @@ fn issuer(surface: &Surface, keys: &Keys) -> Value {
 fn file(surface: &Surface, report: &files::Report) -> Value {
     let mut row = json!({
         "name": report.name,
+        "source": format!("{} as {} in {}", report.of, report.format, report.path.display()),
         "of": report.of,
         "format": report.format,
         "path": report.path.to_string_lossy(),

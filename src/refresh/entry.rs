@@ -37,7 +37,7 @@ pub struct Inputs {
 /// A named token or set of credentials.
 pub struct Entry<T> {
     name: Arc<str>,
-    origin: String,
+    origin: Origin,
     source: Arc<dyn Source<T>>,
     inputs: Inputs,
     freshness: Freshness,
@@ -48,13 +48,36 @@ pub struct Entry<T> {
     news: watch::Sender<()>,
 }
 
+/// Where the values of an entry come from, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// In words.
+    pub words: String,
+    /// The full name of the entry before it in its chain.
+    pub after: Option<String>,
+    /// Is each answer of the source paid for, as Cognito's tokens for machines are?
+    pub is_billed: bool,
+}
+
+impl From<&str> for Origin {
+    fn from(words: &str) -> Self {
+        words.to_owned().into()
+    }
+}
+
+impl From<String> for Origin {
+    fn from(words: String) -> Self {
+        Self { words, after: None, is_billed: false }
+    }
+}
+
 /// What an entry looks like from outside. Holds no value.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Its full name.
     pub name: String,
-    /// Where its values come from, in words.
-    pub origin: String,
+    /// Where its values come from.
+    pub origin: Origin,
     /// How its leases are kept fresh.
     pub freshness: Freshness,
     /// Every variation that was asked for, in a stable order.
@@ -92,16 +115,16 @@ pub struct Life {
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    /// An entry called `name`, the full name such as `tokens.billing`; `origin` says in words where its values come from.
+    /// An entry called `name`, the full name such as `tokens.billing`; `origin` says where its values come from.
     pub fn new(
         name: &str,
-        origin: String,
+        origin: impl Into<Origin>,
         source: Arc<dyn Source<T>>,
         inputs: Inputs,
         freshness: Freshness,
         clock: Clock,
     ) -> Self {
-        let (slots, setback) = (Mutex::default(), Setback::default());
+        let (origin, slots, setback) = (origin.into(), Mutex::default(), Setback::default());
         let subjects = inputs.subject.map(|most| Subjects::new(most, clock.clone()));
         let news = watch::Sender::new(());
         Self { name: name.into(), origin, source, inputs, freshness, clock, slots, subjects, setback, news }

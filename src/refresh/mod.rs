@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cell::CacheState;
-pub use entry::{Entry, Inputs, Report};
+pub use entry::{Entry, Inputs, Origin, Report};
 pub use slot::{Served, Unserved};
 pub use subjects::Crowd;
 

@@ -63,7 +63,7 @@ fn world(keep: Keep, reactions: &[Reaction], then: Reaction) -> World {
     let source = Arc::clone(&upstream) as Arc<dyn Source<usize>>;
     let entry = Entry::new(
         "tokens.t",
-        "a test".into(),
+        "a test",
         source,
         Inputs { caller: true, scopes: true, subject: None },
         freshness,

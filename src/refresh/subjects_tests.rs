@@ -47,7 +47,7 @@ fn world(most: usize, takes: u64) -> World {
         Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::from_secs(1_800) };
     let inputs = Inputs { subject: NonZeroUsize::new(most), ..Inputs::default() };
     let source = Arc::clone(&echo) as Arc<dyn Source<String>>;
-    let entry = Entry::new("credentials.u", "a test".into(), source, inputs, freshness, clock.clone());
+    let entry = Entry::new("credentials.u", "a test", source, inputs, freshness, clock.clone());
     World { echo, entry, clock }
 }
 

@@ -2,8 +2,8 @@
 # Makes the environments of the conformance tests, beside this file:
 #   .venv/clients      boto3, the AWS CLI, authlib, requests-oauthlib, pytest: what calls credbroker
 #   .venv/upstreams    moto, ministack: what credbroker calls
-#   node/node_modules  oidc-provider: what credbroker calls; the AWS SDK for JavaScript, oauth4webapi, aws-jwt-verify and
-#                      puppeteer-core: what calls credbroker or judges with it
+#   node/node_modules  oidc-provider: what credbroker calls; the AWS SDK for JavaScript, oauth4webapi, aws-jwt-verify,
+#                      puppeteer-core and axe-core: what calls credbroker or judges with it
 # and sees to it that nginx and Chromium are there, as packages of the machine.
 # Each environment is keyed by a hash of its requirements, so a warm run installs nothing. Besides those packages of the
 # machine, only this directory is written to.

@@ -78,10 +78,13 @@ fn invite(setting: &Setting) {
     println!("   curl -H 'Authorization: Bearer {CALLER_TOKEN}' http://127.0.0.1:{port}/v1/credentials/orders");
     println!("   curl -H 'Authorization: Bearer {CALLER_TOKEN}' http://127.0.0.1:{port}/v1/status");
     println!(
+        "   curl -H 'Authorization: Bearer {CALLER_TOKEN}' http://127.0.0.1:{port}/ > status.html   # a page for a browser"
+    );
+    println!(
         "   curl --unix-socket {dir}/api.sock -H 'Authorization: Bearer {CALLER_TOKEN}' 'http://localhost/v1/tokens/billing?scope=billing/read'"
     );
     println!(
-        "   CREDBROKER_URL=http://127.0.0.1:{port} CREDBROKER_TOKEN={CALLER_TOKEN} target/debug/credbroker status"
+        "   CREDBROKER_URL=http://127.0.0.1:{port} CREDBROKER_TOKEN={CALLER_TOKEN} target/debug/credbroker status --watch"
     );
     println!("   AWS_REGION=eu-west-1 AWS_ENDPOINT_URL_STS={} \\", setting.emulator.url());
     println!("     AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:{port}/v1/credentials/orders \\");

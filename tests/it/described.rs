@@ -117,7 +117,8 @@ pub fn conforms(schema: &'static Value, value: &Value) -> Result<(), String> {
             },
             "const" => value == wanted,
             "enum" => wanted.as_array().unwrap().contains(value),
-            "minimum" => value.as_i64() >= wanted.as_i64(),
+            "minimum" => value.as_f64() >= wanted.as_f64(),
+            "maximum" => value.as_f64() <= wanted.as_f64(),
             "minLength" => value.as_str().map(str::len) >= wanted.as_u64().map(|least| usize::try_from(least).unwrap()),
             "required" => wanted.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
             "properties" => {
@@ -161,6 +162,7 @@ fn is_a(value: &Value, wanted: &Value) -> bool {
         "object" => value.is_object(),
         "array" => value.is_array(),
         "string" => value.is_string(),
+        "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),

@@ -66,6 +66,8 @@ mod openapi;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod propagation;
 #[cfg(test)]
 mod secrets;
@@ -105,3 +107,5 @@ mod exec;
 mod rotate;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
+mod watching;

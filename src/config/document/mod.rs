@@ -57,6 +57,8 @@ pub struct Document {
     pub aws: Aws,
     /// How what is held is kept fresh; every token and credentials table may override it.
     pub refresh: Refresh,
+    /// What the status reckons with.
+    pub status: Status,
     /// OAuth 2.0 bearer tokens the broker can obtain, by name.
     pub tokens: BTreeMap<String, TokenTable>,
     /// Temporary AWS credentials the broker can obtain, by name.
@@ -132,6 +134,22 @@ pub struct Refresh {
 impl Default for Refresh {
     fn default() -> Self {
         Self { ahead: 0.75, keep: Keep::Used, outage_cover: None, spread: Read(Duration::ZERO) }
+    }
+}
+
+/// What the status reckons with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Status {
+    /// What Amazon Cognito takes for 1,000 tokens of machine clients, in US dollars: for the estimate of the fees saved. 0: no
+    /// estimate.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub cognito_fee_per_1000: f64,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { cognito_fee_per_1000: 2.25 }
     }
 }
 

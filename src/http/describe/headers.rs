@@ -40,7 +40,7 @@ pub fn described(name: &str, is_required: bool) -> Value {
     match KNOWN.iter().find(|(known, _)| *known == name) {
         Some(_) if is_required && !is_optional(name) => json!({ "$ref": format!("#/components/headers/{name}") }),
         Some((_, what)) => json!({ "description": what, "schema": schema(name) }),
-        None => json!({ "required": is_required, "schema": schema(name) }),
+        None => json!({ "required": is_required && !is_optional(name), "schema": schema(name) }),
     }
 }
 
@@ -57,7 +57,7 @@ fn of_every_answer() -> HeaderMap {
 
 /// Is it left out of answers that it could stand in?
 fn is_optional(name: &str) -> bool {
-    name.starts_with("X-Auth-")
+    name.starts_with("X-Auth-") || name == "Refresh"
 }
 
 fn schema(name: &str) -> Value {

@@ -44,7 +44,7 @@ async fn service() -> Imds {
     let freshness =
         Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::from_secs(1_800) };
     let source = Arc::new(Hourly(clock.clone()));
-    let entry = Entry::new("credentials.orders", "a test".into(), source, Inputs::default(), freshness, clock.clone());
+    let entry = Entry::new("credentials.orders", "a test", source, Inputs::default(), freshness, clock.clone());
     let entry = Arc::new(entry);
     let held = Credentials { entry: Arc::clone(&entry), on_behalf_of: OnBehalfOf::Itself };
     let known = |name: &str, uid| Known {
@@ -62,6 +62,7 @@ async fn service() -> Imds {
         issuers: Arc::default(),
         callers: Arc::new(callers),
         clock: clock.clone(),
+        fees: None,
         listeners: Vec::new(),
         egress: Vec::new(),
         life: Arc::new(Life::new(clock.now())),

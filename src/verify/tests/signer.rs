@@ -180,6 +180,6 @@ pub fn issuer(config: Config, keys: Vec<Value>) -> (Issuer, Arc<Published>) {
     });
     let freshness = Freshness { ahead: 0.0, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
     let source = Arc::clone(&published) as Arc<dyn Source<KeySet>>;
-    let entry = Entry::new("issuers.test", "a test".to_owned(), source, Inputs::default(), freshness, clock.clone());
+    let entry = Entry::new("issuers.test", "a test", source, Inputs::default(), freshness, clock.clone());
     (Issuer::new(config, Arc::new(entry), clock), published)
 }

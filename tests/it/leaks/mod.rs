@@ -133,6 +133,8 @@ async fn be_refused(daemon: &Daemon) -> String {
         Ask::form("/oauth2/token", &[("grant_type", GUESSED), ("client_secret", ORDERS)]),
         Ask::form("/oauth2/introspect", &[("token", GUESSED), ("client_secret", ORDERS)]),
         Ask::get("/v1/status").bearer(ORDERS),
+        Ask::get("/").bearer(ORDERS),
+        Ask::get(&format!("/?refresh={GUESSED}")).bearer(ORDERS),
         Ask::get("/readyz"),
     ] {
         let answer = daemon.ask(ask).await;
@@ -186,6 +188,7 @@ async fn commands(daemon: &Daemon) -> String {
         (&["wait", "tokens.broken", "--timeout", "1s"], ORDERS),
         (&["status"], ORDERS),
         (&["status", "--json"], ORDERS),
+        (&["status", "--page"], ORDERS),
         (&["status"], "a token\nthat no header can carry"),
         (&["check", "--config", file.to_str().unwrap()], ORDERS),
     ] {
@@ -213,7 +216,16 @@ async fn nothing_printed_holds_a_piece_of_a_secret() {
         said += &meet_a_broken_source(&site, &mut secrets).await;
 
         // The log was on, and the search finds what is there.
-        for word in ["DEBUG", "asking the source", "issued", "not issued", "refused", "tokens.broken", M2M_CLIENT] {
+        for word in [
+            "<!DOCTYPE html>",
+            "DEBUG",
+            "asking the source",
+            "issued",
+            "not issued",
+            "refused",
+            "tokens.broken",
+            M2M_CLIENT,
+        ] {
             assert!(said.contains(word), "{word} is not in what was printed");
         }
         secrets.are_not_in(&said);

@@ -1,0 +1,180 @@
+//! The status, described: what a member of it is, for `/openapi.json`.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::METHODS;
+use crate::http::describe::{JSON, Operation, Path, of};
+
+/// The path, described.
+pub fn described() -> Path {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    let rows = json!({ "type": "array", "items": of("Entry") });
+    let status = json!({
+        "type": "object",
+        "required": [
+            "version", "at", "state", "ready", "uptime_seconds", "requests",
+            "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
+        ],
+        "properties": {
+            "version": text,
+            "at": instant,
+            "state": { "enum": ["serving", "draining"] },
+            "ready": { "type": "boolean", "description": "Is every `keep = \"always\"` entry usable, and every file in its place?" },
+            "uptime_seconds": count,
+            "requests": count,
+            "listeners": { "type": "array", "items": text },
+            "tokens": rows,
+            "credentials": rows,
+            "own_identity": rows,
+            "issuers": rows,
+            "cognito_fees": of("CognitoFees"),
+            "egress": { "type": "array", "items": of("Egress") },
+            "files": { "type": "array", "items": of("File") },
+        },
+    });
+    let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
+        .explained("Never a secret, never a token. Every caller sees every entry.")
+        .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
+    Path::at("/v1/status")
+        .defining("Status", status)
+        .defining("Entry", entry())
+        .defining("Egress", egress())
+        .defining("File", file())
+        .defining("CognitoFees", cognito_fees())
+        .offering(METHODS, &read)
+}
+
+/// The schema of a forward address' row.
+fn egress() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    json!({
+        "type": "object",
+        "required": ["name", "listen", "upstream", "adds", "caller", "requests", "in_flight", "refused", "failures"],
+        "properties": {
+            "name": text,
+            "listen": { "type": "array", "items": text },
+            "upstream": text,
+            "adds": { "type": "string", "description": "What is added to each request, in words." },
+            "caller": { "type": "string", "description": "Whose processes it serves." },
+            "requests": count,
+            "in_flight": count,
+            "refused": { "type": "integer", "minimum": 0, "description": "Requests that were not fit to be forwarded." },
+            "failures": { "type": "integer", "minimum": 0, "description": "Requests that were, and had no answer or half of one." },
+            "last_error": {
+                "type": "object",
+                "required": ["message", "at"],
+                "properties": { "message": text, "at": instant },
+            },
+        },
+    })
+}
+
+/// The schema of a row.
+fn entry() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    let seconds = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
+    let error = json!({
+        "type": "object",
+        "required": ["kind", "message", "failures_in_a_row", "since", "retry_in"],
+        "properties": {
+            "kind": { "enum": ["denied", "misconfigured", "throttled", "unavailable", "malformed"] },
+            "message": text,
+            "failures_in_a_row": count,
+            "since": instant,
+            "retry_in": seconds("Seconds until the source is asked again."),
+        },
+    });
+    json!({
+        "type": "object",
+        "description": "An entry, or one variation of it by caller or scope; of subject tokens, all together.",
+        "required": [
+            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses",
+            "upstream_requests", "upstream_failures", "upstream_avoided",
+        ],
+        "properties": {
+            "name": text,
+            "source": text,
+            "keep": { "enum": ["used", "always"] },
+            "state": { "enum": ["fresh", "refresh-due", "degraded", "failed", "empty", "per subject"] },
+            "fetching": { "type": "boolean" },
+            "caller": text,
+            "scope": text,
+            "lifetime": seconds("Seconds from its issue to its expiry."),
+            "refresh_due_after": seconds("Seconds from its issue to refresh-due."),
+            "refresh_due_at": instant,
+            "refresh_due_in": count,
+            "expires_at": instant,
+            "expires_in": count,
+            "outage_cover": seconds("For how long the source may be down without anybody noticing."),
+            "outage_cover_wanted": count,
+            "last_error": error,
+            "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },
+            "chain": { "type": "array", "items": text, "description": "The entries it is built on, the nearest first." },
+            "fees_saved": { "type": "number", "minimum": 0, "description": "In US dollars, an estimate as cognito_fees says." },
+            "scopes_missing": text,
+            "subjects": count,
+            "most_subjects": count,
+            "key_ids": { "type": "array", "items": text },
+            "fetched_at": instant,
+            "hits": count,
+            "stale": count,
+            "misses": count,
+            "upstream_requests": count,
+            "upstream_failures": count,
+            "upstream_avoided": count,
+        },
+    })
+}
+
+/// The schema of a file's row.
+fn file() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    let error = json!({
+        "type": "object",
+        "required": ["message", "failures_in_a_row", "since", "retry_in"],
+        "properties": { "message": text, "failures_in_a_row": count, "since": instant, "retry_in": count },
+    });
+    json!({
+        "type": "object",
+        "required": ["name", "source", "of", "format", "path", "mode", "state"],
+        "properties": {
+            "name": text,
+            "source": text,
+            "of": { "type": "string", "description": "The entry that is in it." },
+            "format": { "enum": ["raw", "json", "aws-profile", "env"] },
+            "path": text,
+            "mode": { "type": "string", "pattern": "^[0-7]{4}$" },
+            "group": text,
+            "state": { "enum": ["written", "stale", "failed", "absent"] },
+            "written_at": instant,
+            "expires_at": instant,
+            "expires_in": count,
+            "last_error": error,
+        },
+    })
+}
+
+/// The schema of what was saved in fees.
+fn cognito_fees() -> Value {
+    let (dollars, count) = (json!({ "type": "number", "minimum": 0 }), json!({ "type": "integer", "minimum": 0 }));
+    json!({
+        "type": "object",
+        "description": "Amazon Cognito's fees for tokens of machine clients since the start, where a price is configured: an estimate.",
+        "required": ["estimate", "compared_with", "currency", "per_1000", "bought", "avoided", "paid", "saved"],
+        "properties": {
+            "estimate": { "const": true },
+            "compared_with": { "type": "string" },
+            "currency": { "const": "USD" },
+            "per_1000": dollars,
+            "bought": count,
+            "avoided": count,
+            "paid": dollars,
+            "saved": dollars,
+        },
+    })
+}
