@@ -184,6 +184,7 @@ impl Shared {
         if let Some(lease) = lease {
             self.look_at(response.status(), caller, lease);
         }
+        self.tally.answered();
         let (mut head, body) = response.into_parts();
         headers::end_hop(&mut head.headers);
         Ok(Response::from_parts(inbound(head), Paced::of_upstream(body, self.config.idle, forwarding.clone())))

@@ -74,6 +74,11 @@ impl Tally {
         Forwarding(Arc::new(Flight(Arc::clone(tally))))
     }
 
+    /// A request was answered: what failed before is over.
+    pub fn answered(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// One more failure. Is it worth a line in the log: another one than the last, or the same after some time?
     pub fn failed(&self, why: &str) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -93,6 +98,8 @@ impl Row for Tally {
         let mut row = json!({
             "name": format!("egress.{}", self.config.name),
             "listen": self.listen,
+            "state": "open",
+            "source": format!("{} with {}", self.config.upstream, self.config.added),
             "upstream": self.config.upstream.as_str(),
             "adds": self.config.added.to_string(),
             "caller": format!("callers.{}", self.config.caller),
@@ -102,6 +109,7 @@ impl Row for Tally {
             "failures": count(&self.failures),
         });
         if let Some(Last { at, message, .. }) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            row["state"] = json!("failing");
             row["last_error"] = json!({ "message": message, "at": rfc3339(self.clock.wall_at(*at)) });
         }
         row

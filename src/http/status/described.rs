@@ -52,10 +52,14 @@ fn egress() -> Value {
     let instant = json!({ "type": "string", "format": "date-time" });
     json!({
         "type": "object",
-        "required": ["name", "listen", "upstream", "adds", "caller", "requests", "in_flight", "refused", "failures"],
+        "required": [
+            "name", "listen", "state", "source", "upstream", "adds", "caller", "requests", "in_flight", "refused", "failures",
+        ],
         "properties": {
             "name": text,
             "listen": { "type": "array", "items": text },
+            "state": { "enum": ["open", "failing"], "description": "Did the last request fail that was fit to be forwarded?" },
+            "source": { "type": "string", "description": "Where requests go and what is added to them, in words." },
             "upstream": text,
             "adds": { "type": "string", "description": "What is added to each request, in words." },
             "caller": { "type": "string", "description": "Whose processes it serves." },
