@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node format lint unit release-check crowd conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node format lint unit release-check crowd stream conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -50,7 +50,7 @@ lint: need-lints
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: unit
-unit: need-rust
+unit: need-rust need-curl
 	$(say) 'tests: unit, property and integration, daemon and emulator'
 	@cargo test --locked --workspace
 
@@ -66,6 +66,12 @@ crowd: release-check ## ten thousand users' subject tokens through the daemon as
 binaries: need-rust
 	$(say) 'binaries: the daemon and the emulator, as the tests run them'
 	@cargo build --locked --workspace --bins --examples
+
+.PHONY: stream
+stream: release-check ## a gigabyte through a forward address there and back, and the memory that takes
+	$(say) 'stream: a gigabyte through curl, the daemon as it is shipped and an echoing service, and the memory that takes'
+	@CREDBROKER_STREAM_MIB=1024 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
+		cargo test --locked --workspace --test it a_large_body -- --nocapture
 
 .PHONY: release-check
 release-check: need-rust binaries ## what is shipped contains nothing of the emulator
@@ -105,6 +111,10 @@ need-rust:
 .PHONY: need-lints
 need-lints: need-rust
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || { echo 'rustfmt or clippy is not installed: rustup component add rustfmt clippy' >&2; exit 1; }
+
+.PHONY: need-curl
+need-curl:
+	@command -v curl >/dev/null 2>&1 || { echo 'curl is not installed: the tests of forward addresses need it (Debian: apt-get install curl)' >&2; exit 1; }
 
 .PHONY: need-python
 need-python:

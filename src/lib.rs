@@ -13,6 +13,7 @@
 //!                      ├──► files       a value of an entry, kept fresh on the disk
 //!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, OAuth 2.0 servers, issuers
 //!                      │      ▲ a token with it    ▲ key sets
+//!   programs ► egress ─┤  (with http's intake and accept loop) adds a token or a signature, forwards to one upstream
 //!                      ├──► verify      is an inbound JWT one of an issuer's? → Verified | Refused
 //!                      └──► rotation    a new client secret, step by step
 //! ```
@@ -25,6 +26,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod egress;
 pub mod environment;
 pub mod file;
 pub mod files;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, imds, issuers};
+use super::{CannotStart, Outside, assemble, egress, imds, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
@@ -53,6 +53,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     for line in &config.server.listen {
         sockets.extend(listen::open(line, &mut inherited)?);
     }
+    let forward = egress::open(&config.egress, &mut inherited, &outside)?;
     inherited.finish()?;
     let admin = config.server.admin_listen;
     let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
@@ -75,17 +76,21 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
         fees,
-        listeners: names(&sockets, admin.as_ref(), imds.as_ref()),
-        life: Life::new(outside.clock.now()),
+        listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
+        egress: forward.iter().map(egress::Opened::row).collect(),
+        life: Arc::new(Life::new(outside.clock.now())),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, outside.clock.clone(), stopped);
+    let server = Server::new(most, egress::descriptors(forward.len()), outside.clock.clone(), stopped);
     let door = Door::new(&surface);
     for socket in sockets {
         server.accept_callers(socket, door.clone());
     }
     if let Some(admin) = admin {
         server.accept_admin(admin, door);
+    }
+    for address in forward {
+        address.serve(&server, &surface, &upstream);
     }
     if let Some(imds) = imds {
         imds.serve(&server, &surface);
@@ -115,9 +120,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
 
 /// What the listeners are called where somebody looks. All but the callers' own have their kind before the address, so that
 /// nobody takes them for one of those.
-fn names(sockets: &[Socketed], admin: Option<&Socketed>, imds: Option<&imds::Opened>) -> Vec<String> {
+fn names(
+    sockets: &[Socketed],
+    admin: Option<&Socketed>,
+    imds: Option<&imds::Opened>,
+    forward: &[egress::Opened],
+) -> Vec<String> {
     let admin = admin.map(|socket| format!("admin {}", socket.name()));
-    sockets.iter().map(Socketed::name).chain(admin).chain(imds.map(imds::Opened::name)).collect()
+    let forward = forward.iter().flat_map(egress::Opened::names);
+    sockets.iter().map(Socketed::name).chain(admin).chain(imds.map(imds::Opened::name)).chain(forward).collect()
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.

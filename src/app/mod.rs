@@ -3,6 +3,7 @@
 //! serves and drains; [`rotation`] is one token's secret instead of the daemon.
 
 mod assemble;
+mod egress;
 mod files;
 mod imds;
 mod issuers;

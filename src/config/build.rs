@@ -2,6 +2,7 @@
 
 mod chains;
 mod credentials;
+mod egress;
 mod files;
 mod oauth2;
 
@@ -67,6 +68,7 @@ impl Build<'_> {
             credentials,
             callers: callers.into_values().collect(),
             issuers: self.entries("issuers", |_, _, table| issuer(table)),
+            egress: self.entries("egress", |_, name, table| egress::egress(name, table)).into_values().collect(),
             imds: self.optional("imds").and_then(imds),
             files,
         }

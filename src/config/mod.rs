@@ -27,6 +27,7 @@ pub use reference::reference;
 pub use schema::schema;
 pub use text::IssuerUrl;
 
+use crate::egress;
 use crate::file;
 use crate::files;
 use crate::http::imds;
@@ -70,6 +71,17 @@ pub struct Config {
     pub imds: Option<imds::Config>,
     /// `files.NAME`.
     pub files: BTreeMap<String, files::Config>,
+    /// `egress.NAME`.
+    pub egress: Vec<Egress>,
+}
+
+/// A local forward address.
+#[derive(Debug)]
+pub struct Egress {
+    /// Where it is.
+    pub listen: Listen,
+    /// What becomes of a request there.
+    pub forward: egress::Config,
 }
 
 /// Where callers come in.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClientAuth, Config, Credentials, CredentialsSource, Endpoint, Issuer, IssuerKeys, Login, Token, TokenSource,
-    WebToken,
+    ClientAuth, Config, Credentials, CredentialsSource, Egress, Endpoint, Issuer, IssuerKeys, Login, Token,
+    TokenSource, WebToken,
 };
+use crate::egress;
 use crate::files::{self, Of};
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
@@ -46,6 +47,9 @@ impl fmt::Display for Config {
         }
         for (name, file) in &self.files {
             row(f, &format!("files.{name}"), &file.to_string())?;
+        }
+        for egress in &self.egress {
+            row(f, &format!("egress.{}", egress.forward.name), &egress.to_string())?;
         }
         Ok(())
     }
@@ -172,6 +176,13 @@ impl fmt::Display for Issuer {
             write!(f, ", scopes {}", self.asked.scopes.join(" "))?;
         }
         write!(f, ", leeway {}", period(self.asked.leeway))
+    }
+}
+
+impl fmt::Display for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let egress::Config { upstream, added, caller, idle, .. } = &self.forward;
+        write!(f, "{} to {upstream} with {added}, for callers.{caller}, idle at most {}", self.listen, period(*idle))
     }
 }
 

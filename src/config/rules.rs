@@ -3,6 +3,7 @@
 
 mod chains;
 mod credentials;
+mod egress;
 mod files;
 mod imds;
 mod listeners;
@@ -42,6 +43,9 @@ pub fn check(tree: &Node, found: &mut Findings) {
     let edges = rules.edges();
     rules.cycles(&edges);
     rules.imds(&edges);
+    for entry in rules.entries("egress") {
+        rules.egress(&entry.key, &edges);
+    }
 }
 
 /// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.

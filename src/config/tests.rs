@@ -1,3 +1,4 @@
+mod egress;
 mod files;
 mod imds;
 mod mistakes;

@@ -52,8 +52,7 @@ pub fn check_up_to_slash<B>(request: &Request<B>, transport: Transport) -> Resul
         return Err(Trouble::BadRequest("the request target is a path, not a whole URL"));
     }
     if transport == Transport::Tcp {
-        host_is_here(request.headers())?;
-        nobody_in_between(request.headers())?;
+        is_from_here(request.headers())?;
     }
     if uri.path_and_query().is_some_and(|whole| whole.as_str().len() > LONGEST_PATH) {
         return Err(Trouble::BadRequest("the path is too long"));
@@ -62,6 +61,12 @@ pub fn check_up_to_slash<B>(request: &Request<B>, transport: Transport) -> Resul
         return Err(Trouble::BadRequest(STRANGE_PATH));
     }
     body_is_bounded(request)
+}
+
+/// Refuses what came by TCP from elsewhere, or by way of somebody else.
+pub fn is_from_here(headers: &HeaderMap) -> Result<(), Trouble> {
+    host_is_here(headers)?;
+    nobody_in_between(headers)
 }
 
 /// Exactly one Host, and it names the loopback interface.

@@ -23,7 +23,7 @@ pub mod page;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
-mod stall;
+pub mod stall;
 pub mod status;
 pub mod subject;
 pub mod tokens;
@@ -73,8 +73,10 @@ pub struct Surface {
     pub fees: Option<Fees>,
     /// Where callers come in, for the status.
     pub listeners: Vec<String>,
+    /// The local forward addresses, for the status.
+    pub egress: Vec<Arc<dyn status::Row>>,
     /// How the process is doing.
-    pub life: Life,
+    pub life: Arc<Life>,
 }
 
 impl Surface {
@@ -103,16 +105,10 @@ pub struct Life {
 }
 
 /// One request being answered, from its creation to its drop, also where the caller hangs up.
-struct InFlight<'a>(&'a Life);
+#[derive(Debug)]
+pub struct InFlight(Arc<Life>);
 
-impl<'a> InFlight<'a> {
-    fn new(life: &'a Life) -> Self {
-        life.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(life)
-    }
-}
-
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.0.answered.fetch_add(1, Ordering::Relaxed);
@@ -123,6 +119,12 @@ impl Life {
     /// A process that has just started.
     pub fn new(started: crate::clock::Moment) -> Self {
         Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0), in_flight: AtomicU64::new(0) }
+    }
+
+    /// One more request is being answered, until what is returned is dropped.
+    pub fn answering(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
     }
 
     /// From now on it is not ready, and connections end after the next answer.
@@ -234,14 +236,14 @@ impl Answers for Door {
 /// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
 /// `style`), and its answer has the headers of every answer.
 async fn in_time(
-    life: &Life,
+    life: &Arc<Life>,
     peer: &Peer,
     is_last: bool,
     style: Style,
     admitted: impl Future<Output = Result<Response, Trouble>>,
 ) -> Response {
     let when_ready = async {
-        let _in_flight = InFlight::new(life);
+        let _in_flight = life.answering();
         let mut response = admitted.await.unwrap_or_else(|trouble| {
             tell(&trouble, peer);
             reply::refusal(&trouble, style)

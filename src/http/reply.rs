@@ -46,6 +46,17 @@ pub enum Trouble {
     BadBearer(String),
     /// That user's token lacks some of these scopes.
     LacksScope(String),
+    /// It cannot be forwarded, with what cannot.
+    NotForwardable(&'static str),
+    /// Its body has to be held as a whole and is larger than may be held, with what to do.
+    BodyTooLarge(&'static str),
+    /// It was forwarded and not answered, with whereto and why.
+    NotForwarded {
+        /// What went wrong.
+        why: String,
+        /// Did the upstream not answer in time?
+        timed_out: bool,
+    },
     /// The listener is for one caller, and this is another one or nobody known.
     NotTheCaller,
     /// No metadata session was shown: IMDSv1.
@@ -140,9 +151,12 @@ impl Trouble {
             | Self::OtherVersion
             | Self::NotAllowed(_)
             | Self::LacksScope(_) => StatusCode::FORBIDDEN,
+            Self::NotForwardable(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::NotForwarded { timed_out: false, .. } => StatusCode::BAD_GATEWAY,
+            Self::NotForwarded { timed_out: true, .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Crowded(_) | Self::CrowdedSubjects(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { failure, .. } => match failure.kind {
@@ -158,7 +172,9 @@ impl Trouble {
     /// The code that OAuth clients see.
     fn error(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge => "invalid_request",
+            Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge | Self::BodyTooLarge(_) => "invalid_request",
+            Self::NotForwardable(_) => "not_implemented",
+            Self::NotForwarded { .. } => "bad_gateway",
             Self::BadScope => "invalid_scope",
             Self::NoBearer => "token_required",
             Self::BadBearer(_) | Self::NoSession | Self::SessionOver => "invalid_token",
@@ -187,7 +203,10 @@ impl Trouble {
         match self {
             Self::BadRequest(_) | Self::BadScope | Self::UnsupportedGrant => "InvalidRequest",
             Self::BadSubject(_) => "InvalidSubjectToken",
-            Self::TooLarge => "RequestTooLarge",
+            Self::TooLarge | Self::BodyTooLarge(_) => "RequestTooLarge",
+            Self::NotForwardable(_) => "NotImplemented",
+            Self::NotForwarded { timed_out: false, .. } => "BadGateway",
+            Self::NotForwarded { timed_out: true, .. } => "GatewayTimeout",
             Self::NoBearer => "TokenRequired",
             Self::BadBearer(_) => "InvalidToken",
             Self::LacksScope(_) => "InsufficientScope",
@@ -245,7 +264,10 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadRequest(what) | Self::Foreign(what) => f.write_str(what),
+            Self::BadRequest(what) | Self::Foreign(what) | Self::NotForwardable(what) | Self::BodyTooLarge(what) => {
+                f.write_str(what)
+            }
+            Self::NotForwarded { why, .. } => f.write_str(why),
             Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
             Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
             Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),
@@ -386,6 +408,8 @@ mod tests {
             (Trouble::NotAllowed("tokens.x".into()), 403),
             (Trouble::NoSuchName("tokens.x".into()), 404),
             (Trouble::TooLarge, 413),
+            (Trouble::BodyTooLarge("why"), 413),
+            (Trouble::NotForwardable("why"), 501),
         ] {
             let response = refusal(&trouble, Style::OAuth);
             assert_eq!(response.status().as_u16(), status, "{trouble:?}");

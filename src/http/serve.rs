@@ -3,7 +3,8 @@
 //! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
 //! an answer must be taken, and after some requests the place is given to others. How long an answer takes is for what
 //! answers to bound.
-//! The admin listener has places of its own, so that callers cannot shut health checks out. There are no more places than
+//! The admin listener has places of its own, so that callers cannot shut health checks out, and so has every forward address, whose
+//! connections last as long as what they forward. There are no more places than
 //! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
 
 use std::cell::Cell;
@@ -29,14 +30,9 @@ use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
 
-/// A request's head is complete, and an idle connection used again, within this.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// A head is no larger than this, in bytes.
-const LARGEST_HEAD: usize = 16 * 1024;
-/// A head has no more fields than this.
-const MOST_FIELDS: usize = 64;
-/// A caller takes more of its answer within this.
-const STALL_DEADLINE: Duration = Duration::from_secs(10);
+/// What is expected of those who ask the broker itself.
+const OF_CALLERS: Limits =
+    Limits { head: Duration::from_secs(5), stall: Duration::from_secs(10), largest_head: 16 * 1024, most_fields: 64 };
 /// A connection is closed after this many answers.
 const MOST_REQUESTS: u32 = 100;
 /// Connections to the admin listener at once.
@@ -62,6 +58,19 @@ pub trait Answers: Clone + Send + Sync + 'static {
 /// The body of an answer, read as it is sent.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What is expected of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A request's head is complete, and an idle connection used again, within this.
+    pub head: Duration,
+    /// The peer takes more of its answer within this.
+    pub stall: Duration,
+    /// A head is no larger than this, in bytes.
+    pub largest_head: usize,
+    /// A head has no more fields than this.
+    pub most_fields: usize,
+}
+
 /// What the accept loops share.
 pub struct Server {
     places: Arc<Semaphore>,
@@ -71,11 +80,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, until `stop` turns
-    /// true.
-    pub fn new(most: usize, clock: Clock, stop: watch::Receiver<bool>) -> Self {
+    /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, of which `aside` are
+    /// for others, until `stop` turns true.
+    pub fn new(most: usize, aside: u64, clock: Clock, stop: watch::Receiver<bool>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places(most, descriptors()))),
+            places: Arc::new(Semaphore::new(places(most, descriptors().saturating_sub(aside)))),
             complaints: Arc::new(Complaints::new(clock)),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             stop,
@@ -84,12 +93,20 @@ impl Server {
 
     /// Accepts callers from `socket` in a task of its own.
     pub fn accept_callers(&self, socket: Socketed, answers: impl Answers) {
-        self.accept_from(socket, None, Arc::clone(&self.places), answers);
+        self.accept_from(socket, None, Arc::clone(&self.places), OF_CALLERS, answers);
+    }
+
+    /// Accepts from `sockets` in a task for each; they have `most` places of their own together.
+    pub fn accept_apart(&self, sockets: Vec<Socketed>, most: usize, limits: Limits, answers: &impl Answers) {
+        let places = Arc::new(Semaphore::new(most));
+        for socket in sockets {
+            self.accept_from(socket, None, Arc::clone(&places), limits, answers.clone());
+        }
     }
 
     /// Accepts from the admin listener in a task of its own.
     pub fn accept_admin(&self, socket: Socketed, answers: impl Answers) {
-        self.accept_from(socket, Some(Transport::Admin), Arc::new(Semaphore::new(ADMIN_PLACES)), answers);
+        self.accept_from(socket, Some(Transport::Admin), Arc::new(Semaphore::new(ADMIN_PLACES)), OF_CALLERS, answers);
     }
 
     /// `transport` overrides what the socket says.
@@ -98,6 +115,7 @@ impl Server {
         socket: Socketed,
         transport: Option<Transport>,
         places: Arc<Semaphore>,
+        limits: Limits,
         answers: impl Answers,
     ) {
         let accepting = Accepting {
@@ -107,6 +125,7 @@ impl Server {
             transport,
             answers,
             places,
+            limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
             stop: self.stop.clone(),
@@ -178,6 +197,7 @@ struct Accepting<A> {
     answers: A,
     table: Option<SocketTable>,
     places: Arc<Semaphore>,
+    limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
@@ -247,10 +267,14 @@ impl<A: Answers> Accepting<A> {
 
     fn serve(&self, accepted: Accepted, place: OwnedSemaphorePermit) {
         let Some(watcher) = self.watcher() else { return };
-        let answers = self.answers.clone();
+        let (answers, limits) = (self.answers.clone(), self.limits);
         match accepted {
-            Accepted::Tcp(stream, peer) => drop(tokio::spawn(connection(stream, peer, answers, watcher, place))),
-            Accepted::Unix(stream, peer) => drop(tokio::spawn(connection(stream, peer, answers, watcher, place))),
+            Accepted::Tcp(stream, peer) => {
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
+            }
+            Accepted::Unix(stream, peer) => {
+                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
+            }
             Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
         }
     }
@@ -263,8 +287,14 @@ fn is_of_one_connection(cause: &io::Error) -> bool {
 }
 
 /// Serves one connection; its place is free again when it ends.
-async fn connection<S, A>(stream: S, peer: Peer, answers: A, watcher: Watcher, place: OwnedSemaphorePermit)
-where
+async fn connection<S, A>(
+    stream: S,
+    peer: Peer,
+    limits: Limits,
+    answers: A,
+    watcher: Watcher,
+    place: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answers,
 {
@@ -276,11 +306,11 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .max_header_size(LARGEST_HEAD)
-        .max_headers(MOST_FIELDS)
+        .header_read_timeout(limits.head)
+        .max_header_size(limits.largest_head)
+        .max_headers(limits.most_fields)
         .half_close(false)
-        .serve_connection(TokioIo::new(Stalling::new(stream, STALL_DEADLINE)), service);
+        .serve_connection(TokioIo::new(Stalling::new(stream, limits.stall)), service);
     if let Err(cause) = watcher.watch(connection).await {
         tracing::trace!(%cause, "a connection ended");
     }

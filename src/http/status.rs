@@ -10,6 +10,7 @@ mod fees;
 pub mod outline;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ use crate::source::Ask;
 use crate::verify::Keys;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
+
+/// What has a row of its own in the status.
+pub trait Row: fmt::Debug + Send + Sync {
+    /// The row. Never a secret.
+    fn row(&self) -> Value;
+}
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
@@ -65,6 +72,7 @@ pub fn document(surface: &Surface) -> Value {
         "credentials": rows(&credentials),
         "own_identity": rows(&own),
         "issuers": surface.issuers.keys().iter().map(|keys| issuer(surface, keys)).collect::<Vec<_>>(),
+        "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
     if let Some(fees) = surface.fees {

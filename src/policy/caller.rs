@@ -96,6 +96,15 @@ impl Callers {
     }
 }
 
+impl Callers {
+    /// The caller called `name`, if the kernel knows the peer as it: whatever the peer shows in its requests is not looked at, and
+    /// a caller of which the kernel knows nothing is nobody. For listeners of programs that cannot add a header.
+    pub fn known_to_kernel(&self, name: &str, uid: Option<u32>) -> Option<&Arc<Caller>> {
+        let caller = self.0.iter().find(|caller| caller.name == name)?;
+        (caller.uid.flatten()? == uid?).then_some(caller)
+    }
+}
+
 impl Caller {
     /// How closely it matches; `None` if any factor does not.
     fn matches(&self, presented: &Presented) -> Option<u8> {
@@ -191,6 +200,30 @@ mod tests {
     fn an_unreadable_token_matches_nothing() {
         let unreadable = Caller { token: Some(None), ..(*caller("gone", Some(""), None)).clone() };
         assert_eq!(who(&Callers(vec![Arc::new(unreadable)]), Some(""), None), None);
+    }
+
+    #[test]
+    fn the_kernel_knows_a_caller_by_its_uid_and_by_nothing_else() {
+        let gone = Arc::new(Caller { uid: Some(None), ..(*caller("gone", None, None)).clone() });
+        let callers = Callers(vec![
+            caller("both", Some("t"), Some(7)),
+            caller("twin", None, Some(7)),
+            caller("by-token", Some("t"), None),
+            gone,
+        ]);
+        let known = |name, uid| callers.known_to_kernel(name, uid).map(|caller| caller.name.as_str());
+        assert_eq!(known("both", Some(7)), Some("both"), "the token is for other listeners");
+        assert_eq!(known("twin", Some(7)), Some("twin"), "the listener says who of both it is");
+        for (name, uid) in [
+            ("both", Some(8)),
+            ("both", None),
+            ("by-token", Some(7)),
+            ("by-token", None),
+            ("gone", None),
+            ("nobody", Some(7)),
+        ] {
+            assert_eq!(known(name, uid), None, "{name} {uid:?}");
+        }
     }
 
     #[test]

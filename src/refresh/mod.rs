@@ -21,8 +21,9 @@ pub use entry::{Entry, Inputs, Origin, Report};
 pub use slot::{Served, Unserved};
 pub use subjects::Crowd;
 
+use crate::lease::Lease;
 use crate::policy::{Grant, Permit};
-use crate::source::{Ask, AwsCredentials, BearerToken, Subject};
+use crate::source::{Ask, AwsCredentials, BearerToken, Stage as _, Subject};
 
 /// A cold request is answered within a second, because the AWS SDK for JavaScript gives up then; this leaves time to say so.
 pub const PATIENCE: Duration = Duration::from_millis(850);
@@ -83,6 +84,15 @@ impl Store {
         let Grant::Token(name) = permit.grant() else { return None };
         let ask = Ask { caller: Some(permit.caller().to_owned()), scopes, subject: None };
         Some(self.tokens.get(name)?.entry.lease(&ask, PATIENCE).await)
+    }
+
+    /// Asks for a token issued after `than`, with which somebody was refused; not more often than the engine asks early at all.
+    /// The one held is served meanwhile.
+    pub fn renew_token(&self, permit: &Permit, than: Arc<Lease<BearerToken>>) {
+        let Grant::Token(name) = permit.grant() else { return };
+        let Some(entry) = self.tokens.get(name).map(|token| Arc::clone(&token.entry)) else { return };
+        let ask = Ask { caller: Some(permit.caller().to_owned()), ..Ask::default() };
+        tokio::spawn(async move { entry.newer(&ask, &than).await });
     }
 
     /// The credentials that `permit` is for, of the user of `subject` if given; `waited` is how long the caller has waited for

@@ -1,9 +1,11 @@
-//! The one way out: a connection pool, trust store and proxy setting shared by the AWS SDK and the token endpoint.
+//! The one way out: a trust store and proxy setting for all, and a connection pool shared by the AWS SDK and the token endpoint.
+//! Egress streams through connections of its own, of the same [`Upstream::tls`] and [`Upstream::proxy`].
 //!
 //! Every answer is cut off at [`LARGEST_ANSWER`], every exchange has a deadline as a whole (a read timeout alone is reset by
 //! each byte that drips in), redirects are never followed, and nothing is decompressed.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -16,8 +18,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
+use http::Uri;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper_rustls::ConfigBuilderExt as _;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -37,6 +44,18 @@ const USER_AGENT: &str = concat!("credbroker/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Upstream {
     connector: SharedHttpConnector,
+    roots: Arc<Option<Vec<u8>>>,
+    proxies: Proxies,
+}
+
+/// What the environment says of proxies. Their addresses may hold passwords, so Debug names none.
+#[derive(Clone)]
+struct Proxies(Arc<Matcher>);
+
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proxies")
+    }
 }
 
 /// What a token endpoint answered.
@@ -63,13 +82,37 @@ impl Upstream {
     /// # Errors
     /// [`BadBundle`] if the file cannot be read or holds something else than certificates.
     pub fn new(environment: &Environment) -> Result<Self, BadBundle> {
-        let roots = environment.var("AWS_CA_BUNDLE").map(read_bundle).transpose()?;
+        let roots = Arc::new(environment.var("AWS_CA_BUNDLE").map(read_bundle).transpose()?);
         let proxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
             .any(|name| environment.var(name).is_some());
-        let connector =
-            Bounded(Arc::new(Lazy { roots, proxied, direct: OnceLock::new(), over_proxy: OnceLock::new() }));
-        Ok(Self { connector: SharedHttpConnector::new(connector) })
+        let connector = Bounded(Arc::new(Lazy {
+            roots: Arc::clone(&roots),
+            proxied,
+            direct: OnceLock::new(),
+            over_proxy: OnceLock::new(),
+        }));
+        Ok(Self { connector: SharedHttpConnector::new(connector), roots, proxies: Proxies::of(environment) })
+    }
+
+    /// TLS as every upstream is spoken to, by HTTP/1.1. Reads the system's certificates, unless a bundle replaces them.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates.
+    pub fn tls(&self) -> Result<ClientConfig, String> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| cause.to_string())?;
+        let builder = match &*self.roots {
+            Some(pem) => builder.with_root_certificates(trusted(pem)?),
+            None => builder.with_native_roots().map_err(|cause| format!("the system's root certificates: {cause}"))?,
+        };
+        Ok(builder.with_no_client_auth())
+    }
+
+    /// The proxy on the way to `to`, if the environment names one. Plain http never goes over a proxy.
+    pub fn proxy(&self, to: &Uri) -> Option<Intercept> {
+        self.proxies.0.intercept(to).filter(|_| to.scheme_str() == Some("https"))
     }
 
     /// The same way out, for an SDK client.
@@ -188,15 +231,30 @@ pub fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError +
 fn read_bundle(path: &str) -> Result<Vec<u8>, BadBundle> {
     let bad = |fault: String| BadBundle { path: path.to_owned(), fault };
     let pem = std::fs::read(path).map_err(|cause| bad(format!("cannot be read: {cause}")))?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| bad("is not a PEM file".to_owned()))?;
-        roots.add(certificate).map_err(|cause| bad(format!("holds a certificate that cannot be used: {cause}")))?;
-    }
-    if roots.is_empty() {
-        return Err(bad("holds no certificate".to_owned()));
-    }
+    trusted(&pem).map(|_| ()).map_err(bad)?;
     Ok(pem)
+}
+
+/// The certificates of a bundle; the error is what is wrong with it.
+fn trusted(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "is not a PEM file".to_owned())?;
+        roots.add(certificate).map_err(|cause| format!("holds a certificate that cannot be used: {cause}"))?;
+    }
+    if roots.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(roots) }
+}
+
+impl Proxies {
+    fn of(environment: &Environment) -> Self {
+        let any = |names: [&str; 2]| names.iter().find_map(|name| environment.var(name)).unwrap_or_default().to_owned();
+        let matcher = Matcher::builder()
+            .all(any(["ALL_PROXY", "all_proxy"]))
+            .https(any(["HTTPS_PROXY", "https_proxy"]))
+            .no(any(["NO_PROXY", "no_proxy"]))
+            .build();
+        Self(Arc::new(matcher))
+    }
 }
 
 /// Is it a name or address of the loopback interface?
@@ -217,7 +275,7 @@ pub fn is_secure(url: &Url) -> bool {
 /// Builds the connector at the first request, so that reading the system's certificates does not delay the start.
 #[derive(Debug)]
 struct Lazy {
-    roots: Option<Vec<u8>>,
+    roots: Arc<Option<Vec<u8>>>,
     proxied: bool,
     direct: OnceLock<Option<Connector>>,
     over_proxy: OnceLock<Option<Connector>>,
@@ -237,7 +295,7 @@ impl Lazy {
 
     /// `None` rather than a fall back on other root certificates.
     fn build(&self, over_proxy: bool) -> Option<Connector> {
-        let store = match &self.roots {
+        let store = match &*self.roots {
             Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
             None => tls::TrustStore::default(),
         };

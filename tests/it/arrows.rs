@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("environment", &[]),
     ("file", &[]),
@@ -18,7 +18,8 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
     ("files", &["clock", "file", "lease", "refresh", "source"]),
     ("http", &["clock", "environment", "files", "policy", "refresh", "source", "verify"]),
-    ("config", &["file", "files", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
+    ("egress", &["clock", "http", "lease", "policy", "refresh", "source"]),
+    ("config", &["egress", "file", "files", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
     ("ops", &["environment"]),
     ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "secret"]),
 ];

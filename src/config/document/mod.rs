@@ -10,6 +10,7 @@
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
 mod credentials;
+mod egress;
 mod files;
 mod imds;
 mod issuers;
@@ -28,10 +29,11 @@ pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
 };
+pub use egress::EgressTable;
 pub use files::{FileFormat, FileTable, Group};
 pub use imds::ImdsTable;
 pub use issuers::IssuerTable;
-pub use later::{EgressTable, SharedCacheTable};
+pub use later::SharedCacheTable;
 pub use tokens::{
     ClientAuth, CognitoToken, CognitoUserToken, HandOut, Oauth2Token, SignIn, SigningAlgorithm, StsAlgorithm, StsToken,
     TokenSource, TokenTable,
@@ -70,7 +72,6 @@ pub struct Document {
     /// Files kept fresh with a token or credentials in them, by name.
     pub files: BTreeMap<String, FileTable>,
     /// Local forward addresses that add the credential, by name.
-    #[schemars(extend("x-unbuilt" = "egress"))]
     pub egress: BTreeMap<String, EgressTable>,
     /// A cache shared by a fleet.
     #[schemars(extend("x-unbuilt" = "the shared cache"))]

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Rules;
-use crate::config::text::{LoopbackAddress, Text as _};
+use crate::config::text::Text as _;
 use crate::config::tree::{Kind, Node};
 use crate::http::listen::Listen;
 
-impl Rules<'_> {
+impl<'a> Rules<'a> {
     /// There is somewhere to listen, and no address is given away twice.
     pub fn listeners(&mut self) {
         let path = ["server", "listen"];
@@ -16,21 +16,38 @@ impl Rules<'_> {
         {
             self.report(&path, "expected at least one address to listen on");
         }
-        let admin: Vec<SocketAddr> =
-            self.text(&["server", "admin_listen"]).and_then(|text| text.parse().ok()).into_iter().collect();
-        let mut taken =
-            vec![("[server] listen".to_owned(), self.server_addresses()), ("[server] admin_listen".to_owned(), admin)];
-        let others = self.sound(&["imds"]).map(|_| vec!["imds"]);
-        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &entry.key]);
-        for table in others.into_iter().chain(egress) {
-            let path = [&table[..], &["listen"]].concat();
-            let Some(address) = self.text(&path).and_then(|text| LoopbackAddress::read(text).ok()) else { continue };
-            let clash = taken.iter().find(|(_, others)| others.iter().any(|other| is_same(*other, address.0)));
-            if let Some((other, _)) = clash {
+        let mut taken: Vec<(String, Vec<SocketAddr>)> = Vec::new();
+        for (path, addresses) in self.all_addresses_by_path() {
+            let is_taken = |others: &[SocketAddr]| {
+                others.iter().any(|other| addresses.iter().any(|address| is_same(*other, *address)))
+            };
+            if let Some((other, _)) = taken.iter().find(|(_, others)| path[0] != "server" && is_taken(others)) {
                 self.report(&path, &format!("{other} has this address already; give each listener one of its own"));
             }
-            taken.push((format!("[{}] listen", table.join(".")), vec![address.0]));
+            taken.push((called(&path), addresses));
         }
+    }
+
+    /// The addresses of every listener that can be read, by what the listener is called.
+    pub fn all_addresses(&self) -> Vec<(String, Vec<SocketAddr>)> {
+        self.all_addresses_by_path().into_iter().map(|(path, addresses)| (called(&path), addresses)).collect()
+    }
+
+    fn all_addresses_by_path(&self) -> Vec<(Vec<&'a str>, Vec<SocketAddr>)> {
+        let admin = self.text(&["server", "admin_listen"]).and_then(|text| text.parse().ok());
+        let mut all = vec![
+            (vec!["server", "listen"], self.server_addresses()),
+            (vec!["server", "admin_listen"], admin.into_iter().collect()),
+        ];
+        let imds = self.sound(&["imds"]).map(|_| vec!["imds", "listen"]);
+        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &entry.key, "listen"]);
+        for path in imds.into_iter().chain(egress) {
+            if let Some(listen) = self.text(&path).and_then(|text| Listen::read(text).ok()) {
+                let addresses = addresses(&listen);
+                all.push((path, addresses));
+            }
+        }
+        all
     }
 
     /// The addresses of `server.listen`, or what it is without one.
@@ -45,6 +62,12 @@ impl Rules<'_> {
         };
         lines.iter().flat_map(addresses).collect()
     }
+}
+
+/// What a listener is called, such as `[server] listen`.
+fn called(path: &[&str]) -> String {
+    let (key, table) = path.split_last().unwrap_or((&"", &[]));
+    format!("[{}] {key}", table.join("."))
 }
 
 fn addresses(listen: &Listen) -> Vec<SocketAddr> {

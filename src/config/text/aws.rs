@@ -24,6 +24,21 @@ fn is_region(text: &str) -> bool {
         && parts.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// A service as signatures name it (the service in the credential scope of Signature Version 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningService(pub String);
+
+impl Text for SigningService {
+    const FORMAT: &'static str = "signing-service";
+    const EXPECTED: &'static str = "a service as its signatures name it, such as \"execute-api\" or \"s3\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+        if good { Ok(Self(text.to_owned())) } else { Err("lower-case letters, digits and hyphens".to_owned()) }
+    }
+}
+
 /// A user pool's id, `REGION_ID` (CreateUserPool).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPoolId {

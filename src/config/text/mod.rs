@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 pub use address::{Domain, IssuerUrl, LoopbackAddress, ResourceUri, UpstreamUrl};
-pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, UserPoolId};
+pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, SigningService, UserPoolId};
 pub use path::{FileMode, FilePath};
 
 use crate::http::listen::Listen;
@@ -75,6 +75,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         RoleArn::FORMAT => reads::<RoleArn>(text),
         PolicyArn::FORMAT => reads::<PolicyArn>(text),
         Region::FORMAT => reads::<Region>(text),
+        SigningService::FORMAT => reads::<SigningService>(text),
         Listen::FORMAT => reads::<Listen>(text),
         LoopbackAddress::FORMAT => reads::<LoopbackAddress>(text),
         SocketAddr::FORMAT => reads::<SocketAddr>(text),

@@ -64,7 +64,8 @@ async fn service() -> Imds {
         clock: clock.clone(),
         fees: None,
         listeners: Vec::new(),
-        life: Life::new(clock.now()),
+        egress: Vec::new(),
+        life: Arc::new(Life::new(clock.now())),
     });
     let listen = "127.0.0.1:2779".parse().unwrap();
     Imds::new(&surface, &Config { listen, credentials: "orders".into(), caller: "app".into() }, None)

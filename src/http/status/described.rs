@@ -15,7 +15,7 @@ pub fn described() -> Path {
         "type": "object",
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests",
-            "listeners", "tokens", "credentials", "own_identity", "issuers", "files",
+            "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
         ],
         "properties": {
             "version": text,
@@ -30,6 +30,7 @@ pub fn described() -> Path {
             "own_identity": rows,
             "issuers": rows,
             "cognito_fees": of("CognitoFees"),
+            "egress": { "type": "array", "items": of("Egress") },
             "files": { "type": "array", "items": of("File") },
         },
     });
@@ -39,9 +40,40 @@ pub fn described() -> Path {
     Path::at("/v1/status")
         .defining("Status", status)
         .defining("Entry", entry())
+        .defining("Egress", egress())
         .defining("File", file())
         .defining("CognitoFees", cognito_fees())
         .offering(METHODS, &read)
+}
+
+/// The schema of a forward address' row.
+fn egress() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    json!({
+        "type": "object",
+        "required": [
+            "name", "listen", "state", "source", "upstream", "adds", "caller", "requests", "in_flight", "refused", "failures",
+        ],
+        "properties": {
+            "name": text,
+            "listen": { "type": "array", "items": text },
+            "state": { "enum": ["open", "failing"], "description": "Did the last request fail that was fit to be forwarded?" },
+            "source": { "type": "string", "description": "Where requests go and what is added to them, in words." },
+            "upstream": text,
+            "adds": { "type": "string", "description": "What is added to each request, in words." },
+            "caller": { "type": "string", "description": "Whose processes it serves." },
+            "requests": count,
+            "in_flight": count,
+            "refused": { "type": "integer", "minimum": 0, "description": "Requests that were not fit to be forwarded." },
+            "failures": { "type": "integer", "minimum": 0, "description": "Requests that were, and had no answer or half of one." },
+            "last_error": {
+                "type": "object",
+                "required": ["message", "at"],
+                "properties": { "message": text, "at": instant },
+            },
+        },
+    })
 }
 
 /// The schema of a row.

@@ -1,8 +1,9 @@
 //! A strict emulator of Amazon Cognito user pools, Cognito identity pools, AWS STS, Secrets Manager and OAuth 2.0
 //! authorization servers, for tests.
 //!
-//! One loopback port speaks five protocols: the hosted OAuth 2.0 token endpoint, RFC 6749 token endpoints, JSON 1.1
-//! (`cognito-idp`, `cognito-identity`, `secretsmanager`), the STS query protocol, and public documents. Signatures are
+//! One loopback port speaks six protocols: the hosted OAuth 2.0 token endpoint, RFC 6749 token endpoints, JSON 1.1
+//! (`cognito-idp`, `cognito-identity`, `secretsmanager`), the STS query protocol, public documents, and an
+//! API behind API Gateway that shows what arrived. Signatures are
 //! verified, tokens are really signed, trust policies decide; what AWS would refuse is refused, with AWS's
 //! codes. A test reads the [journal](Control::journal), sets [faults](Fault), moves the clock and rotates keys.
 //!
@@ -39,6 +40,7 @@ mod protocol;
 mod request;
 
 // The services.
+mod apigateway;
 mod authserver;
 mod discovery;
 mod identitypool;

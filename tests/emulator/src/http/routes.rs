@@ -9,6 +9,7 @@
 //! | `GET /{pool}/.well-known/jwks.json`, `…/openid-configuration` | a user pool's documents |
 //! | `GET /.well-known/jwks_uri`, `…/openid-configuration` | the identity service's documents |
 //! | `POST /` | JSON 1.1 with `X-Amz-Target`, otherwise STS |
+//! | `/execute-api/…`, `/s3/…` | signed requests of any kind, answered with what arrived |
 //! | `/_emulator/…` | control |
 
 use std::convert::Infallible;
@@ -27,7 +28,7 @@ use crate::control::Control;
 use crate::protocol::{Outcome, Protocol};
 use crate::request::{Operation, Request, carry_out};
 use crate::sts::outbound;
-use crate::{authserver, discovery, json_api, oauth, sts};
+use crate::{apigateway, authserver, discovery, json_api, oauth, sts};
 
 type Reply = (Response<Bytes>,);
 
@@ -41,6 +42,10 @@ pub(crate) fn all(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
         .or(pool_documents(cloud))
         .unify()
         .or(identity_documents(cloud))
+        .unify()
+        .or(signed(cloud, "execute-api", apigateway::execute_api))
+        .unify()
+        .or(signed(cloud, "s3", apigateway::s3))
         .unify()
         .or(api(cloud))
         .unify()
@@ -156,6 +161,15 @@ fn api(cloud: &Arc<Cloud>) -> BoxedFilter<Reply> {
                 carry_out(cloud, call, name.clone(), Protocol::Query(name), sts::dispatch).await
             }
         })
+        .boxed()
+}
+
+/// Any method on any path behind the service's name.
+fn signed(cloud: &Arc<Cloud>, service: &'static str, operation: Operation) -> BoxedFilter<Reply> {
+    let cloud = Arc::clone(cloud);
+    warp::path(service)
+        .and(call())
+        .then(move |call| carry_out(Arc::clone(&cloud), call, service.to_owned(), Protocol::Gateway, operation))
         .boxed()
 }
 

@@ -1,4 +1,4 @@
-//! How a result is put on the wire: five protocols, one rendering each.
+//! How a result is put on the wire: six protocols, one rendering each.
 
 mod xml;
 
@@ -25,6 +25,8 @@ pub(crate) enum Protocol {
     Json { throttling: &'static str },
     /// The query protocol with XML answers; holds the operation's name.
     Query(String),
+    /// API Gateway: `{"message": …}` and `x-amzn-errortype`. Nothing at all where there is nothing to say, as S3 does.
+    Gateway,
 }
 
 impl Protocol {
@@ -39,6 +41,7 @@ impl Protocol {
             (Protocol::Document, outcome) => document(outcome),
             (Protocol::Json { .. }, outcome) => json_1_1(outcome),
             (Protocol::Query(operation), outcome) => query(operation, outcome),
+            (Protocol::Gateway, outcome) => gateway(outcome),
         }
     }
 
@@ -46,6 +49,7 @@ impl Protocol {
     pub(crate) fn throttling(&self) -> Failure {
         match self {
             Protocol::Token { .. } => Failure::new(429, "temporarily_unavailable", "too many requests"),
+            Protocol::Gateway => Failure::new(429, "TooManyRequestsException", "Too Many Requests"),
             Protocol::OAuth | Protocol::Document => Failure::new(429, "TooManyRequestsException", "Rate exceeded"),
             Protocol::Json { throttling } => Failure::bad(throttling, "Rate exceeded"),
             Protocol::Query(_) => Failure::bad("Throttling", "Rate exceeded"),
@@ -99,6 +103,19 @@ fn json_1_1(outcome: &Outcome) -> Response<Bytes> {
         Err(f) => {
             headers.push(("x-amzn-errortype", &f.code));
             response(f.status, &headers, json!({ "__type": f.code, "message": f.message }).to_string())
+        }
+    }
+}
+
+fn gateway(outcome: &Outcome) -> Response<Bytes> {
+    let id = random::uuid();
+    let mut headers = vec![("content-type", "application/json"), ("x-amzn-requestid", id.as_str())];
+    match outcome {
+        Ok(Value::Null) => response(200, &headers[1..], String::new()),
+        Ok(body) => response(200, &headers, body.to_string()),
+        Err(f) => {
+            headers.push(("x-amzn-errortype", &f.code));
+            response(f.status, &headers, json!({ "message": f.message }).to_string())
         }
     }
 }

@@ -6,18 +6,29 @@ use http::HeaderMap;
 use url::form_urlencoded;
 
 use crate::call::Call;
-use crate::digest::{hex, sha256};
 
-/// Method, path, query, signed headers, their names, and the hash of the body.
-pub(super) fn request(call: &Call, signed: &[String]) -> String {
+/// What a service makes of the path.
+#[derive(Clone, Copy)]
+pub(super) enum Path {
+    /// Dot and empty segments resolved, then encoded once more.
+    Escaped,
+    /// The key of an object, which may hold anything, encoded once however it was sent.
+    Key,
+}
+
+/// Method, path, query, signed headers, their names, and what stands for the body.
+pub(super) fn request(call: &Call, signed: &[String], dialect: Path, payload: &str) -> String {
     format!(
         "{}\n{}\n{}\n{}\n{}\n{}",
         call.method,
-        path(&call.path),
+        match dialect {
+            Path::Escaped => path(&call.path),
+            Path::Key => key(&call.path),
+        },
         query(&call.query),
         headers(&call.headers, signed),
         signed.join(";"),
-        hex(&sha256(&call.body)),
+        payload,
     )
 }
 
@@ -37,6 +48,26 @@ fn path(raw: &str) -> String {
         out.push('/');
     }
     out
+}
+
+/// Only the escapes are resolved; S3 keeps dot and empty segments.
+fn key(raw: &str) -> String {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    bytes.split(|byte| *byte == b'/').map(encode_bytes).collect::<Vec<_>>().join("/")
 }
 
 fn query(raw: &str) -> String {
@@ -64,8 +95,12 @@ fn squeezed(value: &[u8]) -> String {
 
 /// RFC 3986: everything but the unreserved characters as `%XX`.
 fn encode(text: &str) -> String {
+    encode_bytes(text.as_bytes())
+}
+
+fn encode_bytes(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    for &byte in text {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {

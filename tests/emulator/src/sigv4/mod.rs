@@ -2,7 +2,8 @@
 //!
 //! Everything is recomputed from what arrived: the canonical request over the signed headers, the hash of
 //! the body, the scope (date, region, service), the derived key. Only the `Authorization` header form is
-//! accepted. `host`, `x-amz-date`, `x-amz-target` and `x-amz-security-token` must be signed when present.
+//! accepted. S3 encodes the path once and takes a body that is not signed (`UNSIGNED-PAYLOAD`), and wants every `x-amz-` header
+//! signed. `host`, `x-amz-date`, `x-amz-target` and `x-amz-security-token` must be signed when present.
 
 mod authorization;
 mod canonical;
@@ -10,6 +11,7 @@ mod key;
 
 use crate::call::Call;
 use crate::clock;
+use crate::digest::{hex, sha256};
 use crate::principal::Principal;
 
 use authorization::Authorization;
@@ -56,6 +58,7 @@ pub(crate) fn verify(
     let header = call.headers.get("authorization").ok_or(Refusal::Missing)?;
     let claim = Authorization::parse(header.to_str().unwrap_or_default()).map_err(Refusal::Incomplete)?;
     must_be_signed(call, &claim)?;
+    let payload = payload(call, &claim, scope)?;
     let date = call.header("x-amz-date").ok_or_else(|| {
         Refusal::Incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".into(),
@@ -65,7 +68,9 @@ pub(crate) fn verify(
     session_token(call, &key, now)?;
     fresh(date, now)?;
     in_scope(&claim, date, scope)?;
-    let expected = key::signature(&key.secret, &claim.scope(), date, &canonical::request(call, &claim.signed_headers));
+    let dialect = if scope.service == "s3" { canonical::Path::Key } else { canonical::Path::Escaped };
+    let canonical = canonical::request(call, &claim.signed_headers, dialect, &payload);
+    let expected = key::signature(&key.secret, &claim.scope(), date, &canonical);
     if expected == claim.signature {
         Ok(key.principal)
     } else {
@@ -85,6 +90,26 @@ fn must_be_signed(call: &Call, claim: &Authorization) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What stands for the body: its hash, which the client may announce; for S3 also that it is not signed.
+fn payload(call: &Call, claim: &Authorization, scope: &Scope<'_>) -> Result<String, Refusal> {
+    let hash = hex(&sha256(&call.body));
+    let mismatch = |why: &str| Err(Refusal::Mismatch(why.to_owned()));
+    let announced = call.header("x-amz-content-sha256");
+    if scope.service != "s3" {
+        return Ok(hash);
+    }
+    let unsigned = |name: &http::HeaderName| !claim.signed_headers.iter().any(|header| header == name.as_str());
+    if call.headers.keys().any(|name| name.as_str().starts_with("x-amz-") && unsigned(name)) {
+        return mismatch("There were headers present in the request which were not signed");
+    }
+    match announced {
+        Some("UNSIGNED-PAYLOAD") => Ok("UNSIGNED-PAYLOAD".to_owned()),
+        Some(said) if said == hash => Ok(hash),
+        Some(_) => mismatch("The provided 'x-amz-content-sha256' header does not match what was computed."),
+        None => mismatch("Missing required header for this request: x-amz-content-sha256"),
+    }
 }
 
 fn session_token(call: &Call, key: &AccessKey, now: i64) -> Result<(), Refusal> {

@@ -123,6 +123,75 @@ fn spoiled_in_any_way_one_does_not() {
     assert!(mismatch(&unsigned_token, &SCOPE, then()));
 }
 
+/// The examples of S3's own documentation ("Authenticating Requests: Using the Authorization Header").
+#[test]
+fn the_examples_of_s3_verify() {
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const WELCOME: &str = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
+    let s3 = Scope { region: "us-east-1", service: "s3" };
+    let then = clock::from_basic("20130524T000000Z").unwrap();
+    let example = |method: Method,
+                   path: &str,
+                   query: &str,
+                   more: &[(&str, &str)],
+                   body: &'static str,
+                   signature: &str| {
+        let mut headers = HeaderMap::new();
+        let base = [("host", "examplebucket.s3.amazonaws.com"), ("x-amz-date", "20130524T000000Z")];
+        for (name, value) in base.iter().chain(more) {
+            headers.insert(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        let mut signed: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        signed.sort_unstable();
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders={},Signature={signature}",
+            signed.join(";"),
+        );
+        headers.insert("authorization", HeaderValue::try_from(authorization).unwrap());
+        Call { method, path: path.into(), query: query.into(), headers, body: Bytes::from_static(body.as_bytes()) }
+    };
+    let put = [
+        ("date", "Fri, 24 May 2013 00:00:00 GMT"),
+        ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+        ("x-amz-content-sha256", WELCOME),
+    ];
+    let get = [("range", "bytes=0-9"), ("x-amz-content-sha256", EMPTY)];
+    let list = [("x-amz-content-sha256", EMPTY)];
+    let (put_signature, body) =
+        ("98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd", "Welcome to Amazon S3.");
+    let find = |_: &str| {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into();
+        let principal = Principal::User { name: "example".into() };
+        Some(AccessKey { secret, token: None, expires: None, principal })
+    };
+    let verified = |call: &Call| verify(call, &s3, then, find).is_ok();
+    for call in [
+        example(
+            Method::GET,
+            "/test.txt",
+            "",
+            &get,
+            "",
+            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+        ),
+        example(Method::PUT, "/test$file.text", "", &put, body, put_signature),
+        example(Method::PUT, "/test%24file.text", "", &put, body, put_signature),
+        example(
+            Method::GET,
+            "/",
+            "max-keys=2&prefix=J",
+            &list,
+            "",
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+        ),
+    ] {
+        assert!(verified(&call), "{} {}", call.method, call.path);
+    }
+    for (path, body) in [("/test$file.txt", body), ("//test$file.text", body), ("/test$file.text", "Welcome")] {
+        assert!(!verified(&example(Method::PUT, path, "", &put, body, put_signature)), "{path} {body}");
+    }
+}
+
 #[test]
 fn unknown_missing_and_unreadable() {
     let good = vanilla(VANILLA);

@@ -5,6 +5,7 @@ mod authorization_server;
 mod client_assertions;
 mod control;
 mod faults;
+mod gateway;
 mod identities;
 mod identity_pool;
 mod outbound;

@@ -1,4 +1,4 @@
-//! A Signature Version 4 signer of the tests' own, for `POST /`.
+//! A Signature Version 4 signer of the tests' own, for `POST` and plain paths.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ impl Keys {
     /// Calls STS.
     pub(crate) async fn sts(&self, fixture: &Fixture, body: &str) -> Answer {
         let body = format!("{body}&Version=2011-06-15");
-        self.post(fixture, "sts", &[("content-type", "application/x-www-form-urlencoded")], &body).await
+        self.post(fixture, "/", "sts", &[("content-type", "application/x-www-form-urlencoded")], &body).await
     }
 
     /// Calls a JSON 1.1 service.
@@ -43,10 +43,15 @@ impl Keys {
         body: &serde_json::Value,
     ) -> Answer {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        self.post(fixture, service, &headers, &body.to_string()).await
+        self.post(fixture, "/", service, &headers, &body.to_string()).await
     }
 
-    async fn post(&self, fixture: &Fixture, service: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    /// Calls an API behind API Gateway.
+    pub(crate) async fn gateway(&self, fixture: &Fixture, path: &str, body: &str) -> Answer {
+        self.post(fixture, path, "execute-api", &[], body).await
+    }
+
+    async fn post(&self, fixture: &Fixture, path: &str, service: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (date, host) = (now(), fixture.authority());
         let mut all = headers.to_vec();
         all.extend([("host", host.as_str()), ("x-amz-date", date.as_str())]);
@@ -54,7 +59,7 @@ impl Keys {
         all.sort_unstable();
         let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", sha256(body));
+        let canonical = format!("POST\n{path}\n\n{lines}\n{names}\n{}", sha256(body));
         let scope = format!("{}/eu-west-1/{service}/aws4_request", &date[..8]);
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
         let start = format!("AWS4{}", self.secret).into_bytes();
@@ -63,7 +68,7 @@ impl Keys {
         let authorization =
             format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.id);
         all.push(("authorization", &authorization));
-        fixture.send("POST", "/", &all, body).await
+        fixture.send("POST", path, &all, body).await
     }
 }
 
