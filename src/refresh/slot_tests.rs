@@ -275,6 +275,22 @@ async fn credentials_too_short_lived_for_sdks_wait_for_their_renewal_but_not_for
     assert!(world.clock.now().since(before) < A_SECOND);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_ends_while_its_renewal_is_waited_for_is_not_handed_out() {
+    let hour = Reaction::Issue { takes: 0, lifetime: 3_600 };
+    let mut world = world(Keep::Used, &[hour.clone(), hour], Reaction::Hang);
+    Arc::get_mut(&mut world.entry).unwrap().be_for_sdks();
+    world.ask().await.unwrap();
+    // Renewed once, and then unused until it is about to end.
+    pass(1_800).await;
+    let lease = world.entry.at_hand().unwrap();
+    let nearly_over = lease.remaining(world.clock.now()) - Duration::from_millis(300);
+    tokio::time::sleep(nearly_over).await;
+    assert!(lease.is_valid(world.clock.now()) && world.asked() == 2);
+    let outcome = world.ask().await;
+    assert!(!lease.is_valid(world.clock.now()) && matches!(outcome, Err(Unserved::Pending)), "{outcome:?}");
+}
+
 /// Whoever needs more of it gets more, whenever it comes; who does not, is not made to wait.
 #[tokio::test(start_paused = true)]
 async fn as_much_life_is_left_as_the_asker_needs_and_the_lifetime_gives() {
