@@ -153,12 +153,15 @@ fn only_what_was_written_is_removed() {
     let scene = Scene::open();
     let place = scene.place(0o600, None);
     let mark = place.write(b"token").unwrap();
-    place.remove(mark).unwrap();
-    assert!(scene.names().is_empty());
-    place.remove(mark).unwrap();
+    assert!(place.remove(mark).unwrap() && scene.names().is_empty());
+    assert!(!place.remove(mark).unwrap(), "there is nothing any more");
     std::fs::write(scene.path(), "somebody's").unwrap();
-    place.remove(mark).unwrap();
+    assert!(!place.remove(mark).unwrap());
     assert_eq!(std::fs::read_to_string(scene.path()).unwrap(), "somebody's");
+
+    let mark = place.write(b"token").unwrap();
+    std::fs::set_permissions(scene.path(), Permissions::from_mode(0o644)).unwrap();
+    assert!(place.remove(mark).unwrap() && scene.names().is_empty(), "it is what was written, if for others to read");
 }
 
 #[test]
