@@ -37,11 +37,11 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
     }
-    rules.files();
     rules.ambiguous();
     let edges = rules.edges();
     rules.cycles(&edges);
     rules.imds(&edges);
+    rules.files(&edges);
 }
 
 /// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.

@@ -11,14 +11,13 @@ const TEMPLATES: [&str; 4] = ["session_name", "source_identity", "tags", "login"
 
 impl<'a> Rules<'a> {
     /// The rules of every file.
-    pub fn files(&mut self) {
-        let edges = self.edges();
+    pub fn files(&mut self, edges: &BTreeMap<String, &'a str>) {
         let read = self.files_read();
         let mut written = BTreeMap::new();
         for entry in self.entries("files") {
             self.format(&entry.key);
             self.group_bits(&entry.key);
-            self.without_caller(&edges, &entry.key);
+            self.without_caller(edges, &entry.key);
             self.path(&entry.key, &read, &mut written);
         }
     }

@@ -1,13 +1,23 @@
 //! The rules of addresses to listen on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use super::Rules;
 use crate::config::text::{LoopbackAddress, Text as _};
 use crate::config::tree::{Kind, Node};
 use crate::http::listen::Listen;
 
-impl Rules<'_> {
+/// What a key asks for.
+struct Claim<'a> {
+    path: Vec<&'a str>,
+    place: Range<usize>,
+    /// The key as others are told of it.
+    by: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl<'a> Rules<'a> {
     /// There is somewhere to listen, and no address is given away twice.
     pub fn listeners(&mut self) {
         let path = ["server", "listen"];
@@ -16,35 +26,57 @@ impl Rules<'_> {
         {
             self.report(&path, "expected at least one address to listen on");
         }
-        let admin: Vec<SocketAddr> =
-            self.text(&["server", "admin_listen"]).and_then(|text| text.parse().ok()).into_iter().collect();
-        let mut taken =
-            vec![("[server] listen".to_owned(), self.server_addresses()), ("[server] admin_listen".to_owned(), admin)];
-        let others = self.sound(&["imds"]).map(|_| vec!["imds"]);
-        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &entry.key]);
-        for table in others.into_iter().chain(egress) {
-            let path = [&table[..], &["listen"]].concat();
-            let Some(address) = self.text(&path).and_then(|text| LoopbackAddress::read(text).ok()) else { continue };
-            let clash = taken.iter().find(|(_, others)| others.iter().any(|other| is_same(*other, address.0)));
-            if let Some((other, _)) = clash {
-                self.report(&path, &format!("{other} has this address already; give each listener one of its own"));
+        let claims = self.claims();
+        for (at, claim) in claims.iter().enumerate() {
+            let clashes = |other: &&Claim<'_>| {
+                other.addresses.iter().any(|one| claim.addresses.iter().any(|another| is_same(*one, *another)))
+            };
+            if let Some(other) = claims[..at].iter().find(clashes) {
+                let message = format!("{} has this address already; give each listener one of its own", other.by);
+                self.found.report(&claim.path, claim.place.clone(), &message);
             }
-            taken.push((format!("[{}] listen", table.join(".")), vec![address.0]));
         }
     }
 
-    /// The addresses of `server.listen`, or what it is without one.
-    fn server_addresses(&self) -> Vec<SocketAddr> {
-        let path = ["server", "listen"];
-        let lines: Vec<Listen> = match self.sound(&path).map(|node| &node.kind) {
-            Some(Kind::List(lines)) => {
-                lines.iter().filter_map(Node::text).filter_map(|line| Listen::read(line).ok()).collect()
+    /// Who asks for which addresses, in the order in which they are had.
+    fn claims(&self) -> Vec<Claim<'a>> {
+        let mut claims = self.callers_listeners();
+        if let Some(node) = self.sound(&["server", "admin_listen"]) {
+            let address = node.text().and_then(|text| text.parse().ok());
+            claims.extend(address.map(|address| claim(vec!["server", "admin_listen"], node, vec![address])));
+        }
+        let imds = self.sound(&["imds"]).map(|_| vec!["imds"]);
+        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &*entry.key]);
+        for table in imds.into_iter().chain(egress) {
+            let path = [&table[..], &["listen"]].concat();
+            let Some(node) = self.sound(&path) else { continue };
+            let address = node.text().and_then(|text| LoopbackAddress::read(text).ok());
+            claims.extend(address.map(|address| claim(path, node, vec![address.0])));
+        }
+        claims
+    }
+
+    /// `server.listen`, or what it is without one.
+    fn callers_listeners(&self) -> Vec<Claim<'a>> {
+        let path = vec!["server", "listen"];
+        match self.sound(&path) {
+            Some(Node { kind: Kind::List(lines), .. }) => {
+                let read = |node: &'a Node| Some((node, Listen::read(node.text()?).ok()?));
+                let of_line = |(node, listen)| claim(path.clone(), node, addresses(&listen));
+                lines.iter().filter_map(read).map(of_line).collect()
             }
             _ if self.found.any_in(&path) => Vec::new(),
-            _ => vec![Listen::Loopback(crate::config::document::DEFAULT_PORT)],
-        };
-        lines.iter().flat_map(addresses).collect()
+            _ => {
+                let addresses = addresses(&Listen::Loopback(crate::config::document::DEFAULT_PORT));
+                vec![Claim { place: self.tree.place(&path), path, by: "[server] listen".to_owned(), addresses }]
+            }
+        }
     }
+}
+
+fn claim<'a>(path: Vec<&'a str>, node: &Node, addresses: Vec<SocketAddr>) -> Claim<'a> {
+    let (key, table) = path.split_last().map_or(("", &[][..]), |(key, table)| (*key, table));
+    Claim { place: node.span.clone(), by: format!("[{}] {key}", table.join(".")), path, addresses }
 }
 
 fn addresses(listen: &Listen) -> Vec<SocketAddr> {
