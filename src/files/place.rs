@@ -199,7 +199,9 @@ impl Place {
     fn fault(&self, cause: io::Error) -> Fault {
         use io::ErrorKind as Kind;
         match cause.kind() {
-            Kind::NotFound | Kind::NotADirectory => Fault::NoDirectory(self.directory.clone()),
+            Kind::NotFound => Fault::NoDirectory(self.directory.clone()),
+            Kind::NotADirectory => Fault::NotADirectory(self.directory.clone()),
+            Kind::StorageFull | Kind::QuotaExceeded => Fault::Full { directory: self.directory.clone(), cause },
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
                 Fault::Closed { directory: self.directory.clone(), cause }
             }
