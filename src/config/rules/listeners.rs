@@ -62,7 +62,10 @@ impl<'a> Rules<'a> {
         match self.sound(&path) {
             Some(Node { kind: Kind::List(lines), .. }) => {
                 let read = |node: &'a Node| Some((node, Listen::read(node.text()?).ok()?));
-                let of_line = |(node, listen)| claim(path.clone(), node, addresses(&listen));
+                let of_line = |(node, listen)| Claim {
+                    by: format!("`{listen}` of [server] listen"),
+                    ..claim(path.clone(), node, addresses(&listen))
+                };
                 lines.iter().filter_map(read).map(of_line).collect()
             }
             _ if self.found.any_in(&path) => Vec::new(),
