@@ -247,6 +247,17 @@ async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
     assert_eq!(world.asked(), 1);
 }
 
+/// The start may be spread over minutes, in which callers ask already.
+#[tokio::test(start_paused = true)]
+async fn what_is_always_kept_is_fetched_though_a_narrowing_of_it_has_failed_before() {
+    let then = Reaction::Issue { takes: 0, lifetime: 100 };
+    let world = world(Keep::Always, &[Reaction::Refuse(FailureKind::Unavailable)], then);
+    assert_eq!(kind_of(world.entry.lease(&narrowed(1), A_SECOND).await), FailureKind::Unavailable);
+    world.entry.prefetch(&Ask::default());
+    pass(1).await;
+    assert!(world.entry.at_hand().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_is_refused_says_nothing_about_the_others() {
     let then = Reaction::Issue { takes: 0, lifetime: 100 };
