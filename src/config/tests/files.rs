@@ -80,6 +80,11 @@ fn each_rule_has_its_words() {
         (at("/run/credbroker/callers/orders"), "files.f.path: callers.orders.token is there"),
         (at("/run/credbroker/api.sock"), "files.f.path: server.listen is there"),
         (format!("{}[files.g]\n{token}path = \"/x\"\n", at("/x")), "files.g.path: files.f is written there already"),
+        (
+            format!("{}[files.g]\n{token}path = \"/x/y\"\n", at("/x")),
+            "files.g.path: files.f is /x, and one of the two would have to be a directory",
+        ),
+        (at("/run/credbroker"), "and one of the two would have to be a directory"),
         (file(&format!("{token}mode = \"0444\"")), "not open to others"),
         (file(&format!("{token}mode = \"0460\"")), "written by its owner at most"),
         (file(&format!("{token}mode = 0440")), "permission bits are a text, such as \"0440\""),
