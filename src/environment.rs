@@ -32,6 +32,11 @@ impl Environment {
         self.var(name).map(SecretString::from)
     }
 
+    /// The AWS region, by the variables that SDKs read.
+    pub fn region(&self) -> Option<&str> {
+        ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| self.var(name))
+    }
+
     /// systemd's `$CREDENTIALS_DIRECTORY` (systemd.exec(5)), where `LoadCredential=` puts its files.
     pub fn credentials_directory(&self) -> Option<PathBuf> {
         self.var("CREDENTIALS_DIRECTORY").map(PathBuf::from)

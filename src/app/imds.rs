@@ -10,9 +10,6 @@ use crate::http::listen::{self, CannotListen, Socketed};
 use crate::http::serve::Server;
 use crate::http::socket_table;
 
-/// The variables that name the region, as the SDK reads them.
-const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-
 /// A metadata service whose socket is open.
 pub struct Opened {
     socket: Socketed,
@@ -26,8 +23,7 @@ pub struct Opened {
 /// [`CannotListen`] names the address and the reason.
 pub fn open(config: &Config, environment: &Environment) -> Result<Option<Opened>, CannotListen> {
     let Some(service) = config.imds.clone() else { return Ok(None) };
-    let named = || REGIONS.iter().find_map(|variable| environment.var(variable)).map(ToOwned::to_owned);
-    let region = config.aws.region.clone().or_else(named);
+    let region = config.aws.region.clone().or_else(|| environment.region().map(ToOwned::to_owned));
     Ok(Some(Opened { socket: listen::open_apart("imds", service.listen)?, service, region }))
 }
 

@@ -181,7 +181,9 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::warn!("SIGHUP: reload is not built yet in this version; restart to apply a new configuration"),
+                _ = self.hangup.recv() => tracing::warn!(
+                    "SIGHUP: reload is not built yet in this version; restart to apply a new configuration"
+                ),
             }
         }
     }

@@ -22,8 +22,7 @@ pub async fn time_of_sts(outside: &Outside) -> Result<(String, SystemTime), Stri
 
 fn endpoint(environment: &Environment) -> String {
     let given = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"].into_iter().find_map(|name| environment.var(name));
-    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.var(name));
-    match (given, region) {
+    match (given, environment.region()) {
         (Some(url), _) => url.to_owned(),
         (None, Some(region)) if region.starts_with("cn-") => format!("https://sts.{region}.amazonaws.com.cn/"),
         (None, Some(region)) => format!("https://sts.{region}.amazonaws.com/"),

@@ -119,12 +119,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The spelling among `known` that `found` was most likely meant to be.
+/// The spelling among `known` that `found` was most likely meant to be, in upper or lower case.
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |word: &&str| strsim::damerau_levenshtein(found, word);
+    let in_lower_case = found.to_lowercase();
+    let score = |word: &&str| strsim::damerau_levenshtein(&in_lower_case, &word.to_lowercase());
     let best = known.into_iter().min_by_key(score)?;
-    (strsim::damerau_levenshtein(found, best) <= 1 + found.chars().count().max(best.chars().count()) / 4)
-        .then_some(best)
+    (score(&best) <= 1 + found.chars().count().max(best.chars().count()) / 4).then_some(best)
 }
 
 /// `; did you mean …?` where a near spelling exists, else nothing.

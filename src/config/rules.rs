@@ -38,7 +38,6 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("issuers") {
         rules.issuer(&entry.key);
     }
-    rules.files();
     rules.ambiguous();
     let edges = rules.edges();
     rules.cycles(&edges);
@@ -46,6 +45,7 @@ pub fn check(tree: &Node, found: &mut Findings) {
     for entry in rules.entries("egress") {
         rules.egress(&entry.key, &edges);
     }
+    rules.files(&edges);
 }
 
 /// The NAME of `tokens.NAME`, `credentials.NAME` or `issuers.NAME`.

@@ -55,6 +55,9 @@ impl Node {
             let span = error.span().unwrap_or(0..0);
             let header = source.header_before(span.start);
             let mut message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
+            if error.message().starts_with("unexpected leading zero") {
+                message = "a number has no zero in front; permission bits are a text, such as \"0440\"".to_owned();
+            }
             if error.message() == "duplicate key" {
                 if header.is_some() && header == repeated_table {
                     // The keys of a table that stands here a second time are not mistakes of their own.

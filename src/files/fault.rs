@@ -30,6 +30,17 @@ pub enum Fault {
     /// There is no directory for it.
     #[error("the directory {0} is not there: create it, and let the daemon's user write in it")]
     NoDirectory(PathBuf),
+    /// What should be its directory, or lead there, is something else.
+    #[error("{0} is not a directory, or something on the way to it is none: move that away, or name another path")]
+    NotADirectory(PathBuf),
+    /// The disk has no room, or the daemon's user no more of it.
+    #[error("there is no room for it in {directory} ({cause}): free some, or name another directory")]
+    Full {
+        /// Which directory.
+        directory: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// Anybody could replace it.
     #[error(
         "everybody may write in {0}, and so replace what is in it: take that from it (chmod o-w), or name another directory"

@@ -94,9 +94,18 @@ impl Keeper {
     async fn remove(&self) {
         let Some(mark) = self.standing().there().map(|there| there.mark) else { return };
         match self.beside(Doing::Remove, move |place| place.remove(mark)).await {
-            Ok(()) => {
+            Ok(was_there) => {
                 self.standing().is_gone();
-                tracing::error!(file = &*self.name, what = self.what.name(), "expired and not renewed: removed");
+                let what = self.what.name();
+                if was_there {
+                    tracing::error!(file = &*self.name, what, "expired and not renewed: removed");
+                } else {
+                    tracing::error!(
+                        file = &*self.name,
+                        what,
+                        "expired and not renewed; another file is in its place, or none"
+                    );
+                }
             }
             Err(fault) => self.failed(Doing::Remove, &fault),
         }
@@ -104,11 +113,14 @@ impl Keeper {
 
     async fn look(&self) {
         let Some(mark) = self.standing().there().map(|there| there.mark) else { return };
-        // What cannot be seen is written again, which says why it cannot be.
-        if self.beside(Doing::Write, Place::mark).await.is_ok_and(|now| now == Some(mark)) {
-            return self.standing().seen(self.clock.now());
+        match self.beside(Doing::Write, Place::mark).await {
+            Ok(Some(there)) if there == mark => return self.standing().seen(self.clock.now()),
+            // It still has to be removed at its end, if there is nothing to be written until then.
+            Ok(Some(there)) if there.is_same_content(mark) => self.standing().is_touched(there, self.clock.now()),
+            Ok(_) => self.standing().is_gone(),
+            // What cannot be seen is written again, which says why it cannot be.
+            Err(_) => return self.standing().is_touched(mark, self.clock.now()),
         }
-        self.standing().is_gone();
         tracing::warn!(file = &*self.name, "somebody else has removed or changed the file");
     }
 

@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -90,6 +92,24 @@ async fn what_does_not_say_when_it_ends_is_kept_for_five_minutes_more() {
     let lived = scene.clock.now().since(start);
     assert!(lived >= ASSUMED_LIFE && lived < ASSUMED_LIFE + Duration::from_secs(2), "{lived:?}");
     keeping.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_touches_is_removed_at_its_end_all_the_same_and_what_somebody_else_wrote_stays() {
+    for (touch, stays) in [
+        (&(|path: &Path| std::fs::set_permissions(path, Permissions::from_mode(0o644))) as &dyn Fn(&Path) -> _, false),
+        (&|path: &Path| std::fs::write(path, "somebody's"), true),
+    ] {
+        let scene = Scene::open();
+        std::fs::write(scene.path(), "opaque").unwrap();
+        let keeper = scene.keeper(What::Token(scene.entry(), TokenFormat::Raw));
+        let keeping = tokio::spawn(keeper.clone().keep());
+        until(|| keeper.standing().there().is_some()).await;
+        touch(&scene.path()).unwrap();
+        until(|| keeper.standing().there().is_none()).await;
+        assert_eq!(scene.path().exists(), stays);
+        keeping.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@
 //!    at once and clearly. An earlier value is never displaced by a failure.
 //! 3. Whatever cannot be done (a directory that is gone, a full disk, a group that is unknown) is in the log and the status, is tried again
 //!    within seconds, and concerns no other file.
-//! 4. It is written anew if somebody else removes or changes it, within [`standing::LOOK_AGAIN`].
+//! 4. It is written anew if somebody else removes or changes it, within [`standing::LOOK_AGAIN`]. While there is nothing to write,
+//!    one that only changed hands or mode is still removed at its end; other content is somebody else's, and stays.
 //! 5. It stays when the daemon ends, and the next run replaces it; one that ends meanwhile is removed by the next run.
 //!
 //! [`content`] is what stands in it, [`place`] the disk, [`standing`] decides and [`keeper`] acts. There is no caller and so no permit: the

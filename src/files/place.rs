@@ -65,6 +65,11 @@ impl Mark {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// Is it the same content in the same file? Its mode, owner and group may have been changed.
+    pub fn is_same_content(self, other: Self) -> bool {
+        Self { changed: other.changed, ..self } == other
+    }
 }
 
 impl Place {
@@ -128,17 +133,18 @@ impl Place {
         Ok(Mark::of(&draft.metadata()?))
     }
 
-    /// Takes the file away if it is the one known by `mark`; another that somebody put there stays.
+    /// Takes the file away if it holds what the one known by `mark` held; another that somebody put there stays. Was it that?
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn remove(&self, mark: Mark) -> Result<(), Fault> {
-        if self.mark()? == Some(mark) {
+    pub fn remove(&self, mark: Mark) -> Result<bool, Fault> {
+        let is_it = self.mark()?.is_some_and(|there| there.is_same_content(mark));
+        if is_it {
             file::remove(&self.path)
                 .and_then(|()| file::sync_directory(&self.directory))
                 .map_err(|cause| self.fault(cause))?;
         }
-        Ok(())
+        Ok(is_it)
     }
 
     /// By what the file in the place is known, if there is one.
@@ -193,7 +199,9 @@ impl Place {
     fn fault(&self, cause: io::Error) -> Fault {
         use io::ErrorKind as Kind;
         match cause.kind() {
-            Kind::NotFound | Kind::NotADirectory => Fault::NoDirectory(self.directory.clone()),
+            Kind::NotFound => Fault::NoDirectory(self.directory.clone()),
+            Kind::NotADirectory => Fault::NotADirectory(self.directory.clone()),
+            Kind::StorageFull | Kind::QuotaExceeded => Fault::Full { directory: self.directory.clone(), cause },
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
                 Fault::Closed { directory: self.directory.clone(), cause }
             }

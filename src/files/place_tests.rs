@@ -129,6 +129,11 @@ fn what_is_in_the_way_says_what_to_do() {
     let fault = gone.write(b"x").unwrap_err().to_string();
     assert!(fault.contains("none is not there: create it"), "{fault}");
     assert_eq!(gone.mark().unwrap(), None);
+    std::fs::write(scene.dir.path().join("plain"), "x").unwrap();
+    let inside = Place::new(scene.dir.path().join("plain/out"), 0o400, None);
+    let fault = inside.write(b"x").unwrap_err().to_string();
+    assert!(fault.contains("plain is not a directory"), "{fault}");
+    std::fs::remove_file(scene.dir.path().join("plain")).unwrap();
 
     std::fs::set_permissions(scene.dir.path(), Permissions::from_mode(0o777)).unwrap();
     let fault = place.write(b"x").unwrap_err().to_string();
@@ -140,7 +145,9 @@ fn what_is_in_the_way_says_what_to_do() {
     for (code, part) in [
         (libc::EACCES, "ReadWritePaths="),
         (libc::EROFS, "ReadWritePaths="),
-        (libc::ENOSPC, "No space left"),
+        (libc::ENOSPC, "No space left on device (os error 28)): free some"),
+        (libc::EDQUOT, "free some, or name another directory"),
+        (libc::EIO, "out.jwt: "),
         (libc::EBUSY, "mount the directory it is in instead"),
     ] {
         let fault = place.fault(io::Error::from_raw_os_error(code)).to_string();
@@ -153,12 +160,15 @@ fn only_what_was_written_is_removed() {
     let scene = Scene::open();
     let place = scene.place(0o600, None);
     let mark = place.write(b"token").unwrap();
-    place.remove(mark).unwrap();
-    assert!(scene.names().is_empty());
-    place.remove(mark).unwrap();
+    assert!(place.remove(mark).unwrap() && scene.names().is_empty());
+    assert!(!place.remove(mark).unwrap(), "there is nothing any more");
     std::fs::write(scene.path(), "somebody's").unwrap();
-    place.remove(mark).unwrap();
+    assert!(!place.remove(mark).unwrap());
     assert_eq!(std::fs::read_to_string(scene.path()).unwrap(), "somebody's");
+
+    let mark = place.write(b"token").unwrap();
+    std::fs::set_permissions(scene.path(), Permissions::from_mode(0o644)).unwrap();
+    assert!(place.remove(mark).unwrap() && scene.names().is_empty(), "it is what was written, if for others to read");
 }
 
 #[test]

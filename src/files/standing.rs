@@ -22,7 +22,7 @@ pub struct Standing {
 /// The file that is there.
 #[derive(Clone, Copy, Debug)]
 pub struct There {
-    /// When the value in it was issued; `None` for one of an earlier run.
+    /// When the value in it was issued; `None` for one of an earlier run, and for one that was touched since it was written.
     pub issued_at: Option<Moment>,
     /// When that value ends.
     pub expiry: Moment,
@@ -133,6 +133,13 @@ impl Standing {
         }
     }
 
+    /// It was seen at `now`, or should have been, and is not as it was written. It is known by `mark` from here on.
+    pub fn is_touched(&mut self, mark: Mark, now: Moment) {
+        if let Some(there) = &mut self.there {
+            *there = There { issued_at: None, mark, seen_at: now, ..*there };
+        }
+    }
+
     /// It is no longer there.
     pub fn is_gone(&mut self) {
         self.there = None;
@@ -240,6 +247,16 @@ mod tests {
         assert_eq!(standing.state(None, now), State::Stale);
         assert_eq!(standing.next(None, now), Next::Rest(Some(now.plus(LOOK_AGAIN))));
         assert_eq!(standing.next(Some(now), now), Next::Write);
+    }
+
+    #[test]
+    fn a_touched_file_is_written_again_and_until_then_its_end_is_kept() {
+        let (now, mut standing) = (now(), Standing::default());
+        standing.is_there(there(Some(now), now, 60));
+        standing.is_touched(Mark::default(), now.plus(SECOND));
+        assert_eq!(standing.next(Some(now), now.plus(SECOND)), Next::Write);
+        assert_eq!(standing.next(None, now.plus(SECOND)), Next::Rest(Some(now.plus(SECOND + LOOK_AGAIN))));
+        assert_eq!(standing.next(None, now.plus(SECOND * 60)), Next::Remove);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::lease::Lease;
 use crate::refresh::cell::Trouble;
 use crate::refresh::{Entry, Report};
-use crate::source::{AwsCredentials, BearerToken};
+use crate::source::{Ask, AwsCredentials, BearerToken};
 
 /// An entry and the format of its values.
 #[derive(Clone)]
@@ -65,7 +65,8 @@ impl What {
 
     /// What keeps the entry from being renewed.
     pub fn trouble(&self) -> Option<Trouble> {
-        let of = |report: Report| report.variations.into_iter().next().and_then(|(_, held)| held.trouble);
+        let whole = |(ask, _): &(Ask, _)| *ask == Ask::default();
+        let of = |report: Report| report.variations.into_iter().find(whole).and_then(|(_, held)| held.trouble);
         match self {
             Self::Token(entry, _) => of(entry.report()),
             Self::Credentials(entry, _) => of(entry.report()),

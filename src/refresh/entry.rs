@@ -169,8 +169,9 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// Starts keeping the variation `ask` fresh, if this entry is always kept; else does nothing.
     pub(super) fn prefetch(&self, ask: &Ask) {
         if self.is_always_kept() {
-            // Nothing is narrowed here, so there is a place for it.
-            drop(self.slot(ask));
+            // Whatever a narrowing was told before: this is done once, and the slot has a patience of its own.
+            let ask = self.key(ask);
+            self.slots().entry(ask).or_insert_with_key(|ask| Arc::new(Slot::start(self.work(ask.clone()))));
         }
     }
 

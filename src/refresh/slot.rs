@@ -163,9 +163,14 @@ impl<T: Send + Sync + 'static> Slot<T> {
                 Answer::Wait => {}
             }
             waited = true;
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return short_lived.ok_or(Unserved::Pending) },
-                () = clock.sleep_until(deadline) => return short_lived.ok_or(Unserved::Pending),
+            let is_over = tokio::select! {
+                changed = changes.changed() => changed.is_err(),
+                () = clock.sleep_until(deadline) => true,
+            };
+            if is_over {
+                // It may have ended during the wait.
+                let held = short_lived.filter(|served| served.lease.is_valid(clock.now()));
+                return held.ok_or(Unserved::Pending);
             }
             answer = self.shared.cell().look(clock.now());
         }

@@ -247,6 +247,17 @@ async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
     assert_eq!(world.asked(), 1);
 }
 
+/// The start may be spread over minutes, in which callers ask already.
+#[tokio::test(start_paused = true)]
+async fn what_is_always_kept_is_fetched_though_a_narrowing_of_it_has_failed_before() {
+    let then = Reaction::Issue { takes: 0, lifetime: 100 };
+    let world = world(Keep::Always, &[Reaction::Refuse(FailureKind::Unavailable)], then);
+    assert_eq!(kind_of(world.entry.lease(&narrowed(1), A_SECOND).await), FailureKind::Unavailable);
+    world.entry.prefetch(&Ask::default());
+    pass(1).await;
+    assert!(world.entry.at_hand().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_is_refused_says_nothing_about_the_others() {
     let then = Reaction::Issue { takes: 0, lifetime: 100 };
@@ -273,6 +284,22 @@ async fn credentials_too_short_lived_for_sdks_wait_for_their_renewal_but_not_for
     let served = world.ask().await.unwrap();
     assert_eq!(served.cache, CacheState::Stale);
     assert!(world.clock.now().since(before) < A_SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_while_its_renewal_is_waited_for_is_not_handed_out() {
+    let hour = Reaction::Issue { takes: 0, lifetime: 3_600 };
+    let mut world = world(Keep::Used, &[hour.clone(), hour], Reaction::Hang);
+    Arc::get_mut(&mut world.entry).unwrap().be_for_sdks();
+    world.ask().await.unwrap();
+    // Renewed once, and then unused until it is about to end.
+    pass(1_800).await;
+    let lease = world.entry.at_hand().unwrap();
+    let nearly_over = lease.remaining(world.clock.now()) - Duration::from_millis(300);
+    tokio::time::sleep(nearly_over).await;
+    assert!(lease.is_valid(world.clock.now()) && world.asked() == 2);
+    let outcome = world.ask().await;
+    assert!(!lease.is_valid(world.clock.now()) && matches!(outcome, Err(Unserved::Pending)), "{outcome:?}");
 }
 
 /// Whoever needs more of it gets more, whenever it comes; who does not, is not made to wait.

@@ -155,3 +155,27 @@ async fn what_is_not_built_yet_is_refused_by_name() {
     })
     .await;
 }
+
+/// The TOML that a document of the repository shows, block by block.
+fn examples(document: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = std::fs::read_to_string(path).unwrap();
+    let block = |rest: &str| rest.split_once("\n```").unwrap().0.to_owned() + "\n";
+    text.split("```toml\n").skip(1).map(block).collect()
+}
+
+#[tokio::test]
+async fn what_the_documents_show_is_accepted() {
+    limited(async {
+        let site = Site::open().await;
+        let (readme, files) = (examples("README.md").concat(), examples("docs/files.md").concat());
+        let whole = ["docs/status.md", "docs/forward-auth.md"].map(|document| examples(document).concat());
+        let choices = examples("docs/identity-propagation.md");
+        assert_eq!(choices.len(), 2, "each of them is one way to do it");
+        for text in [readme.clone(), readme + &files].into_iter().chain(whole).chain(choices) {
+            let ended = site.check(&text).await;
+            assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{text}");
+        }
+    })
+    .await;
+}

@@ -1,6 +1,7 @@
 //! The rules of `[files.*]`: what can be in a file, in which format, and where it must not be.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Rules;
 use crate::config::text::{FileMode, Text as _};
@@ -11,14 +12,13 @@ const TEMPLATES: [&str; 4] = ["session_name", "source_identity", "tags", "login"
 
 impl<'a> Rules<'a> {
     /// The rules of every file.
-    pub fn files(&mut self) {
-        let edges = self.edges();
+    pub fn files(&mut self, edges: &BTreeMap<String, &'a str>) {
         let read = self.files_read();
-        let mut written = BTreeMap::new();
+        let mut written = Vec::new();
         for entry in self.entries("files") {
             self.format(&entry.key);
             self.group_bits(&entry.key);
-            self.without_caller(&edges, &entry.key);
+            self.without_caller(edges, &entry.key);
             self.path(&entry.key, &read, &mut written);
         }
     }
@@ -79,15 +79,23 @@ impl<'a> Rules<'a> {
         None
     }
 
-    /// A file would take the place of another that somebody relies on.
-    fn path(&mut self, name: &str, read: &[(String, &str)], written: &mut BTreeMap<&'a str, String>) {
+    /// A file would take the place of another that somebody relies on, or of its directory.
+    fn path(&mut self, name: &str, read: &[(String, &'a str)], written: &mut Vec<(String, &'a str)>) {
         let at = ["files", name, "path"];
         let Some(path) = self.text(&at) else { return };
-        if let Some((by, _)) = read.iter().find(|(_, other)| *other == path) {
-            self.report(&at, &format!("{by} is there, and would be replaced; name another path"));
-        } else if let Some(other) = written.insert(path, format!("files.{name}")) {
-            self.report(&at, &format!("{other} is written there already; name another path"));
-        }
+        let clash = |(_, other): &&(String, &str)| is_within(path, other) || is_within(other, path);
+        let message = if let Some((by, other)) = read.iter().chain(written.iter()).find(clash) {
+            if *other != path {
+                format!("{by} is {other}, and one of the two would have to be a directory; name another path")
+            } else if by.starts_with("files.") {
+                format!("{by} is written there already; name another path")
+            } else {
+                format!("{by} is there, and would be replaced; name another path")
+            }
+        } else {
+            return written.push((format!("files.{name}"), path));
+        };
+        self.report(&at, &message);
     }
 
     /// Every file and socket that the configuration names elsewhere, and where.
@@ -98,6 +106,10 @@ impl<'a> Rules<'a> {
         }
         found
     }
+}
+
+fn is_within(path: &str, directory: &str) -> bool {
+    Path::new(path).starts_with(directory)
 }
 
 fn gather<'a>(at: &str, node: &'a Node, found: &mut Vec<(String, &'a str)>) {

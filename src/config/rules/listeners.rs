@@ -1,11 +1,21 @@
 //! The rules of addresses to listen on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use super::Rules;
 use crate::config::text::Text as _;
 use crate::config::tree::{Kind, Node};
 use crate::http::listen::Listen;
+
+/// What a key asks for.
+struct Claim<'a> {
+    path: Vec<&'a str>,
+    place: Range<usize>,
+    /// The key as others are told of it.
+    by: String,
+    addresses: Vec<SocketAddr>,
+}
 
 impl<'a> Rules<'a> {
     /// There is somewhere to listen, and no address is given away twice.
@@ -16,58 +26,65 @@ impl<'a> Rules<'a> {
         {
             self.report(&path, "expected at least one address to listen on");
         }
-        let mut taken: Vec<(String, Vec<SocketAddr>)> = Vec::new();
-        for (path, addresses) in self.all_addresses_by_path() {
-            let is_taken = |others: &[SocketAddr]| {
-                others.iter().any(|other| addresses.iter().any(|address| is_same(*other, *address)))
+        let claims = self.claims();
+        for (at, claim) in claims.iter().enumerate() {
+            let clashes = |other: &&Claim<'_>| {
+                other.addresses.iter().any(|one| claim.addresses.iter().any(|another| is_same(*one, *another)))
             };
-            if let Some((other, _)) = taken.iter().find(|(_, others)| path[0] != "server" && is_taken(others)) {
-                self.report(&path, &format!("{other} has this address already; give each listener one of its own"));
+            if let Some(other) = claims[..at].iter().find(clashes) {
+                let message = format!("{} has this address already; give each listener one of its own", other.by);
+                self.found.report(&claim.path, claim.place.clone(), &message);
             }
-            taken.push((called(&path), addresses));
         }
     }
 
     /// The addresses of every listener that can be read, by what the listener is called.
     pub fn all_addresses(&self) -> Vec<(String, Vec<SocketAddr>)> {
-        self.all_addresses_by_path().into_iter().map(|(path, addresses)| (called(&path), addresses)).collect()
+        self.claims().into_iter().map(|claim| (claim.by, claim.addresses)).collect()
     }
 
-    fn all_addresses_by_path(&self) -> Vec<(Vec<&'a str>, Vec<SocketAddr>)> {
-        let admin = self.text(&["server", "admin_listen"]).and_then(|text| text.parse().ok());
-        let mut all = vec![
-            (vec!["server", "listen"], self.server_addresses()),
-            (vec!["server", "admin_listen"], admin.into_iter().collect()),
-        ];
-        let imds = self.sound(&["imds"]).map(|_| vec!["imds", "listen"]);
-        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &entry.key, "listen"]);
-        for path in imds.into_iter().chain(egress) {
-            if let Some(listen) = self.text(&path).and_then(|text| Listen::read(text).ok()) {
-                let addresses = addresses(&listen);
-                all.push((path, addresses));
-            }
+    /// Who asks for which addresses, in the order in which they are had.
+    fn claims(&self) -> Vec<Claim<'a>> {
+        let mut claims = self.callers_listeners();
+        if let Some(node) = self.sound(&["server", "admin_listen"]) {
+            let address = node.text().and_then(|text| text.parse().ok());
+            claims.extend(address.map(|address| claim(vec!["server", "admin_listen"], node, vec![address])));
         }
-        all
+        let imds = self.sound(&["imds"]).map(|_| vec!["imds"]);
+        let egress = self.entries("egress").iter().map(|entry| vec!["egress", &*entry.key]);
+        for table in imds.into_iter().chain(egress) {
+            let path = [&table[..], &["listen"]].concat();
+            let Some(node) = self.sound(&path) else { continue };
+            let listen = node.text().and_then(|text| Listen::read(text).ok());
+            claims.extend(listen.map(|listen| claim(path, node, addresses(&listen))));
+        }
+        claims
     }
 
-    /// The addresses of `server.listen`, or what it is without one.
-    fn server_addresses(&self) -> Vec<SocketAddr> {
-        let path = ["server", "listen"];
-        let lines: Vec<Listen> = match self.sound(&path).map(|node| &node.kind) {
-            Some(Kind::List(lines)) => {
-                lines.iter().filter_map(Node::text).filter_map(|line| Listen::read(line).ok()).collect()
+    /// `server.listen`, or what it is without one.
+    fn callers_listeners(&self) -> Vec<Claim<'a>> {
+        let path = vec!["server", "listen"];
+        match self.sound(&path) {
+            Some(Node { kind: Kind::List(lines), .. }) => {
+                let read = |node: &'a Node| Some((node, Listen::read(node.text()?).ok()?));
+                let of_line = |(node, listen)| Claim {
+                    by: format!("`{listen}` of [server] listen"),
+                    ..claim(path.clone(), node, addresses(&listen))
+                };
+                lines.iter().filter_map(read).map(of_line).collect()
             }
             _ if self.found.any_in(&path) => Vec::new(),
-            _ => vec![Listen::Loopback(crate::config::document::DEFAULT_PORT)],
-        };
-        lines.iter().flat_map(addresses).collect()
+            _ => {
+                let addresses = addresses(&Listen::Loopback(crate::config::document::DEFAULT_PORT));
+                vec![Claim { place: self.tree.place(&path), path, by: "[server] listen".to_owned(), addresses }]
+            }
+        }
     }
 }
 
-/// What a listener is called, such as `[server] listen`.
-fn called(path: &[&str]) -> String {
-    let (key, table) = path.split_last().unwrap_or((&"", &[]));
-    format!("[{}] {key}", table.join("."))
+fn claim<'a>(path: Vec<&'a str>, node: &Node, addresses: Vec<SocketAddr>) -> Claim<'a> {
+    let (key, table) = path.split_last().map_or(("", &[][..]), |(key, table)| (*key, table));
+    Claim { place: node.span.clone(), by: format!("[{}] {key}", table.join(".")), path, addresses }
 }
 
 fn addresses(listen: &Listen) -> Vec<SocketAddr> {

@@ -13,7 +13,8 @@ const UNREPEATED: [&str; 4] = ["upstream-url", "issuer-url", "user-pool-domain",
 impl Walk<'_> {
     pub fn string(&mut self, schema: &Value, node: &Node, path: &Path<'_>) {
         let Some(found) = node.text() else {
-            return self.report(path, &node.span, &format!("expected text, found {}", node.noun()));
+            let expected = schema["x-expected"].as_str().unwrap_or("text");
+            return self.report(path, &node.span, &format!("expected {expected}, found {}", node.noun()));
         };
         if let Some(words) = schema["enum"].as_array() {
             let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
@@ -54,7 +55,12 @@ impl Walk<'_> {
             }
         }
         if !known.iter().any(|name| name == found) {
-            let hint = did_you_mean(found, known.iter().map(String::as_str));
+            // Often it is only the kind in front that is missing, or one too many.
+            let same_name = known.iter().find(|known| last_part(known) == last_part(found));
+            let hint = same_name.map_or_else(
+                || did_you_mean(found, known.iter().map(String::as_str)),
+                |known| format!("; did you mean `{known}`?"),
+            );
             // Where a token is named somebody may have written the token itself.
             let is_name = !hint.is_empty()
                 || kinds.contains(&"callers")
@@ -118,6 +124,11 @@ pub fn noun(kind: Option<&str>) -> &'static str {
         Some("number") => "a number",
         _ => "text",
     }
+}
+
+/// The NAME of `tables.NAME`; all of what has no table in front.
+fn last_part(reference: &str) -> &str {
+    reference.rsplit_once('.').map_or(reference, |(_, name)| name)
 }
 
 pub fn quoted(words: &[&str]) -> String {

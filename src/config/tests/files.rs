@@ -80,8 +80,23 @@ fn each_rule_has_its_words() {
         (at("/run/credbroker/callers/orders"), "files.f.path: callers.orders.token is there"),
         (at("/run/credbroker/api.sock"), "files.f.path: server.listen is there"),
         (format!("{}[files.g]\n{token}path = \"/x\"\n", at("/x")), "files.g.path: files.f is written there already"),
+        (
+            format!("{}[files.g]\n{token}path = \"/x/y\"\n", at("/x")),
+            "files.g.path: files.f is /x, and one of the two would have to be a directory",
+        ),
+        (at("/run/credbroker"), "and one of the two would have to be a directory"),
         (file(&format!("{token}mode = \"0444\"")), "not open to others"),
         (file(&format!("{token}mode = \"0460\"")), "written by its owner at most"),
+        (file(&format!("{token}mode = 0440")), "permission bits are a text, such as \"0440\""),
+        (
+            file(&format!("{token}mode = 440")),
+            "files.f.mode: expected permission bits in octal, such as \"0440\", found a number",
+        ),
+        (file(&format!("{token}format = \"RAW\"")), "did you mean `raw`?"),
+        (
+            file("token = \"billing\""),
+            "\"billing\" names nothing that is configured under `tokens`; did you mean `tokens.billing`?",
+        ),
         (file(&format!("{token}mode = \"0400\"\ngroup = \"g\"")), "files.f.mode: the group may not read it"),
         (file(&format!("{token}group = \"\"")), "expected a text that is not empty"),
         (file(&format!("{token}owner = \"root\"")), "unknown key"),

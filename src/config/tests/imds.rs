@@ -37,6 +37,8 @@ fn its_caller_can_be_known_there_and_may_have_what_it_hands_out() {
     assert!(found.contains("has a token, which the programs that ask here cannot show"), "{found}");
     let found = one_problem(&good("ap"), "imds.caller");
     assert!(found.contains("did you mean `app`?"), "{found}");
+    let found = one_problem(&good("callers.app"), "imds.caller");
+    assert!(found.contains("did you mean `app`?"), "{found}");
     let anonymous = format!("{}[callers.anonymous]\nallow = [\"credentials.orders\"]\n", good("anonymous"));
     let found = one_problem(&anonymous, "imds.caller");
     assert!(found.contains("known by their uid only"), "{found}");
@@ -94,5 +96,31 @@ fn an_address_is_given_to_one_listener() {
             }
             None => assert_eq!(problems(&text), [""; 0], "{server} and {listen}"),
         }
+    }
+}
+
+#[test]
+fn the_listeners_of_the_server_do_not_share_an_address_either() {
+    for (server, place, clashes) in [
+        (
+            "listen = [\"loopback:2778\", \"127.0.0.1:2778\"]",
+            "2:28: server.listen: `loopback:2778` of [server] listen",
+            true,
+        ),
+        ("listen = [\"[::1]:2778\", \"loopback:2778\"]", "2:25: server.listen: `[::1]:2778` of [server] listen", true),
+        (
+            "listen = [\"loopback:2778\"]\nadmin_listen = \"127.0.0.1:2778\"",
+            "3:16: server.admin_listen: `loopback:2778` of [server] listen",
+            true,
+        ),
+        ("admin_listen = \"0.0.0.0:2778\"", "2:16: server.admin_listen: [server] listen", true),
+        ("listen = [\"127.0.0.1:2778\", \"127.0.0.2:2778\"]\nadmin_listen = \"127.0.0.1:2779\"", "", false),
+    ] {
+        let found = problems(&format!("[server]\n{server}\n"));
+        let expected: Vec<String> = clashes
+            .then(|| format!("c.toml:{place} has this address already; give each listener one of its own"))
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected, "{server}");
     }
 }

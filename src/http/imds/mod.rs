@@ -13,8 +13,8 @@
 //!   takes for an instance without a role.
 //!
 //! Bodies are `text/plain` with no newline at their end: clients append the role's name to the path as it is. There are no
-//! redirects and no directory listings. Every request is held against the caller, who is known by the kernel's word for its uid; the session
-//! is the proof that the request is meant, since neither a browser nor a naive forged request can PUT with a header.
+//! redirects and no directory listings. Every request is held against the caller, who is known by the kernel's word for its uid;
+//! the session is the proof that the request is meant, since neither a browser nor a naive forged request can PUT with a header.
 //!
 //! Botocore calls credentials with less than 15 minutes left, and up to 10 more by chance, good for longer than they are: so
 //! they are handed out with 26 minutes left ([`ENOUGH`]).

@@ -9,13 +9,13 @@
 //! | 24–71 | `inet_diag_sockid`: source port, destination port, source and destination of 16 bytes each, interface, cookie (any) |
 //!
 //! Source is the end that is asked about. The answer has a `nlmsghdr` of the same type and sequence, and `inet_diag_msg` of 72
-//! bytes: family, state, two bytes, the `inet_diag_sockid` of what was found, three counters, uid and inode. Attributes follow, among them the
-//! socket's cgroup (`INET_DIAG_CGROUP_ID`); they are not looked at. Or it is of type 2 (`NLMSG_ERROR`): a negated errno, ENOENT
-//! where there is no such socket.
+//! bytes: family, state, two bytes, the `inet_diag_sockid` of what was found, three counters, uid and inode. Attributes follow,
+//! among them the socket's cgroup (`INET_DIAG_CGROUP_ID`); they are not looked at. Or it is of type 2 (`NLMSG_ERROR`): a negated
+//! errno, ENOENT where there is no such socket.
 //!
 //! The kernel takes what fits best: where no connection is found, a socket that listens at the source; and a connection that
-//! its process has closed is found with uid 0 and inode 0. So an answer counts for something only where it names both ends that were asked for,
-//! and a socket in the state asked for that some process holds. A process that asks through an IPv6 socket for an IPv4
+//! its process has closed is found with uid 0 and inode 0. So an answer counts for something only where it names both ends that
+//! were asked for, and a socket in the state asked for that some process holds. A process that asks through an IPv6 socket for an IPv4
 //! address (`::ffff:127.0.0.1`) is found by the IPv4 question and shown with family 10 and the mapped addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

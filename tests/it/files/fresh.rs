@@ -84,8 +84,8 @@ async fn a_token_that_ends_in_an_outage_is_taken_away_and_comes_back_with_the_so
             match content {
                 Some(content) => {
                     assert_eq!(content, token);
-                    // A second for a busy machine.
-                    assert!(before < f64::from(expiry(&token)) + 1.0, "kept too long");
+                    // Some seconds for a busy machine; the decision itself has a test without a clock.
+                    assert!(before < f64::from(expiry(&token)) + 5.0, "kept too long");
                     None
                 }
                 None => Some(wall()),
