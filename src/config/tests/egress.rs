@@ -82,7 +82,10 @@ fn no_two_listeners_share_an_address() {
     let upstream = "https://x.example.com";
     for listen in ["127.0.0.1:2778", "[::1]:2778", "loopback:2778"] {
         let found = problem(listen, upstream, BEARER);
-        assert!(found.contains("egress.api.listen: [server] listen has this address already"), "{found}");
+        assert!(
+            found.contains("egress.api.listen: `loopback:2778` of [server] listen has this address already"),
+            "{found}"
+        );
     }
     let outside = problem("0.0.0.0:2780", upstream, BEARER);
     assert!(outside.contains("can be reached from other machines"), "{outside}");
