@@ -130,6 +130,18 @@ class Server:
         return self.process.returncode
 
 
+    def stop_at_once(self, seconds: float = 15) -> None:
+        """The same without patience: a daemon that is told again does not wait for requests that may still come."""
+        deadline = time.monotonic() + seconds
+        while self.alive() and time.monotonic() < deadline:
+            self.process.terminate()
+            try:
+                self.process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                pass
+        self.stop(0)
+
+
 @dataclass
 class Processes:
     """Every child of one test, so that all are ended and a failure can show what they printed."""
@@ -150,7 +162,7 @@ class Processes:
 
     def stop(self) -> None:
         for server in reversed(self.servers):
-            server.stop()
+            server.stop_at_once()
 
 
 class Emulator:
