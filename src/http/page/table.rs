@@ -224,7 +224,7 @@ fn note(page: &mut Markup, count: Option<u64>, what: &str) {
 
 fn explain(page: &mut Markup, row: &Row<'_>, trouble: &Trouble<'_>) {
     page.element("p", &[], |page| {
-        page.leaf("strong", &[], &format!("{}. ", trouble.fault()));
+        page.leaf("strong", &[], &format!("{}: ", trouble.fault()));
         page.text(trouble.message);
     });
     page.element("p", &[("class", "note")], |page| {
