@@ -101,7 +101,7 @@ def wycheproof(_: Lure) -> list[Attack]:
             "rejectsExtraComponent": f"{head}.{claimed}.{signed}.foo",
             "rejectsNoneAlgorithmAndMissingSignature": f"{none}.{claimed}.",
             "rejectsValidJsonSerialization": json.dumps(document),
-            "rejectsFlattenedJsonSerialization": json.dumps({"payload": claimed, "protected": head, "signature": signed}),
+            "beside the list: flattened JSON serialization": json.dumps({"payload": claimed, "protected": head, "signature": signed}),
             "rejectsSymmetryConfusionAttacks": keyed(confusions(key, header["kid"])["DER"], kid=header["kid"]),
             "rejectsAttackerProvidedEmbeddedJwk": embedded,
         }
