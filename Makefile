@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node format lint unit release-check crowd stream conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node environments format lint unit release-check crowd stream conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -86,7 +86,7 @@ environments: need-python need-node
 	@$(conformance)/setup.sh
 
 .PHONY: conformance
-conformance: binaries environments ## boto3, AWS CLI, pycognito, OAuth libraries, nginx, aws-jwt-verify, moto, ministack and oidc-provider against the daemon and the emulator
+conformance: binaries environments ## AWS SDKs and CLI, OAuth libraries, aws-jwt-verify, nginx, Chromium, schemathesis, moto, ministack and oidc-provider against the daemon and the emulator
 	$(say) 'conformance: software we did not write'
 	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py $(PYTEST_ARGS)
 

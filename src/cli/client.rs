@@ -60,8 +60,7 @@ enum Place {
     Unix(PathBuf),
 }
 
-/// What the daemon answered.
-#[derive(Debug)]
+/// What the daemon answered. No Debug: the body may be a secret.
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,

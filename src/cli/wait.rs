@@ -82,7 +82,7 @@ pub async fn had(client: &Client, path: &str, patience: &Patience, outside: &Out
             output::complain(&format!("not available within {:?}: {}", patience.timeout, last.1));
             return Err(last.0);
         }
-        tokio::time::sleep(PAUSE).await;
+        outside.clock.sleep_until(outside.clock.now().plus(PAUSE)).await;
     }
 }
 

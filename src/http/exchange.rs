@@ -68,7 +68,7 @@ pub async fn answer(surface: &Surface, asker: &Asker, form: &Fields) -> Result<R
     types_are_ours(form)?;
     let (permit, issuer) = target(surface, asker, form)?;
     if form.given("scope")?.is_some() {
-        return Err(Trouble::BadScope);
+        return Err(Trouble::BadScope("a role is not narrowed by a scope; exchange the token without one"));
     }
     let served = credentials::of_subject(surface, &permit, issuer, token.clone()).await?;
     let body = json!({

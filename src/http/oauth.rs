@@ -20,7 +20,7 @@ use warp::Filter as _;
 use super::body::{Body, FORM, Fields};
 use super::describe::{JSON, Operation, Path, of, unserved};
 use super::reply::{self, Response, Style, Trouble};
-use super::tokens::{obtained, subset, with_cache};
+use super::tokens::{NO_SUCH_SCOPE, obtained, subset, with_cache};
 use super::{Asker, Routes, Surface, allowed, client, exchange, posted};
 use crate::policy::Grant;
 use crate::refresh::Served;
@@ -85,7 +85,7 @@ pub fn described() -> Path {
             [(JSON, json!({ "anyOf": [of("OAuthToken"), of("IssuedCredentials")] }))],
             &["Credbroker-Cache"],
         )
-        .refusing([Trouble::BadScope, Trouble::UnsupportedGrant, Trouble::NotForThisClient])
+        .refusing([NO_SUCH_SCOPE, Trouble::UnsupportedGrant, Trouble::NotForThisClient])
         .refusing([Trouble::Crowded(name.into())])
         .refusing(exchange::troubles())
         .refusing(unserved(name));

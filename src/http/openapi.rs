@@ -23,7 +23,7 @@ Bearer tokens and temporary AWS credentials for the services beside the broker.\
 Every caller shows who it is: by its token as `Authorization: Bearer TOKEN` or, as AWS SDKs send it, as \
 `Authorization: TOKEN`; at the paths under `/oauth2/` also as a client secret, by Basic or in the form. On a unix \
 socket a caller may be known by its uid and then shows nothing; over TCP a caller that is known without a token \
-sends `Credbroker-Request: true`.\n\n\
+sends `Credbroker-Request: true`, or any `Authorization`.\n\n\
 A request comes from this machine directly: over TCP a `Host` that is no loopback name, the headers of proxies and \
 those of browsers are refused (403). Paths are taken as they are written: whatever would have to be decoded or \
 normalised is refused, and so is a GET with a body (400). A body has at most 64 KiB (413). A path has no methods \

@@ -22,8 +22,8 @@ pub type Response = warp::reply::Response;
 pub enum Trouble {
     /// It is no request for us, with what is wrong.
     BadRequest(&'static str),
-    /// The scope is not one that is configured.
-    BadScope,
+    /// The scope is not one that can be had, with why.
+    BadScope(&'static str),
     /// The subject token is refused, with why.
     BadSubject(String),
     /// It came from elsewhere, or by way of somebody else.
@@ -134,7 +134,7 @@ impl Trouble {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_)
-            | Self::BadScope
+            | Self::BadScope(_)
             | Self::BadSubject(_)
             | Self::NotForThisClient
             | Self::BadTarget(_)
@@ -175,7 +175,7 @@ impl Trouble {
             Self::BadRequest(_) | Self::BadSubject(_) | Self::TooLarge | Self::BodyTooLarge(_) => "invalid_request",
             Self::NotForwardable(_) => "not_implemented",
             Self::NotForwarded { .. } => "bad_gateway",
-            Self::BadScope => "invalid_scope",
+            Self::BadScope(_) => "invalid_scope",
             Self::NoBearer => "token_required",
             Self::BadBearer(_) | Self::NoSession | Self::SessionOver => "invalid_token",
             Self::LacksScope(_) => "insufficient_scope",
@@ -201,7 +201,7 @@ impl Trouble {
     /// The code that AWS SDKs see, and the log. Never the words: a confused client may put its token where a name belongs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::BadRequest(_) | Self::BadScope | Self::UnsupportedGrant => "InvalidRequest",
+            Self::BadRequest(_) | Self::BadScope(_) | Self::UnsupportedGrant => "InvalidRequest",
             Self::BadSubject(_) => "InvalidSubjectToken",
             Self::TooLarge | Self::BodyTooLarge(_) => "RequestTooLarge",
             Self::NotForwardable(_) => "NotImplemented",
@@ -264,11 +264,10 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadRequest(what) | Self::Foreign(what) | Self::NotForwardable(what) | Self::BodyTooLarge(what) => {
+            Self::BadRequest(what) | Self::Foreign(what) | Self::BadScope(what) | Self::NotForwardable(what) | Self::BodyTooLarge(what) => {
                 f.write_str(what)
             }
             Self::NotForwarded { why, .. } => f.write_str(why),
-            Self::BadScope => f.write_str("a scope that was asked for is not among the configured ones of this token"),
             Self::BadSubject(why) => write!(f, "the subject token is refused: {why}"),
             Self::UnknownCaller => f.write_str("the caller is not known; present the token of a configured caller in the Authorization header"),
             Self::UnknownClient(_) => f.write_str("the client is not known; its secret is the token of a configured caller, and its id the name of what it asks for"),

@@ -22,6 +22,10 @@ use crate::source::BearerToken;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What a narrower scope may be refused with.
+pub const NO_SUCH_SCOPE: Trouble = Trouble::BadScope(
+    "a scope that was asked for is not among the configured ones of this token; ask for some of those, or leave scope out",
+);
 
 /// The route.
 pub fn route(surface: &Arc<Surface>) -> Routes {
@@ -72,7 +76,7 @@ pub fn described() -> Path {
             [(JSON, of("BearerToken")), (TEXT, json!({ "type": "string", "minLength": 1 }))],
             &["Credbroker-Cache"],
         )
-        .refusing([Trouble::BadScope, Trouble::NotAllowed(name.into()), Trouble::NoSuchName(name.into())])
+        .refusing([NO_SUCH_SCOPE, Trouble::NotAllowed(name.into()), Trouble::NoSuchName(name.into())])
         .refusing([Trouble::Crowded(name.into())])
         .refusing(unserved(name));
     Path::at("/v1/tokens/{name}")
@@ -139,7 +143,7 @@ pub fn subset(asked: &str, configured: &[String]) -> Result<Option<Vec<String>>,
     scopes.sort();
     scopes.dedup();
     if !scopes.iter().all(|scope| configured.contains(scope)) {
-        return Err(Trouble::BadScope);
+        return Err(NO_SUCH_SCOPE);
     }
     let all = scopes.is_empty() || scopes.len() == configured.len();
     Ok((!all).then_some(scopes))
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(narrow("scope=a/w+a/r").unwrap(), None, "all of them is the same as none given");
         assert_eq!(narrow("scope=a%2Fr").unwrap(), Some(vec!["a/r".to_owned()]));
         assert_eq!(narrow("scope=a/r%20a/r").unwrap(), Some(vec!["a/r".to_owned()]));
-        assert!(matches!(narrow("scope=a/x"), Err(Trouble::BadScope)));
+        assert!(matches!(narrow("scope=a/x"), Err(Trouble::BadScope(_))));
         assert!(matches!(narrow("scope=a/r&scope=a/w"), Err(Trouble::BadRequest(_))));
         assert!(matches!(narrow("scop=a/r"), Err(Trouble::BadRequest(_))));
     }

@@ -9,7 +9,10 @@ from attacks import (
     EDDSA, ES256, ES384, HEADER, ISSUER, L25519, N256, OCTETS, PARTNER, PS256, Attack, Lure, claims, confusions, good, injected, keyed, pem,
     pool_claims, unsigned,
 )
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import PublicFormat
 from signing import (
     ED25519, EVIL_P256, EVIL_RSA, OTHER_RSA, P256, P384, RSA, b64, compact, der, fixed, jwk, now, signature, stored, token,
@@ -39,19 +42,36 @@ def weaknesses(_: Lure) -> list[Attack]:
         Attack("CVE-2021-22160 Pulsar, none", unsigned("none", typ=None)),
         Attack("CVE-2022-21449 Java, psychic signature", token(ES256, claims(), sign=lambda _: bytes(64))),
         Attack("CVE-2022-21449 Java, psychic signature on P-384", token(ES384, claims(), sign=lambda _: bytes(96))),
-        Attack("CVE-2022-23541 jsonwebtoken, another key's family", token({"alg": "RS256", "kid": "p256"}, claims(), RSA)),
+        Attack("CVE-2022-23539 jsonwebtoken, a key of another type than the algorithm's", token({"alg": "RS256", "kid": "p256"}, claims(), RSA)),
+        Attack("CVE-2022-23540 jsonwebtoken, none", unsigned("none")),
+        Attack("CVE-2022-23541 jsonwebtoken, HS256 with the key that is looked up", keyed(pem(OTHER_RSA), kid="any")),
         Attack("CVE-2022-29217 PyJWT, OpenSSH key", keyed(confusions(P256, "p256")["OpenSSH"], kid="p256")),
         Attack("CVE-2022-39227 python-jwt, JSON mixed with compact", mixed),
         Attack("CVE-2023-48223 fast-jwt, PKCS #1 PEM", keyed(pem(RSA, PublicFormat.PKCS1).rstrip())),
-        Attack("CVE-2024-33663 python-jose, DER key", keyed(confusions(P256, "p256")["DER"], kid="p256")),
+        Attack("CVE-2024-33663 python-jose, OpenSSH key", keyed(confusions(P384, "p384")["OpenSSH"], kid="p384")),
+        Attack("python-jose, DER key, past the fix of CVE-2024-33663", keyed(confusions(P256, "p256")["DER"], kid="p256")),
         Attack("CVE-2024-37568 Authlib, key confusion", keyed(pem(ED25519), kid="ed25519")),
         Attack("CVE-2024-53861 PyJWT, part of an issuer", token(HEADER, claims(iss=ISSUER[:-1]))),
         Attack("CVE-2025-30144 fast-jwt, a list of issuers", token(HEADER, claims(iss=[ISSUER, "https://evil.example"]))),
         Attack("CVE-2025-59420 Authlib, unknown crit", token({**HEADER, "crit": ["bork"], "bork": "x"}, claims())),
         Attack("CVE-2025-61920 Authlib, a header of megabytes, here 60 kB", injected({"x": "x" * 45_000}), status=400),
+        Attack("CVE-2026-22817 Hono, HS256 by a key that names no algorithm", keyed(pem(OTHER_RSA).rstrip(), kid="any")),
         Attack("CVE-2026-25537 jsonwebtoken of Rust, exp as text", token(HEADER, claims(exp="1"))),
         Attack("CVE-2026-25537 jsonwebtoken of Rust, nbf as text", token(HEADER, claims(nbf=str(at + 9_000)))),
+        Attack("CVE-2026-27962 Authlib, embedded jwk", injected({"kid": None, "jwk": jwk(EVIL_RSA, "evil")})),
+        Attack("CVE-2026-29000 pac4j, unsigned inside encrypted", encrypted(unsigned("none"))),
+        Attack("CVE-2026-34950 fast-jwt, white space before the PEM", keyed(b"\n" + pem(RSA))),
+        Attack("CVE-2026-44699 LibJWT, empty secret by a key that names no algorithm", keyed(b"", kid="any")),
     ]
+
+
+def encrypted(text: str) -> str:
+    """`text` in a JWE for whoever has the issuer's key: anybody can make one, and it says nothing of who did."""
+    head = b64(compact({"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT", "kid": "rsa"}))
+    key, nonce = AESGCM.generate_key(256), bytes(12)
+    wrapped = RSA.public_key().encrypt(key, OAEP(MGF1(SHA256()), SHA256(), None))
+    sealed = AESGCM(key).encrypt(nonce, text.encode(), head.encode())
+    return ".".join([head, *map(b64, (wrapped, nonce, sealed[:-16], sealed[-16:]))])
 
 
 def wycheproof(_: Lure) -> list[Attack]:
@@ -81,7 +101,7 @@ def wycheproof(_: Lure) -> list[Attack]:
             "rejectsExtraComponent": f"{head}.{claimed}.{signed}.foo",
             "rejectsNoneAlgorithmAndMissingSignature": f"{none}.{claimed}.",
             "rejectsValidJsonSerialization": json.dumps(document),
-            "rejectsFlattenedJsonSerialization": json.dumps({"payload": claimed, "protected": head, "signature": signed}),
+            "beside the list: flattened JSON serialization": json.dumps({"payload": claimed, "protected": head, "signature": signed}),
             "rejectsSymmetryConfusionAttacks": keyed(confusions(key, header["kid"])["DER"], kid=header["kid"]),
             "rejectsAttackerProvidedEmbeddedJwk": embedded,
         }

@@ -1,4 +1,5 @@
-"""nginx with deploy/nginx.conf as it is deployed, but for ports and the place of the broker, as a fixture."""
+"""nginx as fixtures: with servers that a test writes, and with deploy/nginx.conf as it is deployed, but for ports and the place of the
+broker."""
 
 from __future__ import annotations
 
@@ -36,12 +37,40 @@ class Front:
 
 
 @pytest.fixture
-def nginx(processes, tmp_path):
-    """Starts nginx before a service, by the word of a daemon: over TCP with the token of `orders` or by its uid, or over its unix
-    socket."""
+def nginx_with(processes, tmp_path):
+    """Starts nginx with `servers`, in a directory of its own, and waits until `answers()` gives something."""
     program = shutil.which("nginx")
     if not program:
         pytest.fail("nginx is not installed; run tests/conformance/setup.sh", pytrace=False)
+
+    def start(servers: str, answers) -> None:
+        home = tmp_path / "nginx"
+        home.mkdir()
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
+        file = home / "nginx.conf"
+        file.write_text(
+            f"daemon off;\nmaster_process off;\npid {home}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{temporary}{servers}}}\n"
+        )
+        server = processes.start("nginx", [program, "-e", "stderr", "-c", str(file)], clean_environment(home))
+
+        def up():
+            server.must_live()
+            try:
+                return answers()
+            except OSError:
+                return None
+
+        until(up, 15, "the start of nginx")
+
+    return start
+
+
+@pytest.fixture
+def nginx(nginx_with):
+    """Starts nginx before a service, by the word of a daemon: over TCP with the token of `orders` or by its uid, or over its unix
+    socket."""
 
     def start(daemon: Daemon, issuers: tuple[str, ...] = ("users",), socket: Path | None = None, by_uid: bool = False) -> Front:
         service, ports, servers = free_port(), {}, ""
@@ -54,27 +83,9 @@ def nginx(processes, tmp_path):
             text = replaced(replaced(text, CALLER, caller), BY_UID, meant)
             text = replaced(text, "127.0.0.1:8080", f"127.0.0.1:{ports[issuer]}")
             servers += replaced(text, "127.0.0.1:8081", f"127.0.0.1:{service}")
-        home = tmp_path / "nginx"
-        home.mkdir()
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
         behind = f"server {{ listen 127.0.0.1:{service}; location / {{ {SERVICE} }} }}\n"
-        file = home / "nginx.conf"
-        file.write_text(
-            f"daemon off;\nmaster_process off;\npid {home}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
-            f"http {{\naccess_log off;\n{temporary}{behind}{servers}}}\n"
-        )
-        server = processes.start("nginx", [program, "-e", "stderr", "-c", str(file)], clean_environment(home))
         front = Front(ports)
-
-        def up():
-            server.must_live()
-            try:
-                return front.get(issuer=issuers[-1]).status
-            except OSError:
-                return None
-
-        until(up, 15, "the start of nginx")
+        nginx_with(behind + servers, lambda: front.get(issuer=issuers[-1]).status)
         return front
 
     return start

@@ -162,8 +162,8 @@ def test_whatever_is_asked_the_answer_is_described(daemon, client, tmp_path):
     user, caller = robot_id_token(client), daemon.caller_token("orders")
     hold(daemon, user)
     runs = [
-        Run("verification", 220, ("--include-tag", "Verification"), caller),
-        Run("the rest", 220, ("--exclude-tag", "Verification"), caller),
+        Run("verification", 190, ("--include-tag", "Verification"), caller),
+        Run("the rest", 190, ("--exclude-tag", "Verification"), caller),
         Run("by secret", 100, ("--include-path-regex", "^/oauth2/"), secrets=(caller, caller, "wrong", "")),
         Run("nobody", 20),
     ]

@@ -125,7 +125,7 @@ def row(daemon, name: str) -> dict:
 
 
 @pytest.fixture
-def proxy(daemon, processes, tmp_path):
+def proxy(daemon, nginx_with, tmp_path):
     """nginx before the page, as docs/status.md has it: it knows who looks, and asks over the unix socket with the uid of a caller."""
     port, users = free_port(), tmp_path / "users"
     users.write_text("ann:{PLAIN}looks\n")
@@ -137,21 +137,7 @@ def proxy(daemon, processes, tmp_path):
     ]:
         assert documented in server
         server = server.replace(documented, here)
-    temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    config = tmp_path / "nginx.conf"
-    config.write_text(
-        f"daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\nhttp {{ access_log off; {temporary}\n{server} }}\n"
-    )
-    front = processes.start("nginx", ["nginx", "-e", "stderr", "-c", str(config)], clean_environment(tmp_path))
-
-    def up():
-        front.must_live()
-        try:
-            return request(f"http://127.0.0.1:{port}/").status == 401
-        except OSError:
-            return False
-
-    until(up, 10, "the start of nginx")
+    nginx_with(server, lambda: request(f"http://127.0.0.1:{port}/").status == 401)
     return f"http://127.0.0.1:{port}"
 
 
@@ -314,6 +300,8 @@ def test_watch_draws_in_place_and_gives_the_terminal_back(credbroker, house, tmp
     frame = terminal.until("more lines", after=before)
     assert all(len(line) <= 50 for line in lines(frame)) and len(lines(frame)) == 20, lines(frame)
 
+    # Told once it would go on for as long as it is watched, up to its `drain`.
+    daemon.server.hurry()
     daemon.server.stop()
     frame = terminal.until("daemon not reachable since")
     assert "What it said last" in frame, frame

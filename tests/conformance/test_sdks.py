@@ -5,6 +5,7 @@ STS says whose credentials it took. Another way to the credentials is one more r
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,23 +20,24 @@ from processes import clean_environment, free_port, request, until
 ORDERS = world.assumed_role("orders") + "orders"
 
 BOTO3 = """
-import boto3, json, sys
+import boto3, sys
 sts = boto3.client("sts")
-print(json.dumps([sts.get_caller_identity()["Arn"] for _ in range(int(sys.argv[1]))]))
+for _ in range(int(sys.argv[1])):
+    print(sts.get_caller_identity()["Arn"])
 """
 
 
 @pytest.fixture
 def command(credbroker):
-    """The command line of a client that asks STS `times` times who it is, and prints the ARNs."""
-    rust = Path(credbroker).parent / "examples" / "caller_identity"
+    """The command line of a client that asks STS `times` times who it is, and prints an ARN a line."""
+    rust = Path(credbroker).parent / "examples" / "demo"
 
     def line(client: str, times: int = 1) -> list[str]:
         return {
             "boto3": [sys.executable, "-c", BOTO3, str(times)],
-            "aws-cli": [str(ENVIRONMENT / "aws"), "sts", "get-caller-identity", "--output", "json", "--query", "[Arn]"],
+            "aws-cli": [str(ENVIRONMENT / "aws"), "sts", "get-caller-identity", "--output", "text", "--query", "Arn"],
             "javascript": ["node", str(HERE / "node" / "caller_identity.mjs"), str(times)],
-            "rust": [str(rust), str(times)],
+            "rust": [str(rust), "who-am-i", str(times)],
         }[client]
 
     return line
@@ -65,8 +67,9 @@ WAYS = {"container": container, "credential_process": credential_process}
 
 
 def printed(run) -> list[str]:
+    """The ARNs."""
     assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+    return run.stdout.split()
 
 
 def asked(daemon, name="credentials.orders") -> int:
@@ -180,7 +183,8 @@ def test_a_refusal_is_told_without_the_token(refused, service, command, emulator
 def test_a_refusal_as_javascript_reads_it(refused, service, name, caller, status, code, words):
     _, known = refused(name, caller)
     run = service(["node", str(HERE / "node" / "from_http.mjs")], **known)
-    said = printed(run)
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout)
     assert said["thrown"] == f"Server responded with status: {status}"
     assert said["Code"] == code and words in said["Message"]
 
@@ -304,6 +308,19 @@ def test_exec_past_a_proxy(broker, shadowed, command, credbroker, client):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_exec_by_a_caller_that_is_known_by_its_uid_alone(start_daemon, emulator, shadowed, command, credbroker, client):
+    """No token anywhere: what the SDK shows is no secret, and who asks is the kernel's word."""
+    by_uid = f'\n[callers.by-uid]\nallow = ["credentials.orders"]\nuid = {os.geteuid()}\n'
+    keys = {"AWS_ACCESS_KEY_ID": world.BROKER_KEY, "AWS_SECRET_ACCESS_KEY": world.BROKER_SECRET}
+    tables = TABLES.replace("@EMULATOR@", emulator.url) + by_uid
+    daemon = start_daemon(tables, secrets_=DAEMON_SECRETS, env={"AWS_ENDPOINT_URL": emulator.url, **keys})
+    line = [credbroker, "exec", "--credentials", "orders", "--", *command(client)]
+    region = {"AWS_REGION": world.REGION, "AWS_DEFAULT_REGION": world.REGION}
+    run = shadowed(line, {}, **{**VARIABLES, **region}, CREDBROKER_URL=daemon.url)
+    assert printed(run) == [world.assumed_role("orders") + "by-uid"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_what_shadows_does_shadow(broker, shadowed, command, client):
     """The proof that the tests above prove something: with the same in the way and no exec, nobody asks the daemon."""
     daemon = broker()
@@ -366,5 +383,5 @@ def test_each_sdk_does_what_the_doctor_says(broker, shadowed, command, credbroke
     picks = {row["sdk"]: row for row in said["sdks"]}
     predicted = {client: picks[family]["daemon"] for client, family in FAMILIES.items()}
     runs = {client: shadowed(command(client), files, **known) for client in FAMILIES}
-    seen = {client: run.returncode == 0 and json.loads(run.stdout) == [ORDERS] for client, run in runs.items()}
+    seen = {client: run.returncode == 0 and run.stdout.split() == [ORDERS] for client, run in runs.items()}
     assert seen == predicted, [(picks[FAMILIES[client]]["because"], run.stderr[-400:]) for client, run in runs.items()]

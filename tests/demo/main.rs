@@ -21,7 +21,11 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["who-am-i"] => who_am_i::run().await,
+        ["who-am-i"] => who_am_i::run(1).await,
+        ["who-am-i", times] => match times.parse() {
+            Ok(times) => who_am_i::run(times).await,
+            Err(_) => Err("usage: demo who-am-i [TIMES]".into()),
+        },
         [] => tour::run(false).await,
         ["--once"] => tour::run(true).await,
         _ => Err("usage: demo [--once]".into()),

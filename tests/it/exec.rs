@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
 
+use crate::client::Ask;
 use crate::daemon::{Daemon, free_port};
 use crate::documents::{BILLING, ORDERS, REPORTS, ROLES, caller};
 use crate::process::{self, CREDBROKER, Ended, Running};
@@ -93,6 +94,31 @@ async fn tokens_alone_leave_the_rest_as_it_is() {
             assert!(found.contains(&line), "{line} is not in {found:?}");
         }
         assert!(!ended.stdout.contains("AWS_CONTAINER"), "{found:?}");
+    })
+    .await;
+}
+
+/// Nothing is shown that is secret: who asks is known by the kernel's word, over TCP too.
+#[tokio::test]
+async fn a_caller_that_is_known_by_its_uid_alone_needs_no_token() {
+    limited(async {
+        let site = Site::open().await;
+        let me = format!("[callers.me]\nallow = [\"credentials.orders\"]\nuid = {}\n", nix::unistd::getuid());
+        let daemon = site.daemon(&format!("{}{me}", configured())).await;
+        let socket = format!("unix:{}", daemon.dir.join("api.sock").display());
+        for place in [daemon.url(), socket] {
+            let given = ["exec", "--url", &place, "--credentials", "orders", "--", "/usr/bin/env"];
+            let ended =
+                credbroker(&daemon.dir, &given, &[("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nonexistent")]).await;
+            let found = lines(&ended);
+            let value = |name: &str| found.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap();
+            let path = value("AWS_CONTAINER_CREDENTIALS_FULL_URI").strip_prefix(&*daemon.url()).unwrap();
+            let asked = Ask::get(path).header("authorization", value("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+            let answer = daemon.ask(asked).await;
+            assert_eq!(answer.status, 200, "{place}: {}", answer.text);
+            assert!(site.whose(&answer.json()).await.ends_with("/me"), "{place}: {{caller}} is in the session's name");
+            assert!(!ended.stdout.contains("TOKEN_FILE"), "{found:?}");
+        }
     })
     .await;
 }

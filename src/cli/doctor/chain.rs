@@ -23,6 +23,8 @@ use crate::cli::sdk::variables::{
 
 const IMDS_OFF: &str = "AWS_EC2_METADATA_DISABLED";
 const IMDS_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+/// The same in a profile.
+const IMDS_ENDPOINT_KEY: &str = "ec2_metadata_service_endpoint";
 
 /// SDKs that look in the same places in the same order.
 #[derive(Debug)]
@@ -232,16 +234,20 @@ impl Family {
         if off == "true" || (self.kind == Kind::JavaScript && off != "false") {
             return Pick::new(Whose::Nowhere, "nothing", format!("nothing else is configured, and {IMDS_OFF} is set"));
         }
-        let of_profile =
-            || scene.profiles.named(self.chosen(scene))?.settings.get("ec2_metadata_service_endpoint").cloned();
-        let endpoint = scene.environment.var(IMDS_ENDPOINT).map(ToOwned::to_owned).or_else(of_profile);
-        match endpoint.as_deref().map(Url::parse) {
-            Some(Ok(url)) if is_here(&url) => {
-                Pick::new(Whose::Daemon, "the daemon's IMDS listener", format!("{IMDS_ENDPOINT} is this machine's"))
-            }
-            Some(_) => Pick::new(Whose::Elsewhere, "IMDS", format!("{IMDS_ENDPOINT} is set")),
-            None => Pick::new(Whose::Elsewhere, "IMDS, the role of the machine", "nothing else is configured"),
+        let name = self.chosen(scene);
+        let by_profile = || {
+            let endpoint = scene.profiles.named(name)?.settings.get(IMDS_ENDPOINT_KEY).cloned()?;
+            Some((endpoint, format!("{IMDS_ENDPOINT_KEY} of the profile {name}")))
+        };
+        let by_variable = scene.environment.var(IMDS_ENDPOINT).map(|url| (url.to_owned(), IMDS_ENDPOINT.to_owned()));
+        let Some((endpoint, said_by)) = by_variable.or_else(by_profile) else {
+            return Pick::new(Whose::Elsewhere, "IMDS, the role of the machine", "nothing else is configured");
+        };
+        if Url::parse(&endpoint).is_ok_and(|url| is_here(&url)) {
+            let because = format!("{said_by} is an address of this machine");
+            return Pick::new(Whose::Daemon, "the daemon's IMDS listener", because);
         }
+        Pick::new(Whose::Elsewhere, "IMDS", format!("{said_by} is set"))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::finding::{Finding, Level};
 use super::scene::{Daemon, Scene, TokenFile};
 use crate::cli::sdk::variables::{FULL_URI, KEYS, RELATIVE_URI, ROLE_ARN, TOKEN, TOKEN_FILE, WEB_IDENTITY_FILE};
+use crate::http::status::outline::{self, plain};
 
 use Level::{Trouble, Warning};
 
@@ -37,14 +38,11 @@ pub fn daemon(scene: &Scene) -> Vec<Finding> {
     }
 }
 
-/// What the daemon cannot get at the moment.
+/// What the daemon cannot get or write at the moment.
 fn entries(status: &serde_json::Value) -> Vec<Finding> {
-    let rows =
-        ["tokens", "credentials", "issuers"].into_iter().flat_map(|kind| status[kind].as_array().into_iter().flatten());
+    let rows = outline::sections(status).into_iter().flat_map(|section| section.rows);
     rows.filter_map(|row| {
-        let error = row["last_error"]["message"].as_str()?;
-        let name = row["name"].as_str().unwrap_or("-");
-        let what = format!("{name} is {}: {error}", row["state"].as_str().unwrap_or("-"));
+        let what = plain(&format!("{} is {}: {}", row.name(), row.state(), row.trouble()?.message));
         Some(Finding { about: "entries", level: Warning, what, remedy: None })
     })
     .collect()

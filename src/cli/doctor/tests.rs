@@ -208,6 +208,32 @@ fn failed() -> Value {
 }
 
 #[test]
+fn every_kind_of_entry_that_is_in_trouble_is_named() {
+    let broken = |name: &str| json!([{ "name": name, "state": "failed", "last_error": { "message": "why\u{1b}[2J" } }]);
+    let status =
+        json!({ "credentials": broken("credentials.c"), "files": broken("files.f"), "issuers": broken("issuers.i") });
+    let mut scene = scene([FULL]);
+    scene.daemon = Daemon::Answers(status);
+    let found = of_a_caller(&scene).findings;
+    let entries: Vec<_> = found.iter().filter(|finding| finding.about == "entries").map(|one| &*one.what).collect();
+    let said = |name| format!("{name} is failed: why\u{fffd}[2J");
+    assert_eq!(entries, ["credentials.c", "files.f", "issuers.i"].map(said));
+}
+
+#[test]
+fn why_an_instance_is_looked_for_here_is_told() {
+    let variable = scene([("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:2779")]);
+    let profile = scene_with([], "[default]\nec2_metadata_service_endpoint = http://[::1]:2779\n", "");
+    for (scene, word) in [
+        (variable, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+        (profile, "ec2_metadata_service_endpoint of the profile default"),
+    ] {
+        let pick = FAMILIES[0].pick(&scene);
+        assert_eq!((pick.from, pick.because), (Whose::Daemon, format!("{word} is an address of this machine")));
+    }
+}
+
+#[test]
 fn odd_variables_are_told() {
     for (variables, level) in [
         ([FULL, ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "")], Level::Trouble),

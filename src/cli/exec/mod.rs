@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::ask::path;
@@ -81,8 +82,12 @@ async fn prepared(arguments: &Arguments, outside: &Outside) -> Result<Surroundin
 }
 
 fn token(answer: &Answer) -> Result<SecretString, Exit> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    body["access_token"].as_str().map(SecretString::from).ok_or_else(|| {
+    #[derive(Deserialize)]
+    struct Given {
+        access_token: SecretString,
+    }
+    // The parser's own words may quote the token.
+    serde_json::from_slice(&answer.body).map(|given: Given| given.access_token).map_err(|_| {
         output::complain("the daemon's answer holds no token");
         Exit::Failed
     })
@@ -122,7 +127,8 @@ async fn as_an_sdk_asks(
         return Ok(asked);
     }
     let answer = had(client, "/v1/status", patience, outside).await?;
-    tcp_listener(&answer).and_then(|address| client.like_an_sdk(Some(address), authorization)).ok_or_else(|| {
+    let status = serde_json::from_slice(&answer.body).unwrap_or_default();
+    tcp_listener(&status).and_then(|address| client.like_an_sdk(Some(address), authorization)).ok_or_else(|| {
         misused(
             "AWS SDKs cannot use a unix socket, and the daemon listens on no TCP address: add one to its listen, such as \
              \"loopback:2778\"",
@@ -130,9 +136,8 @@ async fn as_an_sdk_asks(
     })
 }
 
-/// The first TCP address that the daemon says it listens on.
-fn tcp_listener(status: &Answer) -> Option<SocketAddr> {
-    let status: Value = serde_json::from_slice(&status.body).unwrap_or_default();
+/// The first TCP address at which the daemon says it serves callers. Listeners for something else have its name before the address.
+fn tcp_listener(status: &Value) -> Option<SocketAddr> {
     let listeners = status["listeners"].as_array()?.iter().filter_map(Value::as_str);
     listeners.filter_map(|listener| listener.parse::<SocketAddr>().ok()).find(|address| address.ip().is_loopback())
 }
@@ -170,4 +175,24 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         return Err("expected VAR=NAME, such as BILLING_TOKEN=billing".to_owned());
     }
     Ok((variable.to_owned(), name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_address_for_callers_is_one_that_sdks_are_told() {
+        let others = ["unix:/run/credbroker/api.sock", "admin 127.0.0.1:9464", "imds 127.0.0.1:2779"];
+        let found = |more: &[&str]| {
+            let listeners = [&others[..], more].concat();
+            tcp_listener(&json!({ "listeners": listeners }))
+        };
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&["0.0.0.0:2778"]), None, "SDKs ask loopback addresses only");
+        assert_eq!(found(&["[::1]:2778", "127.0.0.1:2778"]), "[::1]:2778".parse().ok());
+        assert_eq!(tcp_listener(&json!({})), None);
+    }
 }

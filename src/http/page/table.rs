@@ -19,7 +19,7 @@ pub struct Column {
 /// After the one with the name.
 const COLUMNS: [Column; 6] = [
     Column { title: "State", short: "State", class: "state", has: |_| true, write: state },
-    Column { title: "Life", short: "Life", class: "life", has: |row| row.life().is_some(), write: life },
+    Column { title: "Life", short: "Life", class: "life", has: |row| row.expires_in().is_some(), write: life },
     Column { title: "Hits", short: "Hits", class: "number", has: |row| row.hits().is_some(), write: hits },
     Column {
         title: "Upstream requests",
@@ -151,7 +151,7 @@ fn state(page: &mut Markup, row: &Row<'_>) {
 
 fn life(page: &mut Markup, row: &Row<'_>) {
     let Some(life) = row.life() else {
-        return page.leaf("span", &[("class", "note")], "nothing held");
+        return without_bar(page, row);
     };
     bar(page, life);
     let due = match (life.until_due, row.is_fetching(), row.0["keep"] == "used" && row.trouble().is_none()) {
@@ -165,6 +165,16 @@ fn life(page: &mut Markup, row: &Row<'_>) {
         page.text(", ");
         page.leaf("span", &[], &format!("expires in {}", in_words(life.left)));
     });
+}
+
+/// A file's contents are shown by their end alone; and there may be nothing that ends.
+fn without_bar(page: &mut Markup, row: &Row<'_>) {
+    let words = match (row.expires_in(), row.state()) {
+        (Some(left), _) => format!("expires in {}", in_words(left)),
+        (None, "empty" | "failed" | "absent") => "nothing held".to_owned(),
+        (None, _) => nothing(),
+    };
+    page.leaf("span", &[("class", "note")], &words);
 }
 
 /// What is left of a life, and the point at which a replacement is sought. A style attribute would be against the policy, so
@@ -214,7 +224,7 @@ fn note(page: &mut Markup, count: Option<u64>, what: &str) {
 
 fn explain(page: &mut Markup, row: &Row<'_>, trouble: &Trouble<'_>) {
     page.element("p", &[], |page| {
-        page.leaf("strong", &[], &format!("{}. ", trouble.fault()));
+        page.leaf("strong", &[], &format!("{}: ", trouble.fault()));
         page.text(trouble.message);
     });
     page.element("p", &[("class", "note")], |page| {

@@ -143,7 +143,7 @@ fn verdict(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
         if document["state"] == "draining" {
             page.leaf("p", &[], "The daemon is ending: it answers what is under way and takes no new connection.");
         } else if document["ready"] != true {
-            page.leaf("p", &[], "Something that is always kept has nothing to serve yet, so /readyz says no.");
+            page.leaf("p", &[], "Something that is always kept has nothing to serve yet, or a file is not in its place, so /readyz says no.");
         }
         if bad + warned > 0 {
             page.element("ul", &[], |page| wanting(sections).for_each(|(anchor, row)| pointer(page, &anchor, row)));

@@ -88,6 +88,26 @@ fn a_life_is_a_bar_and_a_sentence() {
 }
 
 #[test]
+fn where_there_is_no_bar_it_is_said_what_there_is() {
+    let document = |state: &str, more: &Value| {
+        let mut row = json!({ "name": "files.out", "state": state });
+        more.as_object().unwrap().iter().for_each(|(key, value)| row[key] = value.clone());
+        shown(&json!({ "tokens": [{ "name": "tokens.x", "lifetime": 10, "expires_in": 5 }], "files": [row] }))
+    };
+    let note = |words: &str| format!("<span class=\"note\">{words}</span>");
+    for (state, more, words) in [
+        ("written", json!({ "expires_in": 900 }), "expires in 15 min"),
+        ("absent", json!({}), "nothing held"),
+        ("empty", json!({}), "nothing held"),
+        ("per subject", json!({ "subjects": 3 }), "–"),
+    ] {
+        let html = document(state, &more);
+        assert!(html.contains(&note(words)), "{state}: {html}");
+        assert_eq!(html.matches("nothing held").count(), usize::from(words == "nothing held"), "{state}: {html}");
+    }
+}
+
+#[test]
 fn what_has_no_column_is_among_the_details() {
     let html = shown_with(
         &json!({ "keep": "always", "expires_at": "2026-11-21T18:00:00Z", "misses": 3, "tenants": ["a", "b"] }),

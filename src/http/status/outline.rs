@@ -54,7 +54,7 @@ pub struct Life {
 /// What went wrong last.
 #[derive(Clone, Copy, Debug)]
 pub struct Trouble<'a> {
-    /// Who is at fault, as the document calls it.
+    /// Who is at fault, as the document calls it; of a file it does not say.
     pub kind: &'a str,
     /// What failed and what to do.
     pub message: &'a str,
@@ -203,7 +203,7 @@ impl<'a> Row<'a> {
         let error = &self.0["last_error"];
         let message = error.as_str().or_else(|| error["message"].as_str())?;
         Some(Trouble {
-            kind: error["kind"].as_str().unwrap_or_default(),
+            kind: error["kind"].as_str().unwrap_or(if self.is_file() { "file" } else { "" }),
             message,
             failures: error["failures_in_a_row"].as_u64().unwrap_or(1),
             since: error["since"].as_str(),
@@ -244,6 +244,7 @@ impl Trouble<'_> {
             "throttled" => "The source is throttling",
             "unavailable" => "The source cannot be reached",
             "malformed" => "The source gives no usable answer",
+            "file" => "It cannot be written",
             "" => "It failed",
             other => other,
         }

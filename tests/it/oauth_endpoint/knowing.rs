@@ -1,7 +1,5 @@
 //! Who asks: the caller's token as a client secret, and in no way that would make another path weaker.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -11,7 +9,7 @@ use crate::client::{Ask, raw, read_to_end};
 use crate::documents::{BILLING, ORDERS, REPORTS, billing_for_orders, caller};
 use crate::site::Site;
 use crate::users::{USERS, id_token};
-use crate::waiting::{Stopwatch, limited};
+use crate::waiting::limited;
 
 const ODD: &str = "odd+/=%41&token: Zq8Wd3Xc5Rt7Yh1Ub4";
 const BY_ID: [(&str, &str); 1] = [("client_id", "billing")];
@@ -143,16 +141,13 @@ async fn the_form_of_a_stranger_is_bounded_in_size_and_in_time() {
         assert!(chunked.starts_with("HTTP/1.1 413"), "{chunked}");
 
         // Where the header names nobody, the body is not waited for.
-        let watch = Stopwatch::start();
         let named = raw(daemon.port, &head("Authorization: Bearer nobody\r\nContent-Length: 10\r\n")).await;
-        assert!(named.starts_with("HTTP/1.1 401"), "{named}");
-        assert!(watch.elapsed() < Duration::from_secs(4), "{:?}", watch.elapsed());
+        assert!(named.starts_with("HTTP/1.1 401"), "one that is waited for and does not come is a 400: {named}");
 
         let mut slow = TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
         slow.write_all(head("Content-Length: 10\r\n").as_bytes()).await.unwrap();
         let answer = read_to_end(&mut slow).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-        assert!(watch.elapsed() < Duration::from_secs(10), "{:?}", watch.elapsed());
         assert_eq!(site.operations(), [""; 0]);
     })
     .await;
