@@ -1,5 +1,6 @@
 //! Asking the daemon for one named thing: the path, and the exit code when it is refused.
 
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::client::{Answer, Where};
@@ -23,6 +24,14 @@ pub fn path(kind: &str, name: &str, query: &str) -> String {
     // A name that is none meets the daemon's own words about it.
     let safe: String = url::form_urlencoded::byte_serialize(bare.as_bytes()).collect();
     format!("/v1/{kind}/{safe}{query}")
+}
+
+/// The bearer token in an answer, if there is one that could stand in a header (RFC 6750 section 2.1, and whatever else is visible).
+pub fn token(answer: &Answer) -> Option<SecretString> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let token = body["access_token"].as_str()?;
+    let is_one = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then(|| token.into())
 }
 
 /// What the daemon said was wrong.
