@@ -100,6 +100,7 @@ impl Place {
     /// [`Fault`]. What was in the place is still there.
     pub fn write(&self, content: &[u8]) -> Result<Mark, Fault> {
         self.check_directory()?;
+        self.check_place()?;
         let path = self.draft();
         let group = self.group.as_ref().map(|group| Ok::<_, Fault>((group, group_id(group)?))).transpose()?;
         let mut refused = None;
@@ -179,6 +180,12 @@ impl Place {
             return Err(Fault::OpenToAll(self.directory.clone()));
         }
         Ok(())
+    }
+
+    /// A device, a pipe or a socket is not replaced: root who names /dev/null would take it from everybody.
+    fn check_place(&self) -> Result<(), Fault> {
+        let makes_way = |there: &Metadata| there.is_file() || there.is_symlink();
+        if self.there()?.as_ref().is_none_or(makes_way) { Ok(()) } else { Err(Fault::InTheWay(self.path.clone())) }
     }
 
     /// Another name each time.

@@ -130,6 +130,12 @@ fn what_is_in_the_way_says_what_to_do() {
     assert!(fault.contains("out.jwt is not a plain file") && fault.contains("move it away"), "{fault}");
     assert_eq!(scene.names(), ["out.jwt"], "the draft is gone");
 
+    std::fs::remove_dir(scene.path()).unwrap();
+    nix::unistd::mkfifo(&scene.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let fault = place.write(b"x").unwrap_err().to_string();
+    assert!(fault.contains("out.jwt is not a plain file"), "{fault}");
+    assert!(!scene.path().symlink_metadata().unwrap().is_file(), "somebody may read from it");
+
     let gone = Place::new(scene.dir.path().join("none/out"), 0o400, None);
     let fault = gone.write(b"x").unwrap_err().to_string();
     assert!(fault.contains("none is not there: create it"), "{fault}");
@@ -138,7 +144,7 @@ fn what_is_in_the_way_says_what_to_do() {
     std::fs::set_permissions(scene.dir.path(), Permissions::from_mode(0o777)).unwrap();
     let fault = place.write(b"x").unwrap_err().to_string();
     assert!(fault.contains("everybody may write in") && fault.contains("chmod o-w"), "{fault}");
-    std::fs::remove_dir(scene.path()).unwrap();
+    std::fs::remove_file(scene.path()).unwrap();
     std::fs::set_permissions(scene.dir.path(), Permissions::from_mode(0o1777)).unwrap();
     place.write(b"x").unwrap();
 
