@@ -1,5 +1,7 @@
 //! Asking the daemon for one named thing: the path, and the exit code when it is refused.
 
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::{Answer, Where};
@@ -23,6 +25,20 @@ pub fn path(kind: &str, name: &str, query: &str) -> String {
     // A name that is none meets the daemon's own words about it.
     let safe: String = url::form_urlencoded::byte_serialize(bare.as_bytes()).collect();
     format!("/v1/{kind}/{safe}{query}")
+}
+
+/// The bearer token in an answer, if there is one that could stand in a header (RFC 6750 section 2.1, and whatever else is visible).
+pub fn token(answer: &Answer) -> Option<SecretString> {
+    #[derive(Deserialize)]
+    struct Given {
+        access_token: SecretString,
+    }
+    // The parser's own words may quote the token.
+    let Given { access_token } = serde_json::from_slice(&answer.body).ok()?;
+    #[expect(clippy::disallowed_methods, reason = "only its form is looked at")]
+    let text = access_token.expose_secret();
+    let is_one = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then_some(access_token)
 }
 
 /// What the daemon said was wrong.

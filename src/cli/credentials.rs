@@ -37,15 +37,22 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
         Some(Err(exit)) => return exit,
         None => return Exit::Failed,
     };
-    let Ok(body) = serde_json::from_slice::<Map<String, Value>>(&answer.body) else {
+    let body = serde_json::from_slice::<Map<String, Value>>(&answer.body).ok().filter(is_whole);
+    let Some(body) = body else {
         output::complain("the daemon's answer holds no credentials");
         return Exit::Failed;
     };
     match arguments.format {
-        Format::Json => output::say(&String::from_utf8_lossy(&answer.body)),
+        Format::Json => output::say_json(&answer.body),
         Format::Process => output::say(&process(&body).to_string()),
         Format::Env => output::say(&variables(&body)),
     }
+}
+
+/// Are there the two without which nothing can be signed? Half a set, or none at all, in a shell would be a surprise much later.
+fn is_whole(body: &Map<String, Value>) -> bool {
+    let is_there = |key: &str| body.get(key).and_then(Value::as_str).is_some_and(|value| !value.is_empty());
+    is_there("AccessKeyId") && is_there("SecretAccessKey")
 }
 
 /// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential provider"): `Version` is the number
@@ -96,6 +103,17 @@ mod tests {
             process(&body()).to_string(),
             r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"it's","SessionToken":"T","Expiration":"2026-11-21T10:00:00Z","AccountId":"1"}"#
         );
+    }
+
+    #[test]
+    fn half_a_set_is_none() {
+        assert!(is_whole(&body()));
+        for (key, value) in [("AccessKeyId", json!("")), ("AccessKeyId", json!(null)), ("SecretAccessKey", json!(7))] {
+            let mut body = body();
+            body[key] = value;
+            assert!(!is_whole(&body), "{key}");
+        }
+        assert!(!is_whole(&Map::new()));
     }
 
     #[test]

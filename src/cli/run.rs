@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::ops::log;
 
 pub fn run(file: &Path, outside: Outside) -> Exit {
-    log::start(&outside.environment);
+    let log = log::start(&outside.environment);
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(problems) => {
@@ -27,6 +27,8 @@ pub fn run(file: &Path, outside: Outside) -> Exit {
     let outcome = runtime.block_on(app::run(config, outside));
     // A source that hangs in a blocking call does not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    // What the log says comes before what this command says.
+    drop(log);
     match outcome {
         Ok(()) => Exit::Done,
         Err(cause) => {

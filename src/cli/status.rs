@@ -22,6 +22,7 @@ use look::Look;
 
 /// Where `--page` prints if no file is named.
 const STANDARD_OUTPUT: &str = "-";
+const NO_DOCUMENT: &str = "the daemon's answer is no status document; does another program listen there?";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -51,10 +52,18 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
         Err(exit) => return exit,
     };
     if arguments.json {
-        return output::say(&String::from_utf8_lossy(&answer.body));
+        return output::say_json(&answer.body);
     }
-    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Some(document) = document(&answer) else {
+        output::complain(NO_DOCUMENT);
+        return Exit::Failed;
+    };
     output::say_bare(&table::table(&document, &Look::of(&outside.environment)))
+}
+
+/// The status in an answer, if it is one: another server may listen where the daemon is looked for.
+fn document(answer: &Answer) -> Option<Value> {
+    serde_json::from_slice(&answer.body).ok().filter(|document: &Value| document["version"].is_string())
 }
 
 fn asked(path: &str, arguments: &Arguments, outside: &Outside) -> Result<Answer, Exit> {

@@ -1,9 +1,9 @@
 //! `credbroker token NAME`: the bare token, or with `--json` the daemon's whole answer.
 
 use clap::Args;
-use serde_json::Value;
+use secrecy::ExposeSecret as _;
 
-use super::ask::ask;
+use super::ask::{ask, token};
 use super::client::Where;
 use super::{Exit, on_runtime, output};
 use crate::app::Outside;
@@ -35,11 +35,11 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
         None => return Exit::Failed,
     };
     if arguments.json {
-        return output::say(&String::from_utf8_lossy(&answer.body));
+        return output::say_json(&answer.body);
     }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match body["access_token"].as_str() {
-        Some(token) => output::say(token),
+    #[expect(clippy::disallowed_methods, reason = "printing it is what this command is for")]
+    match token(&answer) {
+        Some(token) => output::say(token.expose_secret()),
         None => {
             output::complain("the daemon's answer holds no token");
             Exit::Failed

@@ -2,13 +2,16 @@
 //!
 //! A reader sees the old file or the new one, whole, and never without its mode and group: the content is written beside the place, into
 //! a draft that is nobody else's to read until it has both, is on the disk, and is then renamed. A link in the place is replaced, never
-//! followed. A draft that a killed run has left has a name that only a draft of this file has, and makes way for the next one.
+//! followed. Each draft has a name of its own, so that two daemons with one configuration, as in a restart without a gap, never put
+//! half of each other's into the place. A draft that a killed run has left is known by the form of its name, and taken away at the start.
 //!
 //! The threats (whoever may write in the directory can put another token into the reader's hands): a directory that everybody may
 //! write in is refused, unless only its owner may replace what is in it (the sticky bit).
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,15 +24,16 @@ use crate::file;
 const LONGEST: usize = 256 * 1024;
 /// What the name of a draft ends with.
 const DRAFT: &str = ".credbroker-draft";
+/// Digits, in base 16, of the number between that and the name of the file.
+const DIGITS: usize = 16;
 /// The longest name of a file, in bytes, that leaves room for that of its draft.
-pub const LONGEST_NAME: usize = 255 - 1 - DRAFT.len();
+pub const LONGEST_NAME: usize = 255 - 2 - DIGITS - DRAFT.len();
 
 /// Where a file is, and who may read it.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
     directory: PathBuf,
-    draft: PathBuf,
     mode: u32,
     group: Option<Group>,
 }
@@ -77,10 +81,7 @@ impl Place {
     /// directory gives it.
     pub fn new(path: PathBuf, mode: u32, group: Option<Group>) -> Self {
         let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(DRAFT);
-        Self { draft: directory.join(name), directory, path, mode, group }
+        Self { directory, path, mode, group }
     }
 
     /// Where it is.
@@ -104,7 +105,8 @@ impl Place {
     /// [`Fault`]. What was in the place is still there.
     pub fn write(&self, content: &[u8]) -> Result<Mark, Fault> {
         self.check_directory()?;
-        self.clear_draft()?;
+        self.check_place()?;
+        let path = self.draft();
         let group = self.group.as_ref().map(|group| Ok::<_, Fault>((group, group_id(group)?))).transpose()?;
         let mut refused = None;
         let give = |file: &File| {
@@ -116,19 +118,19 @@ impl Place {
             // What is set outright minds no umask.
             file.set_permissions(Permissions::from_mode(self.mode))
         };
-        let draft = file::create(&self.draft, content, give).map_err(|cause| match refused {
+        let draft = file::create(&path, content, give).map_err(|cause| match refused {
             Some(group) => Fault::Group { path: self.path.clone(), group, cause },
             None => self.fault(cause),
         })?;
-        self.install(&draft).map_err(|cause| {
-            // The old file is in its place, and says so; a draft that stays makes way for the next one.
-            let _ = file::remove(&self.draft);
+        self.install(&path, &draft).map_err(|cause| {
+            // The old file is in its place, and says so; a draft that stays is taken away by the next run.
+            let _ = file::remove(&path);
             self.fault(cause)
         })
     }
 
-    fn install(&self, draft: &File) -> io::Result<Mark> {
-        std::fs::rename(&self.draft, &self.path)?;
+    fn install(&self, path: &Path, draft: &File) -> io::Result<Mark> {
+        std::fs::rename(path, &self.path)?;
         file::sync_directory(&self.directory)?;
         Ok(Mark::of(&draft.metadata()?))
     }
@@ -155,12 +157,12 @@ impl Place {
         Ok(self.there()?.map(|there| Mark::of(&there)))
     }
 
-    /// The file that an earlier run has left, if it is a plain one. A draft that it left is taken away.
+    /// The file that an earlier run has left, if it is a plain one. Drafts that it left are taken away.
     ///
     /// # Errors
     /// [`Fault`].
     pub fn find(&self) -> Result<Option<Found>, Fault> {
-        self.clear_draft()?;
+        self.clear_drafts();
         let Some(there) = self.there()?.filter(Metadata::is_file) else { return Ok(None) };
         let content = file::read(&self.path, LONGEST).ok();
         let end = content.and_then(|content| content::end_of(std::str::from_utf8(&content).ok()?));
@@ -186,20 +188,43 @@ impl Place {
         Ok(())
     }
 
-    fn clear_draft(&self) -> Result<(), Fault> {
-        match self.draft.symlink_metadata() {
-            Ok(there) if !there.is_file() => Err(Fault::InTheWay(self.draft.clone())),
-            Ok(_) => file::remove(&self.draft).map_err(|cause| self.fault(cause)),
-            // Whatever else is wrong with it stops the draft from being made, too.
-            Err(_) => Ok(()),
+    /// A device, a pipe or a socket is not replaced: root who names /dev/null would take it from everybody.
+    fn check_place(&self) -> Result<(), Fault> {
+        let makes_way = |there: &Metadata| there.is_file() || there.is_symlink();
+        if self.there()?.as_ref().is_none_or(makes_way) { Ok(()) } else { Err(Fault::InTheWay(self.path.clone())) }
+    }
+
+    /// Another name each time.
+    fn draft(&self) -> PathBuf {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(format!(".{:0DIGITS$x}{DRAFT}", fastrand::u64(..)));
+        self.directory.join(name)
+    }
+
+    fn clear_drafts(&self) {
+        // Whatever is wrong with the directory stops the file from being written, too, and is said then.
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            if self.is_draft(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                let _ = file::remove(&entry.path());
+            }
         }
+    }
+
+    /// Is it the name of a draft of this file?
+    fn is_draft(&self, name: &OsStr) -> bool {
+        let own = self.path.file_name().unwrap_or_default().as_bytes();
+        let rest = name.as_bytes().strip_prefix(b".").and_then(|name| name.strip_prefix(own));
+        let number = rest.and_then(|rest| rest.strip_prefix(b".")).and_then(|rest| rest.strip_suffix(DRAFT.as_bytes()));
+        number.is_some_and(|number| number.len() == DIGITS && number.iter().all(u8::is_ascii_hexdigit))
     }
 
     /// What the system said, with what to do.
     fn fault(&self, cause: io::Error) -> Fault {
         use io::ErrorKind as Kind;
         match cause.kind() {
-            Kind::NotFound => Fault::NoDirectory(self.directory.clone()),
+            // It can also be the draft that is not there any more.
+            Kind::NotFound if !self.directory.is_dir() => Fault::NoDirectory(self.directory.clone()),
             Kind::NotADirectory => Fault::NotADirectory(self.directory.clone()),
             Kind::StorageFull | Kind::QuotaExceeded => Fault::Full { directory: self.directory.clone(), cause },
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {

@@ -98,22 +98,27 @@ fn a_link_in_the_place_is_replaced_and_never_followed() {
 fn a_draft_of_a_killed_run_makes_way_and_whatever_else_is_there_stays() {
     let scene = Scene::open();
     let place = scene.place(0o400, None);
-    let draft = scene.dir.path().join(".out.jwt.credbroker-draft");
-    for neighbour in [".other.credbroker-draft", ".out.jwt.credbroker-draft2", ".out.jwt.swp"] {
+    let draft = scene.dir.path().join(".out.jwt.0123456789abcdef.credbroker-draft");
+    for neighbour in [
+        ".out.0123456789abcdef.credbroker-draft",
+        ".out.jwt.old.0123456789abcdef.credbroker-draft",
+        ".out.jwt.0123456789abcdef.credbroker-draft2",
+        ".out.jwt.0123456789abcde.credbroker-draft",
+        ".out.jwt.0123456789abcdeg.credbroker-draft",
+        ".out.jwt.swp",
+    ] {
         std::fs::write(scene.dir.path().join(neighbour), "theirs").unwrap();
     }
     let neighbours = scene.names();
     std::fs::write(&draft, "half a tok").unwrap();
     assert!(place.find().unwrap().is_none());
     assert_eq!(scene.names(), neighbours, "taken away at the start");
-    std::fs::write(&draft, "half a tok").unwrap();
+    symlink(scene.path(), &draft).unwrap();
     place.write(b"token").unwrap();
+    place.find().unwrap();
+    assert!(draft.symlink_metadata().is_ok_and(|there| there.is_symlink()), "nobody's draft");
+    std::fs::remove_file(&draft).unwrap();
     assert_eq!(scene.names(), [&neighbours[..], &["out.jwt".to_owned()]].concat());
-
-    symlink("/etc/passwd", &draft).unwrap();
-    let fault = place.write(b"new").unwrap_err().to_string();
-    assert!(fault.contains(".out.jwt.credbroker-draft") && fault.contains("move it away"), "{fault}");
-    assert_eq!(std::fs::read_to_string(scene.path()).unwrap(), "token");
 }
 
 #[test]
@@ -124,6 +129,12 @@ fn what_is_in_the_way_says_what_to_do() {
     let fault = place.write(b"x").unwrap_err().to_string();
     assert!(fault.contains("out.jwt is not a plain file") && fault.contains("move it away"), "{fault}");
     assert_eq!(scene.names(), ["out.jwt"], "the draft is gone");
+
+    std::fs::remove_dir(scene.path()).unwrap();
+    nix::unistd::mkfifo(&scene.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let fault = place.write(b"x").unwrap_err().to_string();
+    assert!(fault.contains("out.jwt is not a plain file"), "{fault}");
+    assert!(!scene.path().symlink_metadata().unwrap().is_file(), "somebody may read from it");
 
     let gone = Place::new(scene.dir.path().join("none/out"), 0o400, None);
     let fault = gone.write(b"x").unwrap_err().to_string();
@@ -138,7 +149,7 @@ fn what_is_in_the_way_says_what_to_do() {
     std::fs::set_permissions(scene.dir.path(), Permissions::from_mode(0o777)).unwrap();
     let fault = place.write(b"x").unwrap_err().to_string();
     assert!(fault.contains("everybody may write in") && fault.contains("chmod o-w"), "{fault}");
-    std::fs::remove_dir(scene.path()).unwrap();
+    std::fs::remove_file(scene.path()).unwrap();
     std::fs::set_permissions(scene.dir.path(), Permissions::from_mode(0o1777)).unwrap();
     place.write(b"x").unwrap();
 
@@ -207,4 +218,27 @@ fn readers_find_one_whole_content_or_the_other_however_fast_it_is_replaced() {
             place.write(&contents[at]).unwrap();
         }
     });
+}
+
+/// Two daemons of one configuration, as in a restart without a gap or by mistake.
+#[test]
+fn two_who_write_the_same_file_never_leave_half_of_one() {
+    let scene = Scene::open();
+    let contents = [b'a', b'b'].map(|letter| vec![letter; 4_000_000]);
+    let is_whole = |there: &[u8]| contents.iter().any(|content| there == content);
+    scene.place(0o600, None).write(&contents[0]).unwrap();
+    std::thread::scope(|scope| {
+        let writers = contents.each_ref().map(|content| {
+            let place = scene.place(0o600, None);
+            scope.spawn(move || (0..100).filter(|_| place.write(content).is_ok()).count())
+        });
+        while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let there = std::fs::read(scene.path()).unwrap();
+            assert!(is_whole(&there), "{} bytes", there.len());
+        }
+        for writer in writers {
+            assert!(writer.join().unwrap() > 0, "one of them never came to it");
+        }
+    });
+    assert_eq!(scene.names(), ["out.jwt"]);
 }

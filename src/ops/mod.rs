@@ -1,4 +1,5 @@
 //! What the operating side needs: the log, and systemd.
 
+mod lines;
 pub mod log;
 pub mod systemd;

@@ -221,6 +221,8 @@ async fn each_way_not_to_begin_has_its_exit_code_and_a_word_about_it() {
             (&["--credentials", "orders", "--", "/bin/true"], ("CREDBROKER_TOKEN_FILE", "nothing"), 2, "nothing"),
             (&["--token", "T=nothing", "--", "/bin/true"], orders, 1, "tokens.nothing"),
             (&["--token", "1T=billing", "--", "/bin/true"], orders, 2, "VAR=NAME"),
+            (&["--token", "LD_PRELOAD=billing", "--", "/bin/true"], orders, 2, "LD_PRELOAD"),
+            (&["--token", "PATH=billing", "--", "true"], orders, 2, "PATH"),
             (&["--", "/bin/true"], orders, 2, "--credentials"),
             (&["--credentials", "orders"], orders, 2, "CMD"),
         ] {

@@ -104,6 +104,10 @@ mod drain;
 #[cfg(test)]
 mod exec;
 #[cfg(test)]
+mod impostor;
+#[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod rotate;
 #[cfg(test)]
 mod starting;

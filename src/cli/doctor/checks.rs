@@ -127,7 +127,12 @@ pub fn variables(scene: &Scene) -> Vec<Finding> {
     }
     for file in [&scene.profiles.config, &scene.profiles.credentials] {
         if let Some(fault) = &file.fault {
-            found.push(Finding::at(Warning, about, fault, "make it readable for this user: some SDKs fail otherwise"));
+            found.push(Finding::at(
+                Warning,
+                about,
+                fault,
+                "make it a plain file that this user can read: some SDKs fail otherwise, or wait for ever",
+            ));
         }
     }
     if scene.is_told_of_the_daemon() && is_proxied(scene) {

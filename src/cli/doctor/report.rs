@@ -5,25 +5,32 @@ use serde_json::{Value, json};
 use super::Diagnosis;
 use super::chain::Whose;
 use super::finding::Level;
+use crate::http::status::outline::plain;
+
+/// No column before the last is made wider than this for the sake of one long name.
+const WIDEST: usize = 60;
 
 /// For people. Words say what colours say.
 pub fn text(diagnosis: &Diagnosis, colours: bool) -> String {
     let mut out = String::new();
     for finding in &diagnosis.findings {
-        out += &format!("{}  {}\n", word(finding.level, colours), finding.what);
+        out += &format!("{}  {}\n", word(finding.level, colours), plain(&finding.what));
         if let Some(remedy) = &finding.remedy {
-            out += &format!("      do: {remedy}\n");
+            out += &format!("      do: {}\n", plain(remedy));
         }
     }
     if diagnosis.sdks.is_empty() {
         return out;
     }
-    let width = |column: fn(&super::Sdk) -> &str| diagnosis.sdks.iter().map(|sdk| column(sdk).len()).max().unwrap_or(0);
+    let width = |column: fn(&super::Sdk) -> &str| {
+        diagnosis.sdks.iter().map(|sdk| column(sdk).len()).max().unwrap_or(0).min(WIDEST)
+    };
     let (names, takes) = (width(|sdk| sdk.name).max(3), width(|sdk| &sdk.pick.takes).max(5));
     out += &format!("\n      {:<names$}  {:<takes$}  WHY\n", "SDK", "TAKES");
     for sdk in &diagnosis.sdks {
         let level = word(sdk.level, colours);
-        out += &format!("{level}  {:<names$}  {:<takes$}  {}\n", sdk.name, sdk.pick.takes, sdk.pick.because);
+        let (taken, because) = (plain(&sdk.pick.takes), plain(&sdk.pick.because));
+        out += &format!("{level}  {:<names$}  {taken:<takes$}  {because}\n", sdk.name);
     }
     out
 }

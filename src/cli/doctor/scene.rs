@@ -133,9 +133,10 @@ async fn ask(place: &Where, outside: &Outside) -> Daemon {
         Err(cause) => return Daemon::Unanswered(cause.to_string()),
     };
     match client.get("/v1/status").await {
-        Ok(answer) if answer.status.is_success() => {
-            Daemon::Answers(serde_json::from_slice(&answer.body).unwrap_or_default())
-        }
+        Ok(answer) if answer.status.is_success() => match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(status) if status["version"].is_string() => Daemon::Answers(status),
+            _ => Daemon::Refuses(answer.status.as_u16(), "the answer is no status document".to_owned()),
+        },
         Ok(answer) => Daemon::Refuses(answer.status.as_u16(), complaint(&answer)),
         Err(cause) => Daemon::Unanswered(cause.to_string()),
     }

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::ask::path;
+use super::ask::{self, path};
 use super::client::{Answer, Client, Where};
 use super::sdk::profiles::Profiles;
+use super::sdk::variables::SHADOWING;
 use super::wait::{Patience, had};
 use super::{Exit, duration, home, on_runtime, output};
 use crate::app::Outside;
@@ -82,12 +82,7 @@ async fn prepared(arguments: &Arguments, outside: &Outside) -> Result<Surroundin
 }
 
 fn token(answer: &Answer) -> Result<SecretString, Exit> {
-    #[derive(Deserialize)]
-    struct Given {
-        access_token: SecretString,
-    }
-    // The parser's own words may quote the token.
-    serde_json::from_slice(&answer.body).map(|given: Given| given.access_token).map_err(|_| {
+    ask::token(answer).ok_or_else(|| {
         output::complain("the daemon's answer holds no token");
         Exit::Failed
     })
@@ -166,6 +161,10 @@ fn become_command(command: &[OsString], made: &Surroundings) -> Exit {
 /// `VAR=NAME`.
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (variable, name) = text.split_once('=').ok_or("expected VAR=NAME, such as BILLING_TOKEN=billing")?;
+    // A token in one of these stops CMD from being found, is printed by the loader, or takes the place of what this command sets.
+    if variable == "PATH" || variable.starts_with("LD_") || SHADOWING.contains(&variable) {
+        return Err(format!("{variable} has a meaning of its own; name another variable"));
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty()
         || variable.starts_with(|c: char| c.is_ascii_digit())

@@ -5,6 +5,7 @@
 //! begin with `#` or `;`, and an indented line belongs to the nested value above it. Keys are in any case, names are not.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::variables::{BOTO_FILE, CONFIG_FILE, CREDENTIALS_FILE, DEFAULT_PROFILE, PROFILE};
@@ -146,14 +147,18 @@ impl SharedFile {
     fn read(path: PathBuf, name: impl Fn(&str) -> Option<String>) -> Self {
         match file::read(&path, LONGEST) {
             Ok(bytes) => Self { profiles: parsed(&String::from_utf8_lossy(&bytes), name), path, fault: None },
-            // A device such as /dev/null stands for no file.
-            Err(file::Unreadable::NotPlain) => Self { path, ..Self::default() },
+            // A device such as /dev/null stands for no file. At a pipe some SDKs wait for ever.
+            Err(file::Unreadable::NotPlain) if !is_pipe(&path) => Self { path, ..Self::default() },
             Err(file::Unreadable::System(cause)) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Self { path, ..Self::default() }
             }
             Err(cause) => Self { fault: Some(format!("{} {cause}", path.display())), path, ..Self::default() },
         }
     }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    path.metadata().is_ok_and(|there| there.file_type().is_fifo())
 }
 
 /// A profile's name in the configuration file.
@@ -270,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_no_file_and_a_directory_no_fault() {
+    fn a_device_is_no_file_and_a_directory_no_fault_but_a_pipe_is_one() {
         let nothing = Environment::from([
             (CONFIG_FILE, "/dev/null"),
             (CREDENTIALS_FILE, "/nonexistent"),
@@ -279,6 +284,12 @@ mod tests {
         let files = Profiles::read(&nothing, None);
         assert!(files.named("default").is_none() && files.boto.is_none());
         assert!(files.config.fault.is_none() && files.credentials.fault.is_none());
+
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("config");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let files = Profiles::read(&Environment::from([(CONFIG_FILE, pipe.to_str().unwrap())]), Some(dir.path()));
+        assert!(files.config.fault.unwrap().contains("is not a plain file"));
     }
 
     #[test]

@@ -69,13 +69,20 @@ impl Look {
     pub fn wrapped(&self, text: &str, indent: &str) -> String {
         let room = self.width.unwrap_or(usize::MAX).saturating_sub(indent.len()).max(20);
         let mut lines: Vec<String> = Vec::new();
+        // Columns of the last line, which may be as long as all of the text.
+        let mut taken = 0;
         for word in text.split(' ') {
+            let columns = word.chars().count();
             match lines.last_mut() {
-                Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                Some(line) if columns < room && taken < room - columns => {
                     line.push(' ');
                     line.push_str(word);
+                    taken += 1 + columns;
                 }
-                _ => lines.extend(pieces(word, room)),
+                _ => {
+                    lines.extend(pieces(word, room));
+                    taken = lines.last().map_or(0, |line| line.chars().count());
+                }
             }
         }
         lines.iter().map(|line| format!("{indent}{line}\n")).collect()

@@ -143,7 +143,9 @@ impl Columns {
 }
 
 fn aligned(text: &str, width: usize, to_the_right: bool) -> String {
-    if to_the_right { format!("{text:>width$}") } else { format!("{text:<width$}") }
+    // The formatting of std has no room for more than 65,535 columns.
+    let gap = " ".repeat(width.saturating_sub(text.chars().count()));
+    if to_the_right { format!("{gap}{text}") } else { format!("{text}{gap}") }
 }
 
 fn name(row: &Row<'_>, _: &Look) -> String {
@@ -153,7 +155,7 @@ fn name(row: &Row<'_>, _: &Look) -> String {
 
 fn bar(row: &Row<'_>, look: &Look) -> String {
     let Some(Life { whole, left, .. }) = row.life() else { return String::new() };
-    let cells = (left * BAR).checked_div(whole).unwrap_or_default() + u64::from(left > 0 && left < whole);
+    let cells = left.saturating_mul(BAR).checked_div(whole).unwrap_or_default() + u64::from(left > 0 && left < whole);
     let (full, empty) = if look.unicode { ("━", "╌") } else { ("=", ".") };
     let filled = cells.min(BAR);
     (0..BAR).map(|cell| if cell < filled { full } else { empty }).collect()

@@ -17,6 +17,7 @@ use super::screen::Screen;
 use super::table::{span, table};
 use crate::app::Outside;
 use crate::clock::{Moment, rfc3339};
+use crate::http::status::outline::plain;
 
 /// Why there is nothing new to show.
 struct Fault {
@@ -85,8 +86,8 @@ async fn ask(place: &Where, outside: &Outside) -> Result<Value, Fault> {
         let exit = exit_of(answer.status.as_u16());
         return Err(Fault { words: complaint(&answer), exit, may_pass: answer.status.is_server_error() });
     }
-    serde_json::from_slice(&answer.body).map_err(|_| Fault {
-        words: "the daemon's answer is no status document".to_owned(),
+    super::document(&answer).ok_or_else(|| Fault {
+        words: super::NO_DOCUMENT.to_owned(),
         exit: Exit::Failed,
         may_pass: false,
     })
@@ -138,7 +139,8 @@ impl Seen {
         let Some(lost) = &self.lost else { return known };
         let span = span(outside.clock.now().since(lost.since).as_secs());
         let what = if lost.fault.exit == Exit::NotReachable { "daemon not reachable" } else { "no status" };
-        let told = look.wrapped(&format!("{what} since {} ({span}): {}", lost.at, lost.fault.words), "");
+        let told = plain(&format!("{what} since {} ({span}): {}", lost.at, lost.fault.words));
+        let told = look.wrapped(&told, "");
         let rest = if known.is_empty() { known } else { format!("\nWhat it said last:\n\n{known}") };
         format!("{}{rest}", look.alarming(&told))
     }

@@ -62,14 +62,21 @@ async fn whoever_has_closed_or_half_closed_is_unknown() {
 async fn the_next_one_at_the_same_port_does_not_answer_for_a_reset_connection() {
     let table = SocketTable::new();
     let listener = listener("127.0.0.1:0").await;
-    let mut first = knocked(&listener, "127.0.0.1").await;
-    let port = first.local_addr().unwrap();
-    first.write_all(b"request").await.unwrap();
-    rustix::net::sockopt::set_socket_linger(&first, Some(std::time::Duration::ZERO)).unwrap();
-    drop(first);
-    let next = TcpSocket::new_v4().unwrap();
-    next.set_reuseaddr(true).unwrap();
-    next.bind(port).unwrap();
+    let (port, next) = loop {
+        let mut first = knocked(&listener, "127.0.0.1").await;
+        let port = first.local_addr().unwrap();
+        first.write_all(b"request").await.unwrap();
+        rustix::net::sockopt::set_socket_linger(&first, Some(std::time::Duration::ZERO)).unwrap();
+        drop(first);
+        let next = TcpSocket::new_v4().unwrap();
+        next.set_reuseaddr(true).unwrap();
+        match next.bind(port) {
+            Ok(()) => break (port, next),
+            // What is left of an earlier connection from this port to elsewhere holds it for a minute.
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => drop(accepted(&listener).await),
+            Err(cause) => panic!("{cause}"),
+        }
+    };
     let _next = next.connect(listener.local_addr().unwrap()).await.unwrap();
 
     let (of_first, of_next) = (accepted(&listener).await, accepted(&listener).await);

@@ -194,7 +194,7 @@ impl<'a> Row<'a> {
         let seconds = |key: &str| self.0[key].as_u64();
         let (whole, left) = (seconds("lifetime")?, seconds("expires_in")?);
         let until_due = seconds("refresh_due_in").unwrap_or(left);
-        let due_after = seconds("refresh_due_after").unwrap_or(whole.saturating_sub(left) + until_due);
+        let due_after = seconds("refresh_due_after").unwrap_or(whole.saturating_sub(left).saturating_add(until_due));
         Some(Life { whole, left: left.min(whole), until_due, due_after: due_after.min(whole) })
     }
 
@@ -219,7 +219,7 @@ impl<'a> Row<'a> {
     /// Requests answered out of memory, before refresh-due or after it.
     pub fn hits(&self) -> Option<u64> {
         let stale = self.count("stale");
-        self.count("hits").map(|hits| hits + stale.unwrap_or_default()).or(stale)
+        self.count("hits").map(|hits| hits.saturating_add(stale.unwrap_or_default())).or(stale)
     }
 
     /// The estimate of the fees saved, in US dollars.

@@ -110,11 +110,11 @@ async fn while_a_renewal_cannot_be_written_the_old_value_stays_and_its_end_is_ke
 async fn what_a_killed_daemon_left_half_written_is_gone_and_neighbours_are_not() {
     limited(async {
         let site = Site::open().await;
-        site.write(".out.credbroker-draft", "half a tok");
+        site.write(".out.0123456789abcdef.credbroker-draft", "half a tok");
         site.write(".out.swp", "theirs");
         let daemon = site.daemon(&billing_in_a_file("")).await;
         row_is(&daemon, "written").await;
-        assert!(!site.dir.path().join(".out.credbroker-draft").exists());
+        assert!(!site.dir.path().join(".out.0123456789abcdef.credbroker-draft").exists());
         assert_eq!(std::fs::read_to_string(site.dir.path().join(".out.swp")).unwrap(), "theirs");
     })
     .await;
