@@ -210,6 +210,7 @@ impl Shared {
         caller: &Caller,
     ) -> Result<Body, Trouble> {
         sign::spell_plus(&mut head.uri)?;
+        sign::is_signable(&head.uri)?;
         let (payload, body) = if signature.is_for_s3() {
             (sign::announced(&head.headers)?, incoming.boxed_unsync())
         } else if incoming.is_end_stream() {

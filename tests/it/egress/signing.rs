@@ -125,6 +125,41 @@ async fn a_body_too_large_to_be_held_is_refused_with_what_to_do() {
     .await;
 }
 
+/// What is counted is what is held: pieces of one byte take no more room than their bytes.
+#[tokio::test]
+async fn a_body_in_very_small_pieces_is_held_in_its_own_size() {
+    limited(async {
+        const LENGTH: usize = 200_000;
+        let forward = signing("execute-api", "/execute-api").await;
+        let chunks = async |length: usize| {
+            let pieces = "1\r\nx\r\n".repeat(length);
+            forward.sent("POST /", "Transfer-Encoding: chunked\r\n", &format!("{pieces}0\r\n\r\n")).await
+        };
+        seen(&chunks(10).await);
+        let before = forward.daemon.running.peak();
+        assert_eq!(seen(&chunks(LENGTH).await)["body_length"], LENGTH);
+        let growth = forward.daemon.running.peak() - before;
+        assert!(growth < 3 * 1024, "{growth} KiB more for {LENGTH} bytes");
+    })
+    .await;
+}
+
+/// The signer would put another character in their place, so the signature would be of another request.
+#[tokio::test]
+async fn a_query_that_cannot_be_signed_is_refused() {
+    limited(async {
+        for (service, path) in [("execute-api", "/execute-api"), ("s3", "/s3")] {
+            let forward = signing(service, path).await;
+            let answer = forward.ask(Ask::get("/b/k%ff?name=%c3%28")).await;
+            assert_eq!((answer.status, answer.header("credbroker-error")), (501, Some("NotImplemented")), "{service}");
+            assert!(answer.complaint().contains("not UTF-8"), "{}", answer.text);
+            assert_eq!(forward.site.asked(service).len(), 0);
+            assert_eq!(forward.ask(Ask::get("/b/k%ff?name=%c3%bc")).await.status, 200, "{service}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn bodies_to_s3_are_not_hashed_and_its_paths_are_left_alone() {
     limited(async {
