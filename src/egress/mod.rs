@@ -186,7 +186,7 @@ impl Shared {
         }
         self.tally.answered();
         let (mut head, body) = response.into_parts();
-        headers::end_hop(&mut head.headers);
+        headers::end_answer_hop(&mut head.headers, !body.is_end_stream());
         Ok(Response::from_parts(inbound(head), Paced::of_upstream(body, self.config.idle, forwarding.clone())))
     }
 
