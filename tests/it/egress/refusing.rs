@@ -77,6 +77,8 @@ async fn a_browser_a_proxy_and_a_rebound_name_are_refused() {
             ("referer", "http://evil.example/"),
             ("upgrade-insecure-requests", "1"),
             ("sec-ch-ua-mobile", "?0"),
+            ("sec-gpc", "1"),
+            ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Thunderbird/60.0"),
             ("x-forwarded-for", "10.0.0.1"),
             ("forwarded", "for=10.0.0.1"),
             ("via", "1.1 proxy"),
@@ -87,7 +89,7 @@ async fn a_browser_a_proxy_and_a_rebound_name_are_refused() {
             assert_eq!((answer.status, answer.header("credbroker-error")), (403, Some("AccessDenied")), "{name}");
         }
         assert_eq!(service.connections(), 0);
-        assert_eq!(forward.row().await["refused"], 11);
+        assert_eq!(forward.row().await["refused"], 13);
     })
     .await;
 }
