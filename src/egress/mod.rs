@@ -153,6 +153,10 @@ impl Answers for Egress {
         }
         response
     }
+
+    fn is_for(&self, peer: &Peer) -> bool {
+        self.0.surface.callers.current().known_to_kernel(&self.0.config.caller, peer.uid).is_some()
+    }
 }
 
 impl Shared {
