@@ -334,6 +334,8 @@ async fn connection<S, A>(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_header_size(limits.largest_head)
+        // Else 400 KiB for each connection that sends or takes a large body.
+        .max_buf_size(2 * limits.largest_head)
         .max_headers(limits.most_fields)
         .half_close(false)
         .serve_connection(TokioIo::new(Stalling::new(stream, limits.stall)), service);
