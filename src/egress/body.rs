@@ -163,21 +163,29 @@ where
     }
 }
 
-/// Reads a body of at most `most` bytes as a whole, when there is room for it, which is counted in KiB.
+/// A body that was read as a whole. Its room is free when nobody holds its bytes any more, be it the HTTP library's queue.
+struct Whole {
+    bytes: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a body of at most `most` bytes as a whole, when there is room for it, which is counted in KiB and taken by the bytes.
 ///
 /// # Errors
 /// If it is larger, breaks off, or no room becomes free in time.
-pub async fn whole(
-    mut body: Paced,
-    most: usize,
-    room: &Arc<Semaphore>,
-) -> Result<(Bytes, OwnedSemaphorePermit), Trouble> {
+pub async fn whole(mut body: Paced, most: usize, room: &Arc<Semaphore>) -> Result<Bytes, Trouble> {
     let size = body.size_hint().exact().map_or(most, |size| usize::try_from(size).unwrap_or(usize::MAX));
     if size > most {
         return Err(Trouble::BodyTooLarge(TOO_LARGE));
     }
     let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
-    let permit = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib))
+    let room = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib))
         .await
         .ok()
         .and_then(Result::ok)
@@ -192,7 +200,7 @@ pub async fn whole(
         }
         whole.extend_from_slice(&piece);
     }
-    Ok((whole.into(), permit))
+    Ok(Bytes::from_owner(Whole { bytes: whole, _room: room }))
 }
 
 const TOO_LARGE: &str = "a body that is signed is held as a whole and at most 10 MiB, which is what API Gateway takes; \

@@ -220,11 +220,11 @@ impl Shared {
         } else if incoming.is_end_stream() {
             (sign::hash(b""), incoming.boxed_unsync())
         } else {
-            let (whole, room) = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
+            let whole = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
             // Its end is known now, so it is sent with its length whatever way it came.
             head.headers.remove(CONTENT_LENGTH);
             let payload = sign::hash(&whole);
-            (payload, Held::new(Full::new(whole).map_err(|never| match never {}), room).boxed_unsync())
+            (payload, Full::new(whole).map_err(|never| match never {}).boxed_unsync())
         };
         let lease = self.credentials(&signature.credentials, caller).await?;
         signature.sign(head, &payload, &lease.value, self.surface.clock.wall())?;
