@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep, timeout};
@@ -163,30 +163,44 @@ where
     }
 }
 
-/// Reads a body of at most `most` bytes as a whole, when there is room for it, which is counted in KiB.
+/// A body that was read as a whole. Its room is free when nobody holds its bytes any more, be it the HTTP library's queue.
+struct Whole {
+    bytes: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a body of at most `most` bytes as a whole, when there is room for it, which is counted in KiB and taken by the bytes.
 ///
 /// # Errors
 /// If it is larger, breaks off, or no room becomes free in time.
-pub async fn whole(body: Paced, most: usize, room: &Arc<Semaphore>) -> Result<(Bytes, OwnedSemaphorePermit), Trouble> {
+pub async fn whole(mut body: Paced, most: usize, room: &Arc<Semaphore>) -> Result<Bytes, Trouble> {
     let size = body.size_hint().exact().map_or(most, |size| usize::try_from(size).unwrap_or(usize::MAX));
     if size > most {
         return Err(Trouble::BodyTooLarge(TOO_LARGE));
     }
     let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
-    let permit = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib))
+    let room = timeout(ROOM, Arc::clone(room).acquire_many_owned(kib))
         .await
         .ok()
         .and_then(Result::ok)
         .ok_or(Trouble::TooSlow)?;
-    #[expect(clippy::disallowed_methods, reason = "it is limited")]
-    let whole = Limited::new(body, most).collect().await.map_err(|cause| {
-        if cause.is::<LengthLimitError>() {
-            Trouble::BodyTooLarge(TOO_LARGE)
-        } else {
-            Trouble::BadRequest("the body broke off, or nothing more of it came")
+    // In one piece that never grows: kept one by one, pieces of a byte would take forty times their room.
+    let mut whole = Vec::with_capacity(size);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Trouble::BadRequest("the body broke off, or nothing more of it came"))?;
+        let piece = frame.into_data().unwrap_or_default();
+        if piece.len() > most - whole.len() {
+            return Err(Trouble::BodyTooLarge(TOO_LARGE));
         }
-    })?;
-    Ok((whole.to_bytes(), permit))
+        whole.extend_from_slice(&piece);
+    }
+    Ok(Bytes::from_owner(Whole { bytes: whole, _room: room }))
 }
 
 const TOO_LARGE: &str = "a body that is signed is held as a whole and at most 10 MiB, which is what API Gateway takes; \

@@ -1,8 +1,8 @@
 //! Which headers end here: those of one connection (RFC 9110 section 7.6.1), and of a request those that are written anew.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 /// Always of one connection, whether `Connection` names them or not.
@@ -30,8 +30,27 @@ pub fn end_request_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes out of an answer what does not go on. The length of a body is written anew, from what was made of its framing: beside a
+/// `Transfer-Encoding`, which overrides it (RFC 9112 section 6.3), it would cut the body off.
+pub fn end_answer_hop(headers: &mut HeaderMap, has_body: bool) {
+    if has_body || headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    end_hop(headers);
+}
+
+/// Is a body in any coding but chunked, which the framing cannot be taken from?
+pub fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(only), None) => !only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => true,
+    }
+}
+
 /// Takes out what is of one connection.
-pub fn end_hop(headers: &mut HeaderMap) {
+fn end_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(|value| names(value.as_bytes())).collect();
     for name in named.into_iter().chain(OF_ONE_HOP) {
         headers.remove(name);
@@ -75,6 +94,15 @@ mod tests {
             ("content-length", "3"),
         ];
         assert_eq!(left(&given, end_hop), ["cookie: a=b", "x-twice: 1", "x-twice: 2", "content-length: 3"]);
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_not_taken_from_the_other_side() {
+        let length = ("content-length", "3");
+        let coded = [length, ("transfer-encoding", "chunked")];
+        assert_eq!(left(&[length], |headers| end_answer_hop(headers, false)), ["content-length: 3"]);
+        assert!(left(&[length], |headers| end_answer_hop(headers, true)).is_empty());
+        assert!(left(&coded, |headers| end_answer_hop(headers, false)).is_empty());
     }
 
     #[test]

@@ -2,16 +2,19 @@
 //!
 //! The credential is added to whatever the user's processes send, and a browser is one of them: a page anywhere can make it post a
 //! form to a loopback port. So on TCP all that a browser adds of its own is refused, besides what is refused on every listener
-//! (`Origin`, `Sec-Fetch-*`, a `Host` that is no loopback name, what proxies add): `Referer`, `Sec-CH-*` and
-//! `Upgrade-Insecure-Requests`. A header that the program would have to add cannot be asked for here.
+//! (`Origin`, `Sec-Fetch-*`, a `Host` that is no loopback name, what proxies add): `Referer`, all other `Sec-*` and
+//! `Upgrade-Insecure-Requests`. An older browser that loads an image adds none of them, nor does a mail program: so their name for
+//! themselves, which has held `Gecko` for twenty years, is refused too. A header that the program would have to add cannot be asked
+//! for here.
 //!
 //! What two servers could read in two ways is refused rather than read in one: a coded body, a request of HTTP/1.0, whose answer
 //! could break off unnoticed. A body is framed anew on the way out, so a `Content-Length` beside `Transfer-Encoding`, which
 //! the HTTP library passes over (RFC 9112 section 6.3), reaches nobody.
 
-use http::header::{REFERER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{REFERER, UPGRADE, USER_AGENT};
 use http::{HeaderMap, Method, Request, Version};
 
+use super::headers::is_coded;
 use crate::http::intake::{Transport, is_from_here};
 use crate::http::reply::Trouble;
 
@@ -38,20 +41,24 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
 }
 
 fn of_no_browser(headers: &HeaderMap) -> Result<(), Trouble> {
-    let of_a_browser = |name: &str| name.starts_with("sec-ch-") || name == "upgrade-insecure-requests";
+    // `Sec-Fetch-Mode` alone is what fetch() of Node.js sends.
+    let of_a_browser =
+        |name: &str| (name.starts_with("sec-") && name != "sec-fetch-mode") || name == "upgrade-insecure-requests";
     if headers.contains_key(REFERER) || headers.keys().any(|name| of_a_browser(name.as_str())) {
         return Err(Trouble::Foreign("the request was made by a browser; ask from a program"));
+    }
+    let is_engine = |agent: &[u8]| agent.windows(5).any(|part| part.eq_ignore_ascii_case(b"gecko"));
+    if headers.get_all(USER_AGENT).iter().any(|agent| is_engine(agent.as_bytes())) {
+        return Err(Trouble::Foreign("the User-Agent is that of a browser; ask from a program, by a name of its own"));
     }
     Ok(())
 }
 
 fn plainly_framed(headers: &HeaderMap) -> Result<(), Trouble> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Trouble::NotForwardable("the only Transfer-Encoding that is forwarded is chunked")),
+    if is_coded(headers) {
+        return Err(Trouble::NotForwardable("the only Transfer-Encoding that is forwarded is chunked"));
     }
+    Ok(())
 }
 
 /// An offer of HTTP/2, as the clients of Java and `curl --http2` make it, may be passed over; whoever wants a WebSocket has to know.
@@ -97,7 +104,14 @@ mod tests {
             ("sec-fetch-site", "cross-site"),
             ("referer", "https://evil.example/"),
             ("sec-ch-ua", "\"Chromium\""),
+            ("sec-gpc", "1"),
+            ("sec-purpose", "prefetch"),
             ("upgrade-insecure-requests", "1"),
+            ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0"),
+            (
+                "user-agent",
+                "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.6 Safari/605.1.15",
+            ),
             ("x-forwarded-for", "10.0.0.1"),
             ("via", "1.1 x"),
         ] {

@@ -153,6 +153,10 @@ impl Answers for Egress {
         }
         response
     }
+
+    fn is_for(&self, peer: &Peer) -> bool {
+        self.0.surface.callers.current().known_to_kernel(&self.0.config.caller, peer.uid).is_some()
+    }
 }
 
 impl Shared {
@@ -186,7 +190,7 @@ impl Shared {
         }
         self.tally.answered();
         let (mut head, body) = response.into_parts();
-        headers::end_hop(&mut head.headers);
+        headers::end_answer_hop(&mut head.headers, !body.is_end_stream());
         Ok(Response::from_parts(inbound(head), Paced::of_upstream(body, self.config.idle, forwarding.clone())))
     }
 
@@ -210,16 +214,17 @@ impl Shared {
         caller: &Caller,
     ) -> Result<Body, Trouble> {
         sign::spell_plus(&mut head.uri)?;
+        sign::is_signable(&head.uri)?;
         let (payload, body) = if signature.is_for_s3() {
             (sign::announced(&head.headers)?, incoming.boxed_unsync())
         } else if incoming.is_end_stream() {
             (sign::hash(b""), incoming.boxed_unsync())
         } else {
-            let (whole, room) = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
+            let whole = body::whole(incoming, LARGEST_SIGNED, &self.held_bodies).await?;
             // Its end is known now, so it is sent with its length whatever way it came.
             head.headers.remove(CONTENT_LENGTH);
             let payload = sign::hash(&whole);
-            (payload, Held::new(Full::new(whole).map_err(|never| match never {}), room).boxed_unsync())
+            (payload, Full::new(whole).map_err(|never| match never {}).boxed_unsync())
         };
         let lease = self.credentials(&signature.credentials, caller).await?;
         signature.sign(head, &payload, &lease.value, self.surface.clock.wall())?;

@@ -186,6 +186,16 @@ pub fn spell_plus(uri: &mut Uri) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Refuses a query whose escapes are no UTF-8: the signer would sign something else than is sent.
+pub fn is_signable(uri: &Uri) -> Result<(), Trouble> {
+    if String::from_utf8(resolved(uri.query().unwrap_or_default().as_bytes())).is_err() {
+        return Err(Trouble::NotForwardable(
+            "the query holds escapes that are not UTF-8, and such a one is not signed",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -202,6 +212,20 @@ mod tests {
         ] {
             let uri: Uri = format!("http://127.0.0.1:81{}", sent).parse().unwrap();
             assert_eq!(with_key_escaped(&uri), format!("https://127.0.0.1:81{signed}"), "{sent}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_a_query_are_utf8() {
+        for (query, is_good) in [
+            ("a=%C3%BC&%E2%82%AC=\u{fc}", true),
+            ("a=%zz%", true),
+            ("a=%c3%28", false),
+            ("%ff", false),
+            ("a=%c3&b=%bc", false),
+        ] {
+            let uri: Uri = format!("https://x/%ff?{query}").parse().unwrap();
+            assert_eq!(is_signable(&uri).is_ok(), is_good, "{query}");
         }
     }
 

@@ -12,6 +12,8 @@ use crate::http::status::Row;
 
 /// The same failure is told in the log again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// So many different ones are told in that time.
+const MOST_TOLD: usize = 8;
 
 /// The counts of one forward address.
 #[derive(Debug)]
@@ -24,16 +26,15 @@ pub struct Tally {
     failures: AtomicU64,
     /// Requests that were not fit to be forwarded.
     pub refused: AtomicU64,
-    last: Mutex<Option<Last>>,
+    failing: Mutex<Failing>,
 }
 
-/// The last failure.
-#[derive(Debug)]
-struct Last {
-    at: Moment,
-    /// When it stood in the log.
-    told: Option<Moment>,
-    message: String,
+#[derive(Debug, Default)]
+struct Failing {
+    /// The last failure, until something is answered.
+    last: Option<(Moment, String)>,
+    /// What stood in the log of late, and when. It outlives an answer: where every other request fails, not each is a line.
+    told: Vec<(Moment, String)>,
 }
 
 /// One request on its way, until the last copy of this is dropped.
@@ -64,7 +65,7 @@ impl Tally {
     /// Nothing yet, of the address that `config` describes and whose sockets are `listen`.
     pub fn new(config: Config, listen: Vec<String>, clock: Clock) -> Self {
         let (requests, in_flight, failures, refused) = Default::default();
-        Self { config, listen, clock, requests, in_flight, failures, refused, last: Mutex::default() }
+        Self { config, listen, clock, requests, in_flight, failures, refused, failing: Mutex::default() }
     }
 
     /// One more request.
@@ -76,19 +77,21 @@ impl Tally {
 
     /// A request was answered: what failed before is over.
     pub fn answered(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).last = None;
     }
 
-    /// One more failure. Is it worth a line in the log: another one than the last, or the same after some time?
+    /// One more failure. Is it worth a line in the log: one that was not told of late, and not one of very many?
     pub fn failed(&self, why: &str) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = last.get_or_insert_with(|| Last { at: now, told: None, message: String::new() });
-        let is_same = last.message == why && last.told.is_some_and(|told| now.since(told) < TELL_AGAIN);
-        let told = if is_same { last.told } else { Some(now) };
-        *last = Last { at: now, told, message: why.to_owned() };
-        !is_same
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.last = Some((now, why.to_owned()));
+        failing.told.retain(|(at, _)| now.since(*at) < TELL_AGAIN);
+        let is_news = failing.told.len() < MOST_TOLD && failing.told.iter().all(|(_, told)| told != why);
+        if is_news {
+            failing.told.push((now, why.to_owned()));
+        }
+        is_news
     }
 }
 
@@ -108,10 +111,45 @@ impl Row for Tally {
             "refused": count(&self.refused),
             "failures": count(&self.failures),
         });
-        if let Some(Last { at, message, .. }) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some((at, message)) = &self.failing.lock().unwrap_or_else(PoisonError::into_inner).last {
             row["state"] = json!("failing");
             row["last_error"] = json!({ "message": message, "at": rfc3339(self.clock.wall_at(*at)) });
         }
         row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::egress::Added;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_is_not_filled_however_failures_and_answers_alternate() {
+        let config = Config {
+            name: "billing".into(),
+            upstream: "https://billing.example.com".parse().unwrap(),
+            added: Added::Bearer("billing".into()),
+            caller: "orders".into(),
+            idle: Duration::from_secs(60),
+        };
+        let tally = Tally::new(config, vec![], Clock::tokio(UNIX_EPOCH));
+        let lines = |whys: &[&str]| {
+            let failed = |why: &&&str| {
+                tally.answered();
+                tally.failed(why)
+            };
+            whys.iter().filter(failed).count()
+        };
+        assert_eq!(lines(&["refused", "refused", "broke off", "refused", "broke off"]), 2);
+        let many: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(lines(&many.iter().map(|why| &**why).collect::<Vec<_>>()), MOST_TOLD - 2);
+        tokio::time::advance(TELL_AGAIN).await;
+        assert_eq!(lines(&["refused", "refused"]), 1);
+        assert_eq!((&tally.row()["state"], &tally.row()["failures"]), (&json!("failing"), &json!(107)));
+        tally.answered();
+        assert_eq!(tally.row()["state"], "open");
     }
 }

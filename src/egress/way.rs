@@ -7,7 +7,8 @@
 use std::error::Error as StdError;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,10 +21,12 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tower_service::Service;
 use url::Url;
 
 use super::body::Pulse;
+use super::headers::is_coded;
 use crate::http::reply::Trouble;
 use crate::http::serve::Body;
 use crate::http::stall::Stalling;
@@ -37,6 +40,10 @@ const KEPT: Duration = Duration::from_secs(15);
 const MOST_KEPT: usize = 16;
 /// An answer's head has no more fields than this.
 const MOST_FIELDS: usize = 256;
+/// An answer's head is no larger than this, in bytes, and no more is read at once: who floods must not keep a thread to itself.
+const LARGEST_HEAD: usize = 64 * 1024;
+/// So many interim answers (RFC 9110 section 15.2) may come before the one that counts.
+const MOST_INTERIM: usize = 100;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 type Pooled = Client<Hasty, Body>;
@@ -92,13 +99,18 @@ impl Way {
     ///
     /// # Errors
     /// 502 or 504 in the words of the network, 400 if the body broke off.
-    pub async fn send(&self, request: Request<Body>, pulse: &Pulse) -> Result<Response<Incoming>, Trouble> {
+    pub async fn send(&self, mut request: Request<Body>, pulse: &Pulse) -> Result<Response<Incoming>, Trouble> {
         let failed = |why: String, timed_out| Trouble::NotForwarded { why: format!("{}: {why}", self.what), timed_out };
         let client = self.client.get_or_init(|| self.client()).as_ref().map_err(|why| failed(why.clone(), false))?;
+        let flood = of_interim_answers(&mut request);
         let mut answer = pin!(client.request(request));
         let outcome = loop {
             let before = pulse.pieces();
-            match tokio::time::timeout(self.idle, &mut answer).await {
+            let outcome = tokio::select! {
+                outcome = tokio::time::timeout(self.idle, &mut answer) => outcome,
+                () = flood.notified() => return Err(failed("it sends interim answers without end".to_owned(), false)),
+            };
+            match outcome {
                 Ok(outcome) => break outcome,
                 Err(_) if pulse.pieces() != before => {}
                 Err(_) if pulse.is_waiting() => return Err(Trouble::BadRequest("nothing more of the body came")),
@@ -108,6 +120,9 @@ impl Way {
         match outcome {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(failed("it changed the protocol, which nobody asked for".to_owned(), false))
+            }
+            Ok(response) if is_coded(response.headers()) => {
+                Err(failed("its answer has a Transfer-Encoding other than chunked".to_owned(), false))
             }
             Ok(response) => Ok(response),
             Err(_) if pulse.is_broken() => Err(Trouble::BadRequest("the body broke off, or nothing more of it came")),
@@ -129,9 +144,22 @@ impl Way {
             .pool_idle_timeout(KEPT)
             .pool_max_idle_per_host(MOST_KEPT)
             .http1_max_headers(MOST_FIELDS)
+            .http1_max_buf_size(LARGEST_HEAD)
             .set_host(false)
             .build(connector))
     }
+}
+
+/// Told when more interim answers to `request` come than are waited for.
+fn of_interim_answers(request: &mut Request<Body>) -> Arc<Notify> {
+    let (flood, come) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+    let told = Arc::clone(&flood);
+    hyper::ext::on_informational(request, move |_| {
+        if come.fetch_add(1, Ordering::Relaxed) == MOST_INTERIM {
+            told.notify_one();
+        }
+    });
+    flood
 }
 
 /// Is there a segment that a server may resolve to the one above?
@@ -200,6 +228,11 @@ impl Service<Uri> for Road {
         let Some(proxy) = self.upstream.proxy(&to) else {
             return Box::pin(async move { Ok(stalling(tcp.call(to).await?)) });
         };
+        if proxy.uri().scheme_str() != Some("http") {
+            // It would be sent its password, and CONNECT, unencrypted.
+            let why = "HTTPS_PROXY (or ALL_PROXY) names a proxy that is not spoken to over http, which is all that is spoken here";
+            return Box::pin(async move { Err(io::Error::other(why).into()) });
+        }
         let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
         if let Some(password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(password.clone());

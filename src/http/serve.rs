@@ -4,7 +4,7 @@
 //! an answer must be taken, and after some requests the place is given to others. How long an answer takes is for what
 //! answers to bound.
 //! The admin listener has places of its own, so that callers cannot shut health checks out, and so has every forward address, whose
-//! connections last as long as what they forward. There are no more places than
+//! connections last as long as what they forward. Another user cannot take those: whom a listener is not for has few of its own. There are no more places than
 //! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
 
 use std::cell::Cell;
@@ -37,6 +37,8 @@ const OF_CALLERS: Limits =
 const MOST_REQUESTS: u32 = 100;
 /// Connections to the admin listener at once.
 const ADMIN_PLACES: usize = 16;
+/// Connections at once of those whom a listener is not for, at all listeners together.
+const STRANGERS: usize = 8;
 /// File descriptors that are for other things: listeners, upstream and admin connections, files, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How long the loop rests when the machine has no descriptors left.
@@ -53,6 +55,11 @@ pub trait Answers: Clone + Send + Sync + 'static {
         peer: &Peer,
         is_last: bool,
     ) -> impl Future<Output = http::Response<Body>> + Send;
+
+    /// May this peer be answered anything but a refusal?
+    fn is_for(&self, _peer: &Peer) -> bool {
+        true
+    }
 }
 
 /// The body of an answer, read as it is sent.
@@ -74,6 +81,7 @@ pub struct Limits {
 /// What the accept loops share.
 pub struct Server {
     places: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     stop: watch::Receiver<bool>,
@@ -85,6 +93,7 @@ impl Server {
     pub fn new(most: usize, aside: u64, clock: Clock, stop: watch::Receiver<bool>) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places(most, descriptors().saturating_sub(aside)))),
+            strangers: Arc::new(Semaphore::new(STRANGERS)),
             complaints: Arc::new(Complaints::new(clock)),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             stop,
@@ -125,6 +134,7 @@ impl Server {
             transport,
             answers,
             places,
+            strangers: Arc::clone(&self.strangers),
             limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
@@ -197,6 +207,7 @@ struct Accepting<A> {
     answers: A,
     table: Option<SocketTable>,
     places: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -209,6 +220,15 @@ enum Accepted {
     Unix(UnixStream, Peer),
     /// It did not come over the loopback interface.
     Stranger,
+}
+
+impl Accepted {
+    fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Tcp(_, peer) | Self::Unix(_, peer) => Some(peer),
+            Self::Stranger => None,
+        }
+    }
 }
 
 impl<A: Answers> Accepting<A> {
@@ -225,6 +245,12 @@ impl<A: Answers> Accepting<A> {
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
+                // They are refused in words where there is room for it, and nobody waits behind them.
+                Ok(accepted) if accepted.peer().is_some_and(|peer| !self.answers.is_for(peer)) => {
+                    if let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() {
+                        self.serve(accepted, place);
+                    }
+                }
                 // When all places are taken this one waits in the loop, and those behind it in the backlog.
                 Ok(accepted) => tokio::select! {
                     place = Arc::clone(&self.places).acquire_owned() => match place {
@@ -308,6 +334,8 @@ async fn connection<S, A>(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_header_size(limits.largest_head)
+        // Else 400 KiB for each connection that sends or takes a large body.
+        .max_buf_size(2 * limits.largest_head)
         .max_headers(limits.most_fields)
         .half_close(false)
         .serve_connection(TokioIo::new(Stalling::new(stream, limits.stall)), service);

@@ -1,4 +1,4 @@
-"""Forward addresses with clients and servers we did not write: TLS and a proxy on the way out, SDKs that are told not to sign."""
+"""Forward addresses with clients and servers we did not write: TLS and a proxy on the way out, SDKs that are told not to sign, a browser."""
 
 import base64
 import datetime
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import world
 from conftest import DAEMON_SECRETS, TABLES
-from processes import free_port, request
+from processes import clean_environment, free_port, request, until
 
 NAME = "billing.example.com"
 CALLER = """
@@ -206,6 +206,17 @@ def test_the_proxy_of_the_environment_is_on_the_way(forward, serve, authority):
     assert passed.status == 502 and len(proxy.asked) == 1, "there is no such host to be reached without the proxy"
 
 
+def test_a_proxy_that_wants_tls_is_not_told_its_password(forward):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        via = f"https://user:pass@127.0.0.1:{listening.getsockname()[1]}"
+        answer = request(f"{forward(f'https://{NAME}', HTTPS_PROXY=via)}/x")
+        assert answer.status == 502 and "HTTPS_PROXY" in answer.json()["error_description"], answer.text
+        assert "pass" not in answer.text
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
 def test_plain_http_never_goes_over_a_proxy(forward, serve):
     proxy = serve(Proxy, target=0, asked=[])
     echo = serve(Echo).server_port
@@ -237,3 +248,73 @@ def test_fetch_of_node_is_no_browser(forward, serve):
     script = f"fetch('{url}/x', {{method: 'POST', body: 'hello'}}).then(r => r.json()).then(j => console.log(JSON.stringify(j)))"
     answered = subprocess.run([shutil.which("node"), "-e", script], capture_output=True, text=True, timeout=30, check=True, env={"PATH": os.environ["PATH"]})
     assert base64.b64decode(json.loads(answered.stdout)["body"]) == b"hello"
+
+
+# Every way in which a page makes its browser ask elsewhere, with as little in it as a page can do; at the end it goes there itself.
+PAGE = """<!doctype html><meta name="referrer" content="no-referrer"><link rel="icon" href="data:,"><body><script>
+const there = (name) => "@URL@/" + name;
+const add = (tag, members, to = document.body) => { const made = Object.assign(document.createElement(tag), members); to.append(made); return made; };
+for (const tag of ["img", "iframe", "script", "video", "audio", "embed"]) add(tag, { src: there(tag), referrerPolicy: "no-referrer" });
+add("object", { data: there("object") });
+for (const rel of ["stylesheet", "prefetch", "modulepreload", "manifest", "preconnect"]) add("link", { rel, href: there(rel) }, document.head);
+const quiet = { mode: "no-cors", referrerPolicy: "no-referrer", credentials: "omit" };
+fetch(there("fetch"), quiet).catch(() => 0);
+fetch(there("posted"), { ...quiet, method: "POST", body: "x", keepalive: true }).catch(() => 0);
+fetch(there("asked-before"), { method: "DELETE", headers: { "credbroker-request": "true" } }).catch(() => 0);
+fetch("/redirect", quiet).catch(() => 0);
+new WebSocket(there("socket").replace("http", "ws"));
+new EventSource(there("events"));
+navigator.sendBeacon(there("beacon"), "x");
+add("a", { href: "#", ping: there("ping") }).click();
+add("iframe", { name: "frame" });
+add("form", { method: "POST", action: there("form"), target: "frame" }).submit();
+add("iframe", { sandbox: "", srcdoc: `<meta name="referrer" content="no-referrer"><img src="${there("sandboxed")}">` });
+add("iframe", { srcdoc: `<meta http-equiv="refresh" content="0;url=${there("refresh")}">` });
+new FontFace("x", `url(${there("font")})`).load().catch(() => 0);
+setTimeout(() => { location = there("page"); }, 3000);
+</script>"""
+
+
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """The site of an attacker."""
+
+    def do_GET(self):
+        if self.path == "/redirect":
+            self.send_response(307)
+            self.send_header("Location", f"{self.server.victim}/redirected")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(PAGE.replace("@URL@", self.server.victim).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+class Recorder(Echo):
+    def do_GET(self):
+        self.server.asked.append(f"{self.command} {self.path}")
+        super().do_POST()
+
+    do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "rebound.example"])
+def test_no_page_of_a_browser_gets_through(host, forward, serve, processes, tmp_path):
+    service = serve(Recorder, asked=[])
+    url = forward(f"http://127.0.0.1:{service.server_port}")
+    daemon = processes.servers[-1]
+    site = serve(Elsewhere, victim=url.replace("127.0.0.1", host))
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium, "chromium is not installed; tests/conformance/setup.sh says how"
+    # Its own guard of the local network is off, as it is in browsers that have none.
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0", f"--user-data-dir={tmp_path}/browser"]
+    names = "--host-resolver-rules=MAP elsewhere.example 127.0.0.1, MAP rebound.example 127.0.0.1"
+    guards = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
+    command = [chromium, *flags, names, guards, f"http://elsewhere.example:{site.server_port}/"]
+    processes.start("chromium", command, clean_environment(tmp_path))
+    until(lambda: daemon.printed.count(b"refused egress=") >= 15, 60, "fifteen requests of the browser")
+    assert service.asked == []
+    assert request(f"{url}/x").status == 200 and service.asked == ["GET /x"], "a program is served meanwhile"

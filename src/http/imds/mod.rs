@@ -131,6 +131,10 @@ impl Answers for Imds {
         response.headers_mut().insert(SERVER, HeaderValue::from_static("EC2ws"));
         response.map(|body| body.map_err(Into::into).boxed_unsync())
     }
+
+    fn is_for(&self, peer: &Peer) -> bool {
+        self.caller(peer).is_ok()
+    }
 }
 
 /// The one value of a header; `None` if there is none, or more than one.

@@ -69,6 +69,26 @@ async fn an_upstream_that_answers_nothing_or_nonsense_is_a_502() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_promises_an_answer_without_end_is_a_502_and_keeps_nobody_from_the_api() {
+    limited(async {
+        let (listener, url) = listener().await;
+        let forward = Forward::with(Site::open().await, &url, "bearer = \"tokens.billing\"\n").await;
+        let playing = tokio::spawn(async move {
+            let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            while stream.write_all(&hints).await.is_ok() {}
+        });
+        let answer = forward.ask(Ask::get("/")).await;
+        assert_eq!((answer.status, answer.header("credbroker-error")), (502, Some("BadGateway")), "{}", answer.text);
+        assert!(answer.complaint().contains("interim answers"), "{}", answer.text);
+        playing.await.unwrap();
+        assert_eq!(forward.daemon.ask(Ask::get("/healthz")).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_upstream_that_does_not_answer_is_a_504() {
     limited(async {
         let (listener, url) = listener().await;

@@ -115,6 +115,36 @@ async fn an_answer_comes_back_as_it_was_sent() {
     .await;
 }
 
+/// RFC 9112 section 6.3: beside `Transfer-Encoding` a length counts for nothing.
+#[tokio::test]
+async fn a_length_that_does_not_fit_cuts_no_answer_off() {
+    limited(async {
+        let service = Service::answering(|seen| {
+            let framing = match seen.path() {
+                "/short" => "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "/long" => "Transfer-Encoding: chunked\r\nContent-Length: 300\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                "/list" => "Content-Length: 5, 5\r\n\r\nhello",
+                "/gzip" => "Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                _ => "Transfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nhello",
+            };
+            format!("HTTP/1.1 200 OK\r\nX-Close: yes\r\n{framing}")
+        })
+        .await;
+        let forward = Forward::to(&service).await;
+        for (path, length) in [("/short", None), ("/long", None), ("/list", Some("5"))] {
+            let answer = forward.ask(Ask::get(path)).await;
+            assert_eq!((answer.status, &*answer.text), (200, "hello"), "{path}");
+            assert_eq!(answer.header("content-length"), length, "{path}");
+        }
+        for path in ["/gzip", "/gzip-only"] {
+            let answer = forward.ask(Ask::get(path)).await;
+            assert_eq!((answer.status, answer.header("credbroker-error")), (502, Some("BadGateway")), "{path}");
+            assert!(answer.complaint().contains("Transfer-Encoding other than chunked"), "{}", answer.text);
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn answers_without_a_body_keep_the_length_they_speak_of() {
     limited(async {

@@ -2,16 +2,19 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::geteuid;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::Forward;
 use super::service::Service;
-use crate::client::Ask;
+use crate::client::{Ask, read_to_end};
 use crate::documents::{BILLING, ORDERS};
 use crate::process;
 use crate::site::Site;
-use crate::waiting::limited;
+use crate::waiting::{limited, until};
 
 /// The status line's number.
 fn status(answer: &str) -> &str {
@@ -39,6 +42,38 @@ async fn another_user_is_refused_whatever_it_shows() {
             assert!(answer.complaint().contains("the processes of the user"), "{}", answer.text);
         }
         assert_eq!((service.connections(), forward.site.operations()), (0, vec![]));
+    })
+    .await;
+}
+
+/// Another user may connect, but not so often that the caller finds no place.
+#[tokio::test]
+async fn another_user_takes_no_places() {
+    limited(async {
+        let (service, site) = (Service::open().await, Site::open().await);
+        let other = geteuid().as_raw() + 1;
+        let caller = format!("[callers.orders]\nallow = [\"tokens.billing\"]\nuid = {other}\n");
+        let forward =
+            Forward::of(site, &service.url(), "bearer = \"tokens.billing\"\n", &format!("{BILLING}{caller}")).await;
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(("127.0.0.1", forward.port)).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Unfinished:").await.unwrap();
+            held.push(stream);
+        }
+        for stream in &mut held[8..] {
+            let mut answer = Vec::new();
+            // Whether as an end or as a reset.
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+        }
+        for stream in &mut held[..8] {
+            stream.write_all(b"\r\n\r\n").await.unwrap();
+            assert_eq!(status(&read_to_end(stream).await), "403");
+        }
+        let way = forward.v4();
+        let again = async || Ask::get("/").over(&way).await.ok();
+        assert_eq!(until("what they had is free again", Duration::from_secs(5), again).await.status, 403);
     })
     .await;
 }
@@ -77,6 +112,8 @@ async fn a_browser_a_proxy_and_a_rebound_name_are_refused() {
             ("referer", "http://evil.example/"),
             ("upgrade-insecure-requests", "1"),
             ("sec-ch-ua-mobile", "?0"),
+            ("sec-gpc", "1"),
+            ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Thunderbird/60.0"),
             ("x-forwarded-for", "10.0.0.1"),
             ("forwarded", "for=10.0.0.1"),
             ("via", "1.1 proxy"),
@@ -87,7 +124,7 @@ async fn a_browser_a_proxy_and_a_rebound_name_are_refused() {
             assert_eq!((answer.status, answer.header("credbroker-error")), (403, Some("AccessDenied")), "{name}");
         }
         assert_eq!(service.connections(), 0);
-        assert_eq!(forward.row().await["refused"], 11);
+        assert_eq!(forward.row().await["refused"], 13);
     })
     .await;
 }

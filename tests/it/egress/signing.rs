@@ -1,12 +1,17 @@
 //! Signed requests, verified by the emulator, which computes every signature anew.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
+use super::service::listener;
 use super::{Forward, caller};
 use crate::client::{Answer, Ask};
 use crate::site::Site;
-use crate::waiting::limited;
+use crate::waiting::{limited, until};
 
 const ROLE: &str = "[credentials.orders]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/orders\"\nsession_name = \"{caller}\"\nexternal_id = \"optional\"\n";
 const PRINCIPAL: &str = "arn:aws:sts::111122223333:assumed-role/orders/orders";
@@ -121,6 +126,68 @@ async fn a_body_too_large_to_be_held_is_refused_with_what_to_do() {
         // It may be cut off where more comes than is read.
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
         assert_eq!(forward.site.asked("execute-api").len(), 0);
+    })
+    .await;
+}
+
+/// What is counted is what is held: pieces of one byte take no more room than their bytes.
+#[tokio::test]
+async fn a_body_in_very_small_pieces_is_held_in_its_own_size() {
+    limited(async {
+        const LENGTH: usize = 200_000;
+        let forward = signing("execute-api", "/execute-api").await;
+        let chunks = async |length: usize| {
+            let pieces = "1\r\nx\r\n".repeat(length);
+            forward.sent("POST /", "Transfer-Encoding: chunked\r\n", &format!("{pieces}0\r\n\r\n")).await
+        };
+        seen(&chunks(10).await);
+        let before = forward.daemon.running.peak();
+        assert_eq!(seen(&chunks(LENGTH).await)["body_length"], LENGTH);
+        let growth = forward.daemon.running.peak() - before;
+        assert!(growth < 3 * 1024, "{growth} KiB more for {LENGTH} bytes");
+    })
+    .await;
+}
+
+/// What an upstream does not take is held all the same, so it counts.
+#[tokio::test]
+async fn no_more_bodies_are_held_than_there_is_room_for() {
+    limited(async {
+        const MIB: usize = 1 << 20;
+        let (listener, url) = listener().await;
+        let role = format!("{ROLE}{}", caller(&["credentials.orders"]));
+        let keys =
+            "sigv4 = { credentials = \"credentials.orders\", service = \"execute-api\", region = \"eu-west-1\" }\n";
+        let forward = Forward::of(Site::open().await, &url, keys, &role).await;
+        let request = |length| format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+        let mut taken = Vec::new();
+        for _ in 0..6 {
+            let mut stream = TcpStream::connect(("127.0.0.1", forward.port)).await.unwrap();
+            stream.write_all(request(10 * MIB).as_bytes()).await.unwrap();
+            stream.write_all(&vec![b'x'; 10 * MIB]).await.unwrap();
+            taken.push((stream, listener.accept().await.unwrap()));
+        }
+        let seventh = forward.raw(&format!("{}{}", request(10 * MIB), "x".repeat(1000))).await;
+        assert!(seventh.starts_with("HTTP/1.1 503"), "{seventh}");
+        drop(taken);
+        let again = async || Some(forward.row().await).filter(|row| row["in_flight"] == 0);
+        until("the room is free again", Duration::from_secs(10), again).await;
+    })
+    .await;
+}
+
+/// The signer would put another character in their place, so the signature would be of another request.
+#[tokio::test]
+async fn a_query_that_cannot_be_signed_is_refused() {
+    limited(async {
+        for (service, path) in [("execute-api", "/execute-api"), ("s3", "/s3")] {
+            let forward = signing(service, path).await;
+            let answer = forward.ask(Ask::get("/b/k%ff?name=%c3%28")).await;
+            assert_eq!((answer.status, answer.header("credbroker-error")), (501, Some("NotImplemented")), "{service}");
+            assert!(answer.complaint().contains("not UTF-8"), "{}", answer.text);
+            assert_eq!(forward.site.asked(service).len(), 0);
+            assert_eq!(forward.ask(Ask::get("/b/k%ff?name=%c3%bc")).await.status, 200, "{service}");
+        }
     })
     .await;
 }
