@@ -145,6 +145,16 @@ impl Launch {
 }
 
 impl Daemon {
+    /// All that it has logged up to now. Lines are written beside the requests, in their order: when the one about a signal is
+    /// there, all before it are.
+    pub async fn logged(&self) -> String {
+        let signals = || self.running.printed.text().matches("SIGHUP").count();
+        let before = signals();
+        self.running.signal("HUP").await;
+        until("the line about a signal", Duration::from_secs(10), async || (signals() > before).then_some(())).await;
+        self.running.printed.text()
+    }
+
     /// Asks over 127.0.0.1.
     pub async fn ask(&self, ask: Ask) -> Answer {
         self.ask_over(&self.v4(), ask).await

@@ -65,7 +65,7 @@ async fn a_token_with_more_scopes_than_asked_for_is_handed_out_and_the_log_says_
             let answer = daemon.get("/v1/tokens/machine", ORDERS).await;
             assert_eq!((answer.status, &answer.json()["scope"]), (200, &more["scope"]), "{}", answer.text);
         }
-        let printed = daemon.running.printed.text();
+        let printed = daemon.logged().await;
         let told: Vec<_> = printed.lines().filter(|line| line.contains("more scopes than asked for")).collect();
         assert!(told.len() == 1 && told[0].contains("WARN") && told[0].contains("scopes_more=1"), "{told:?}");
     })

@@ -134,7 +134,7 @@ async fn neither_the_token_nor_what_the_program_sent_is_in_the_log() {
         let seen = service.only();
         let token = forward.token().await;
         assert_eq!(seen.all("authorization"), [format!("Bearer {token}")]);
-        let printed = forward.daemon.running.printed.text();
+        let printed = forward.daemon.logged().await;
         assert!(printed.contains("not forwarded"), "{printed}");
         for secret in token.split('.').skip(1).chain(["Kq8w"]) {
             assert!(!printed.contains(secret), "{secret}: {printed}");

@@ -24,7 +24,7 @@ async fn a_file_that_somebody_removes_or_changes_is_written_again() {
         assert_eq!(replaced(&site, "somebody's").await, token);
         assert_eq!(path(&site).metadata().unwrap().mode() & 0o7777, 0o400);
         assert_eq!(site.asked("token").len(), 1, "no request upstream is needed for that");
-        assert!(daemon.running.printed.text().contains("somebody else has removed or changed the file"));
+        assert!(daemon.logged().await.contains("somebody else has removed or changed the file"));
     })
     .await;
 }

@@ -95,8 +95,9 @@ async fn a_token_that_ends_takes_its_credentials_with_it() {
         let daemon = site.daemon(&for_users("")).await;
         let token = mint(&site.control(), &Mint { lifetime: 3, ..order("ann") });
         assert_eq!(exchange(&daemon, &token).await.status, 200);
+        // In its last moment the pool may be the one to say so: its clock is read later.
         let ended = until("the token's end", Duration::from_secs(10), async || {
-            Some(exchange(&daemon, &token).await).filter(|answer| answer.status != 200)
+            Some(exchange(&daemon, &token).await).filter(|answer| !matches!(answer.status, 200 | 502))
         })
         .await;
         assert_eq!((ended.status, &ended.json()["code"]), (400, &json!("InvalidSubjectToken")), "{}", ended.text);

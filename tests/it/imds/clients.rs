@@ -47,7 +47,7 @@ async fn the_rust_sdk_fails_at_once_where_it_is_somebody_elses() {
             cause = next.source();
         }
         assert!(words.to_lowercase().contains("forbidden"), "{words}");
-        let printed = service.daemon.running.printed.text();
+        let printed = service.daemon.logged().await;
         assert_eq!(printed.matches("UnknownCaller").count(), 1, "a 403 is not tried again: {printed}");
     })
     .await;

@@ -33,7 +33,7 @@ async fn version_1_is_not_served() {
         }
         assert_eq!(site.operations(), [""; 0]);
         assert_eq!(service.ask(Ask::get(ROLE).header(SESSION, &session)).await.status, 200, "nobody ended it");
-        let printed = service.daemon.running.printed.text();
+        let printed = service.daemon.logged().await;
         assert!(printed.contains("SessionRequired") && printed.contains("SessionOver"), "{printed}");
         assert!(!printed.contains(&session) && !printed.contains(&guess), "{printed}");
     })
@@ -111,7 +111,7 @@ async fn other_users_get_nothing_whatever_they_show() {
             assert!(answer.text.contains("this listener is for the processes of the user"), "{}", answer.text);
         }
         assert_eq!(site.operations(), [""; 0]);
-        let printed = service.daemon.running.printed.text();
+        let printed = service.daemon.logged().await;
         assert!(printed.contains(&format!("uid=Some({})", own_uid())) && printed.contains("refused"), "{printed}");
     })
     .await;

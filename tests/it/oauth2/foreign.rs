@@ -115,7 +115,7 @@ async fn a_server_found_by_its_metadata_is_shown_an_assertion_and_its_token_to_t
         assert_eq!(parameter(&forms[0], "scope").as_deref(), Some("a b"));
         assert_eq!(parameter(&forms[1], "client_assertion").as_deref(), Some("opaque-token-of-signer"));
         assert!(forms[1].contains("resource=urn%3Ax&resource=urn%3Ay"), "{}", forms[1]);
-        let printed = daemon.running.printed.text();
+        let printed = daemon.logged().await;
         assert_eq!(printed.matches("not every scope asked for was granted").count(), 1, "{printed}");
         assert!(!printed.contains("opaque-token") && !printed.contains(parts[2]), "{printed}");
     })

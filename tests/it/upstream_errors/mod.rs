@@ -145,7 +145,7 @@ async fn each_upstream_error_has_its_kind_its_status_and_its_remedy() {
             is_seen(&daemon, surface, name, row, &answer).await;
             site.control().clear_faults();
         }
-        let printed = daemon.running.printed.text();
+        let printed = daemon.logged().await;
         assert!(printed.contains("NotAuthorizedException") && !printed.contains(MARK), "the log repeats an upstream");
     })
     .await;

@@ -46,7 +46,7 @@ async fn a_machine_user_signs_in_again_unless_the_error_may_pass() {
             }
             site.control().clear_faults();
         }
-        assert!(!daemon.running.printed.text().contains(MARK));
+        assert!(!daemon.logged().await.contains(MARK));
     })
     .await;
 }
