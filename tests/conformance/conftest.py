@@ -138,6 +138,36 @@ def start_daemon(credbroker, processes, tmp_path):
     return start
 
 
+# What clients of the OAuth endpoints ask for: two tokens, and the credentials of a subject token's user.
+FOR_CLIENTS = f"""
+[server]
+listen = ["127.0.0.1:@PORT@"]
+[aws]
+region = "{world.REGION}"
+[tokens.billing]
+from = "cognito"
+user_pool = "{world.USER_POOL}"
+domain = "@EMULATOR@"
+client_id = "{world.M2M_CLIENT}"
+client_secret = {{ file = "@HOME@/billing.secret" }}
+scopes = ["billing/read", "billing/write"]
+[tokens.others]
+from = "cognito"
+user_pool = "{world.USER_POOL}"
+client_id = "{world.M2M_CLIENT}"
+client_secret = {{ file = "@HOME@/billing.secret" }}
+scopes = ["billing/read"]
+[issuers.users]
+user_pool = "{world.USER_POOL}"
+token_use = "id"
+clients = ["{world.ROBOT_CLIENT}"]
+[credentials.uploads]
+from = "identity-pool"
+identity_pool = "{world.IDENTITY_POOL}"
+login = "caller"
+issuer = "issuers.users"
+"""
+
 # One configuration for every test against the emulator: a token by the token endpoint and one by GetClientToken, a chain
 # of two roles, and a machine user's identity-pool credentials.
 TABLES = f"""

@@ -18,7 +18,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from requests_oauthlib import OAuth2Session as RequestsOAuthlib
 
 import world
-from conftest import DAEMON_SECRETS, HERE
+from conftest import DAEMON_SECRETS, FOR_CLIENTS, HERE
 from processes import clean_environment, request
 from test_emulator import robot_id_token
 
@@ -30,33 +30,7 @@ EXCHANGE = {
     "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
     "audience": "uploads",
 }
-TABLES = f"""
-[server]
-listen = ["127.0.0.1:@PORT@"]
-[aws]
-region = "{world.REGION}"
-[tokens.billing]
-from = "cognito"
-user_pool = "{world.USER_POOL}"
-domain = "@EMULATOR@"
-client_id = "{world.M2M_CLIENT}"
-client_secret = {{ file = "@HOME@/billing.secret" }}
-scopes = ["billing/read", "billing/write"]
-[tokens.others]
-from = "cognito"
-user_pool = "{world.USER_POOL}"
-client_id = "{world.M2M_CLIENT}"
-client_secret = {{ file = "@HOME@/billing.secret" }}
-scopes = ["billing/read"]
-[issuers.users]
-user_pool = "{world.USER_POOL}"
-token_use = "id"
-clients = ["{world.ROBOT_CLIENT}"]
-[credentials.uploads]
-from = "identity-pool"
-identity_pool = "{world.IDENTITY_POOL}"
-login = "caller"
-issuer = "issuers.users"
+TABLES = FOR_CLIENTS + f"""
 [callers.orders]
 allow = ["tokens.billing", "credentials.uploads", "issuers.users"]
 token = {{ file = "@HOME@/callers/orders" }}

@@ -17,45 +17,19 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 import world
-from conftest import CLIENTS, DAEMON_SECRETS
+from conftest import CLIENTS, DAEMON_SECRETS, FOR_CLIENTS
 from processes import clean_environment, request, until
 from test_emulator import robot_id_token
 
 PATH = "/openapi.json"
 
-TABLES = f"""
-[server]
-listen = ["127.0.0.1:@PORT@"]
-[aws]
-region = "{world.REGION}"
-[tokens.billing]
-from = "cognito"
-user_pool = "{world.USER_POOL}"
-domain = "@EMULATOR@"
-client_id = "{world.M2M_CLIENT}"
-client_secret = {{ file = "@HOME@/billing.secret" }}
-scopes = ["billing/read", "billing/write"]
-[tokens.others]
-from = "cognito"
-user_pool = "{world.USER_POOL}"
-client_id = "{world.M2M_CLIENT}"
-client_secret = {{ file = "@HOME@/billing.secret" }}
-scopes = ["billing/read"]
+TABLES = FOR_CLIENTS + f"""
 [credentials.base]
 from = "ambient"
 [credentials.hub]
 from = "assume-role"
 role_arn = "{world.ROLE_HUB}"
 as = "credentials.base"
-[issuers.users]
-user_pool = "{world.USER_POOL}"
-token_use = "id"
-clients = ["{world.ROBOT_CLIENT}"]
-[credentials.uploads]
-from = "identity-pool"
-identity_pool = "{world.IDENTITY_POOL}"
-login = "caller"
-issuer = "issuers.users"
 [callers.orders]
 allow = ["tokens.billing", "credentials.base", "credentials.hub", "credentials.uploads", "issuers.users"]
 token = {{ file = "@HOME@/callers/orders" }}
