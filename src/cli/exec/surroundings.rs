@@ -126,11 +126,7 @@ mod tests {
 
     /// With these two files in the home directory.
     fn with(environment: &Environment, config: &str, credentials: &str) -> Surroundings {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join(".aws")).unwrap();
-        std::fs::write(dir.path().join(".aws/config"), config).unwrap();
-        std::fs::write(dir.path().join(".aws/credentials"), credentials).unwrap();
-        surroundings(environment, &Profiles::read(environment, Some(dir.path())), URI, &Proof::Uid)
+        surroundings(environment, &Profiles::of_home(environment, config, credentials), URI, &Proof::Uid)
     }
 
     #[test]

@@ -219,15 +219,23 @@ fn expanded(path: &str, home: Option<&Path>) -> PathBuf {
 }
 
 #[cfg(test)]
+impl Profiles {
+    /// Those that are found beside `environment` in a home directory with these two files.
+    pub fn of_home(environment: &Environment, config: &str, credentials: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".aws")).unwrap();
+        std::fs::write(home.path().join(".aws/config"), config).unwrap();
+        std::fs::write(home.path().join(".aws/credentials"), credentials).unwrap();
+        Self::read(environment, Some(home.path()))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn profiles(config: &str, credentials: &str) -> Profiles {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join(".aws")).unwrap();
-        std::fs::write(dir.path().join(".aws/config"), config).unwrap();
-        std::fs::write(dir.path().join(".aws/credentials"), credentials).unwrap();
-        Profiles::read(&Environment::default(), Some(dir.path()))
+        Profiles::of_home(&Environment::default(), config, credentials)
     }
 
     #[test]
