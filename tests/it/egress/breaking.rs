@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::Forward;
@@ -28,6 +28,13 @@ async fn read_head(stream: &mut TcpStream) -> String {
 async fn begin(forward: &Forward, bytes: &str) -> TcpStream {
     let mut stream = TcpStream::connect(("127.0.0.1", forward.port)).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The next connection to a scripted upstream, when the head of a request has come by it.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    read_head(&mut stream).await;
     stream
 }
 
@@ -75,8 +82,7 @@ async fn an_upstream_that_promises_an_answer_without_end_is_a_502_and_keeps_nobo
         let forward = Forward::with(Site::open().await, &url, "bearer = \"tokens.billing\"\n").await;
         let playing = tokio::spawn(async move {
             let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_head(&mut stream).await;
+            let mut stream = asked(&listener).await;
             while stream.write_all(&hints).await.is_ok() {}
         });
         let answer = forward.ask(Ask::get("/")).await;
@@ -159,8 +165,7 @@ async fn an_answer_that_stalls_is_cut_off_and_a_slow_one_is_not() {
         let (listener, url) = listener().await;
         let forward = Forward::with(Site::open().await, &url, KEYS).await;
         let playing = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_head(&mut stream).await;
+            let mut stream = asked(&listener).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
             // Four seconds in all, which is twice what may pass without a piece.
             for _ in 0..4 {
@@ -224,8 +229,7 @@ async fn a_client_that_leaves_ends_the_request_upstream() {
         let forward = Forward::with(Site::open().await, &url, "bearer = \"tokens.billing\"\n").await;
         let (arrived, has_arrived) = oneshot::channel();
         let playing = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_head(&mut stream).await;
+            let mut stream = asked(&listener).await;
             arrived.send(()).unwrap();
             stream.read_u8().await.is_err()
         });
@@ -243,8 +247,7 @@ async fn an_upstream_that_answers_early_is_heard() {
         let (listener, url) = listener().await;
         let forward = Forward::with(Site::open().await, &url, KEYS).await;
         let playing = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_head(&mut stream).await;
+            let mut stream = asked(&listener).await;
             let refusal = b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge";
             stream.write_all(refusal).await.unwrap();
             let _ = read_to_end(&mut stream).await;
@@ -269,8 +272,7 @@ async fn a_drain_finishes_what_is_on_its_way() {
         let mut forward = Forward::with(Site::open().await, &url, "bearer = \"tokens.billing\"\n").await;
         let (go_on, may_go_on) = oneshot::channel();
         let playing = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            read_head(&mut stream).await;
+            let mut stream = asked(&listener).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await.unwrap();
             may_go_on.await.unwrap();
             stream.write_all(b"+last").await.unwrap();
