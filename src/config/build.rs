@@ -184,12 +184,13 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     let place = |token: document::CallerToken| {
         token.file.map(directory::Token::File).or(token.sha256.map(|read| directory::Token::Digest(read.0)))
     };
-    let uid = table.uid.map(|user| match user {
-        document::User::Id(id) => directory::User::Id(id),
-        document::User::Name(name) => directory::User::Name(name),
-    });
+    let id = |id: document::Id| match id {
+        document::Id::Number(number) => directory::Id::Number(number),
+        document::Id::Name(name) => directory::Id::Name(name),
+    };
+    let (uid, gid, unit) = (table.uid.map(id), table.gid.map(id), table.unit.map(Into::into));
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
-    directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid }
+    directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid, gid, unit }
 }
 
 fn issuer(table: document::IssuerTable) -> Option<Issuer> {

@@ -205,10 +205,15 @@ impl fmt::Display for directory::Entry {
             Some(directory::Token::Digest(_)) => factors.push("token by its SHA-256".to_owned()),
             None => {}
         }
-        match &self.uid {
-            Some(directory::User::Id(id)) => factors.push(format!("uid {id}")),
-            Some(directory::User::Name(name)) => factors.push(format!("uid {name}")),
-            None => {}
+        for (what, id) in [("uid", &self.uid), ("gid", &self.gid)] {
+            match id {
+                Some(directory::Id::Number(number)) => factors.push(format!("{what} {number}")),
+                Some(directory::Id::Name(name)) => factors.push(format!("{what} {name}")),
+                None => {}
+            }
+        }
+        if let Some(unit) = &self.unit {
+            factors.push(format!("unit {unit}"));
         }
         let known = if factors.is_empty() { "everybody else".to_owned() } else { factors.join(" and ") };
         let allow: Vec<String> = self.allow.iter().map(ToString::to_string).collect();

@@ -117,14 +117,14 @@ impl<'a> Rules<'a> {
         if !matches!(caller.node.kind, Kind::Table(_)) || caller.node.damaged {
             return;
         }
-        let factors = ["token", "uid", "unit"].iter().any(|factor| caller.node.member(factor).is_some());
+        let factors = ["token", "uid", "gid", "unit"].iter().any(|factor| caller.node.member(factor).is_some());
         if caller.key == "anonymous" && factors {
             self.report(
                 &path,
                 "the anonymous caller is the one without factors; give a caller with factors another name",
             );
         }
-        let known = ["allow", "token", "uid", "unit"];
+        let known = ["allow", "token", "uid", "gid", "unit"];
         let misspelled = |member: &Member| {
             !known.contains(&member.key.as_str()) && nearest(&member.key, known).is_some_and(|near| near != "allow")
         };
@@ -144,10 +144,11 @@ impl<'a> Rules<'a> {
             let token = caller.node.member("token").map(|token| &token.node);
             let token = |key: &str| token.and_then(|token| token.member(key)?.node.text());
             let digest = token("sha256").map(str::to_ascii_lowercase);
-            let uid = caller.node.member("uid").map(|uid| uid.node.to_json());
-            if let Some(other) = seen.insert(format!("{:?} {digest:?} {uid:?}", token("file")), &caller.key) {
-                let message =
-                    format!("cannot be told apart from callers.{other}: give one of them a token or a uid of its own");
+            let known = ["uid", "gid", "unit"].map(|factor| Some(caller.node.member(factor)?.node.to_json()));
+            if let Some(other) = seen.insert(format!("{:?} {digest:?} {known:?}", token("file")), &caller.key) {
+                let message = format!(
+                    "cannot be told apart from callers.{other}: give one of them a token, a uid or a unit of its own"
+                );
                 self.report(&path, &message);
             }
         }

@@ -155,7 +155,7 @@ impl Answers for Egress {
     }
 
     fn is_for(&self, peer: &Peer) -> bool {
-        self.0.surface.callers.current().known_to_kernel(&self.0.config.caller, peer.uid).is_some()
+        self.0.surface.callers.current().known_to_kernel(&self.0.config.caller, &peer.process).is_some()
     }
 }
 
@@ -168,7 +168,7 @@ impl Shared {
     ) -> Result<Response<Paced>, Trouble> {
         intake::check(&request, peer.transport)?;
         let callers = self.surface.callers.current();
-        let caller = callers.known_to_kernel(&self.config.caller, peer.uid);
+        let caller = callers.known_to_kernel(&self.config.caller, &peer.process);
         let caller = caller.ok_or(Trouble::NotTheCaller)?;
         let (mut head, incoming) = request.into_parts();
         head.uri = self.way.target(&head.uri)?;
@@ -258,7 +258,7 @@ impl Shared {
             }
         } else {
             self.tally.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(egress, status = status.as_u16(), why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+            tracing::info!(egress, status = status.as_u16(), why, transport = ?peer.transport, uid = ?peer.process.uid, "refused");
         }
         let mut response = reply::refusal(trouble, Style::OAuth);
         reply::harden(&mut response, false);

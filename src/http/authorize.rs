@@ -145,7 +145,7 @@ fn required(query: &str) -> Result<Vec<String>, Trouble> {
 
 /// The bearer token of the user for whom `caller`, a proxy, asks.
 fn shown_by_user<'a>(headers: &'a HeaderMap, caller: &Caller) -> Result<Option<&'a str>, Trouble> {
-    let known_by_token = caller.token.is_some();
+    let known_by_token = caller.tokens.is_some();
     let shown = match (only(headers, &ORIGINAL)?, only(headers, &AUTHORIZATION)?) {
         (Some(original), Some(other)) if !known_by_token && original != other => {
             return Err(Trouble::BadRequest(
@@ -215,8 +215,8 @@ mod tests {
     const UID: Option<Option<u32>> = Some(Some(7));
 
     fn proxy(token: Option<&str>, uid: Option<Option<u32>>) -> Caller {
-        let token = token.map(|token| Some(TokenDigest::of(token)));
-        Caller { name: "proxy".into(), allow: vec![], token, uid }
+        let tokens = token.map(|token| vec![TokenDigest::of(token)]);
+        Caller { name: "proxy".into(), tokens, uid, ..Caller::default() }
     }
 
     fn shown(caller: &Caller, headers: &[(&'static str, &str)]) -> Result<Option<String>, u16> {

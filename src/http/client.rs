@@ -90,11 +90,11 @@ fn by_secret(callers: &Callers, secret: &SecretString, peer: &Peer) -> Result<Ar
 
 /// The caller that one of `secrets` shows, one known by it before one known without; by what the kernel knows, if there are none.
 fn closest(callers: &Callers, peer: &Peer, secrets: &[TokenDigest]) -> Option<Arc<Caller>> {
-    let shown = |token| callers.identify(&Presented { token, uid: peer.uid });
+    let shown = |token| callers.identify(&Presented { token, process: peer.process.clone() });
     let found = if secrets.is_empty() {
         shown(None)
     } else {
-        secrets.iter().filter_map(|secret| shown(Some(*secret))).max_by_key(|caller| caller.token.is_some())
+        secrets.iter().filter_map(|secret| shown(Some(*secret))).max_by_key(|caller| caller.tokens.is_some())
     };
     found.cloned()
 }

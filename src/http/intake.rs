@@ -5,11 +5,13 @@
 //! a loopback name, and any header that a proxy or a browser adds, is refused. A request is taken as it is written or not at
 //! all: nothing is normalised.
 
+use std::net::SocketAddr;
+
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request};
 
 use super::reply::Trouble;
-use crate::policy::{Caller, Presented, TokenDigest};
+use crate::policy::{Caller, Presented, Process, TokenDigest};
 
 /// No body is larger than this, in bytes.
 pub const LARGEST_BODY: u64 = 64 * 1024;
@@ -29,12 +31,14 @@ pub enum Transport {
 }
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// How it is connected.
     pub transport: Transport,
-    /// Its uid, as the kernel tells it: SO_PEERCRED on a unix socket, the socket table on TCP. `None` where there is any doubt.
-    pub uid: Option<u32>,
+    /// Its process, as the kernel tells it: SO_PEERCRED on a unix socket, the socket table on TCP.
+    pub process: Process,
+    /// The address that it connected to, over TCP.
+    pub at: Option<SocketAddr>,
 }
 
 /// Refuses what is no plain request from here.
@@ -166,7 +170,7 @@ pub fn presented(headers: &HeaderMap, peer: &Peer) -> Result<Presented, Trouble>
         Some(Ok(text)) if !without_scheme(text).is_empty() => Some(TokenDigest::of(without_scheme(text))),
         Some(_) => return Err(Trouble::UnknownCaller),
     };
-    Ok(Presented { token, uid: peer.uid })
+    Ok(Presented { token, process: peer.process.clone() })
 }
 
 fn without_scheme(text: &str) -> &str {
@@ -178,7 +182,7 @@ fn without_scheme(text: &str) -> &str {
 
 /// Refuses a caller over TCP that shows no token and nothing else that neither a browser nor a naive forged request can send.
 pub fn means_it(caller: &Caller, headers: &HeaderMap, peer: &Peer) -> Result<(), Trouble> {
-    if peer.transport == Transport::Tcp && caller.token.is_none() && !is_deliberate(headers) {
+    if peer.transport == Transport::Tcp && caller.tokens.is_none() && !is_deliberate(headers) {
         return Err(Trouble::NotDeliberate);
     }
     Ok(())
@@ -289,12 +293,11 @@ mod tests {
 
     #[test]
     fn a_token_is_read_with_and_without_its_scheme() {
-        let peer = Peer { transport: Transport::Tcp, uid: None };
+        let peer = Peer { transport: Transport::Tcp, process: Process::default(), at: None };
         let known = crate::policy::Callers(vec![std::sync::Arc::new(Caller {
             name: "x".into(),
-            allow: vec![],
-            token: Some(Some(TokenDigest::of("secret"))),
-            uid: None,
+            tokens: Some(vec![TokenDigest::of("secret")]),
+            ..Caller::default()
         })]);
         let who = |value: &str| {
             let headers = request("/", &[("authorization", value)]).headers().clone();

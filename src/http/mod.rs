@@ -264,7 +264,7 @@ async fn in_time(
 fn tell(trouble: &Trouble, peer: &Peer) {
     let (status, why) = (trouble.status().as_u16(), trouble.code());
     if matches!(status, 401 | 403) {
-        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.uid, "refused");
+        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.process.uid, "refused");
     } else {
         tracing::debug!(status, why, "refused");
     }

@@ -29,6 +29,7 @@ use super::listen::Socketed;
 use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
+use crate::policy::Process;
 
 /// What is expected of those who ask the broker itself.
 const OF_CALLERS: Limits =
@@ -281,12 +282,13 @@ impl<A: Answers> Accepting<A> {
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
                 let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
-                Ok(Accepted::Tcp(stream, Peer { transport, uid }))
+                let (process, at) = (Process { uid, ..Process::default() }, stream.local_addr().ok());
+                Ok(Accepted::Tcp(stream, Peer { transport, process, at }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
-                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
-                Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, uid }))
+                let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
+                Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None }))
             }
         }
     }
@@ -304,6 +306,12 @@ impl<A: Answers> Accepting<A> {
             Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
         }
     }
+}
+
+/// Who connected to a unix socket (SO_PEERCRED), as he was then.
+fn known_by_kernel(peer: tokio::net::unix::UCred) -> Process {
+    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+    Process { uid: Some(peer.uid()), gid: Some(peer.gid()), pid, unit: None }
 }
 
 /// The peer went away before it was accepted; the next one is not concerned.
@@ -327,7 +335,7 @@ async fn connection<S, A>(
     let asked = Cell::new(0);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.set(asked.get() + 1);
-        let (answers, is_last) = (answers.clone(), asked.get() >= MOST_REQUESTS);
+        let (answers, peer, is_last) = (answers.clone(), peer.clone(), asked.get() >= MOST_REQUESTS);
         async move { Ok::<_, std::convert::Infallible>(answers.answer(request, &peer, is_last).await) }
     });
     let connection = http1::Builder::new()

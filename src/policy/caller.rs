@@ -1,10 +1,10 @@
-//! Callers: the local processes that may ask, known by a token, by a uid, or by both.
+//! Callers: the local processes that may ask, known by a token, by what the kernel says of them, or by both.
 
 use std::fmt;
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{Grant, Permit};
 
@@ -39,9 +39,9 @@ impl TokenDigest {
         self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Equality in constant time.
-    fn is(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+    /// Is it one of `others`? Takes the same time whichever it is, and whether it is or not.
+    fn is_one_of(&self, others: &[Self]) -> bool {
+        others.iter().fold(Choice::from(0), |found, other| found | self.0.ct_eq(&other.0)).into()
     }
 }
 
@@ -51,17 +51,49 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// One configured caller with what identifies it at this moment.
-#[derive(Clone, Debug)]
+/// One configured caller with what identifies it at this moment. By default without factors, and without anything it may have.
+#[derive(Clone, Debug, Default)]
 pub struct Caller {
     /// `callers.NAME`.
     pub name: String,
     /// What it may have.
     pub allow: Vec<Grant>,
-    /// The token it presents. `Some(None)` if it has one that cannot be read at the moment: nothing matches then.
-    pub token: Option<Option<TokenDigest>>,
+    /// The tokens of which it presents one: more than one while one takes over from another, none where it cannot be read at
+    /// the moment, and nothing matches then.
+    pub tokens: Option<Vec<TokenDigest>>,
     /// The user its process runs as. `Some(None)` if there is no such user at the moment: nothing matches then.
     pub uid: Option<Option<u32>>,
+    /// The group its process runs as, the same way.
+    pub gid: Option<Option<u32>>,
+    /// The systemd unit its process belongs to.
+    pub unit: Option<Arc<str>>,
+}
+
+/// What the kernel says about the process at the other end of a connection; `None` wherever it was not asked, does not know, or
+/// there is any doubt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// The user.
+    pub uid: Option<u32>,
+    /// The group. TCP does not tell it.
+    pub gid: Option<u32>,
+    /// The number of the process, for people to read: it names nobody. TCP does not tell it.
+    pub pid: Option<u32>,
+    /// The systemd unit.
+    pub unit: Option<Arc<str>>,
+}
+
+/// By what a caller is known: all that is configured for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Factors {
+    /// A token.
+    pub token: bool,
+    /// A user.
+    pub uid: bool,
+    /// A group.
+    pub gid: bool,
+    /// A systemd unit.
+    pub unit: bool,
 }
 
 /// What a peer shows of itself.
@@ -69,8 +101,8 @@ pub struct Caller {
 pub struct Presented {
     /// The digest of the token it sent.
     pub token: Option<TokenDigest>,
-    /// Its uid as the kernel tells it; `None` where the kernel was not asked or does not know.
-    pub uid: Option<u32>,
+    /// Its process, as the kernel tells it.
+    pub process: Process,
 }
 
 /// Everyone who may ask.
@@ -78,9 +110,9 @@ pub struct Presented {
 pub struct Callers(pub Vec<Arc<Caller>>);
 
 impl Callers {
-    /// The caller whose every factor matches what the peer shows. Where several match, one with a token goes before one with
-    /// a uid only, and one with both before either; nobody if that leaves more than one. A caller without factors, the anonymous one, matches only a peer that presents no token:
-    /// a wrong token is never forgiven.
+    /// The caller whose every factor matches what the peer shows. Where several match, one with a token goes before one
+    /// without; then a unit counts for more than a uid, and a uid for more than a gid; nobody if that leaves more than one. A
+    /// caller without factors, the anonymous one, matches only a peer that presents no token: a wrong token is never forgiven.
     pub fn identify(&self, presented: &Presented) -> Option<&Arc<Caller>> {
         let mut best: Option<(&Arc<Caller>, u8)> = None;
         let mut tied = false;
@@ -99,29 +131,50 @@ impl Callers {
 impl Callers {
     /// The caller called `name`, if the kernel knows the peer as it: whatever the peer shows in its requests is not looked at, and
     /// a caller of which the kernel knows nothing is nobody. For listeners of programs that cannot add a header.
-    pub fn known_to_kernel(&self, name: &str, uid: Option<u32>) -> Option<&Arc<Caller>> {
+    pub fn known_to_kernel(&self, name: &str, process: &Process) -> Option<&Arc<Caller>> {
         let caller = self.0.iter().find(|caller| caller.name == name)?;
-        (caller.uid.flatten()? == uid?).then_some(caller)
+        (caller.matches_process(process)? > 0).then_some(caller)
     }
 }
 
 impl Caller {
     /// How closely it matches; `None` if any factor does not.
     fn matches(&self, presented: &Presented) -> Option<u8> {
-        let token = match (&self.token, &presented.token) {
+        let token = match (&self.tokens, &presented.token) {
             (None, _) => 0,
-            (Some(Some(own)), Some(shown)) if own.is(shown) => 2,
+            (Some(own), Some(shown)) if shown.is_one_of(own) => 8,
             (Some(_), _) => return None,
         };
-        let uid = match (self.uid, presented.uid) {
-            (None, _) => 0,
-            (Some(Some(own)), Some(shown)) if own == shown => 1,
-            (Some(_), _) => return None,
-        };
-        if token + uid == 0 && presented.token.is_some() {
+        let process = self.matches_process(&presented.process)?;
+        if token + process == 0 && presented.token.is_some() {
             return None;
         }
-        Some(token + uid)
+        Some(token + process)
+    }
+
+    /// How closely what the kernel says of a process matches; `None` if any of that does not, 0 if none of it is asked for.
+    fn matches_process(&self, process: &Process) -> Option<u8> {
+        fn factor<T: PartialEq>(own: Option<Option<&T>>, shown: Option<&T>, weight: u8) -> Option<u8> {
+            match (own, shown) {
+                (None, _) => Some(0),
+                (Some(Some(own)), Some(shown)) if own == shown => Some(weight),
+                (Some(_), _) => None,
+            }
+        }
+        let unit = factor(self.unit.as_ref().map(Some), process.unit.as_ref(), 4)?;
+        let uid = factor(self.uid.as_ref().map(Option::as_ref), process.uid.as_ref(), 2)?;
+        let gid = factor(self.gid.as_ref().map(Option::as_ref), process.gid.as_ref(), 1)?;
+        Some(unit + uid + gid)
+    }
+
+    /// By what it is known.
+    pub fn factors(&self) -> Factors {
+        Factors {
+            token: self.tokens.is_some(),
+            uid: self.uid.is_some(),
+            gid: self.gid.is_some(),
+            unit: self.unit.is_some(),
+        }
     }
 
     /// The proof that this caller may have `grant`, if it may.
@@ -141,13 +194,18 @@ mod tests {
         Arc::new(Caller {
             name: name.into(),
             allow,
-            token: token.map(|t| Some(TokenDigest::of(t))),
+            tokens: token.map(|t| vec![TokenDigest::of(t)]),
             uid: uid.map(Some),
+            ..Caller::default()
         })
     }
 
     fn shows(token: Option<&str>, uid: Option<u32>) -> Presented {
-        Presented { token: token.map(TokenDigest::of), uid }
+        Presented { token: token.map(TokenDigest::of), process: of_user(uid) }
+    }
+
+    fn of_user(uid: Option<u32>) -> Process {
+        Process { uid, ..Process::default() }
     }
 
     fn who<'a>(callers: &'a Callers, token: Option<&str>, uid: Option<u32>) -> Option<&'a str> {
@@ -188,6 +246,42 @@ mod tests {
     }
 
     #[test]
+    fn a_gid_and_a_unit_are_factors_like_the_others() {
+        let own = Caller {
+            gid: Some(Some(70)),
+            unit: Some("orders.service".into()),
+            ..(*caller("own", None, Some(7))).clone()
+        };
+        let callers = Callers(vec![Arc::new(own), caller("by-uid", None, Some(7)), caller("other", None, Some(8))]);
+        let process =
+            |uid, gid, unit: Option<&str>| Process { uid: Some(uid), gid, pid: None, unit: unit.map(Arc::from) };
+        let who = |process| callers.identify(&Presented { token: None, process }).map(|caller| caller.name.as_str());
+        assert_eq!(who(process(7, Some(70), Some("orders.service"))), Some("own"));
+        for less in [
+            process(7, None, Some("orders.service")),
+            process(7, Some(70), None),
+            process(7, Some(71), Some("orders.service")),
+        ] {
+            assert_eq!(who(less.clone()), Some("by-uid"), "{less:?}");
+            assert!(callers.known_to_kernel("own", &less).is_none(), "{less:?}");
+        }
+        assert_eq!(who(process(7, Some(70), Some("orders.service.d"))), Some("by-uid"));
+        assert!(callers.known_to_kernel("own", &process(7, Some(70), Some("orders.service"))).is_some());
+        assert_eq!(callers.0[0].factors(), Factors { token: false, uid: true, gid: true, unit: true });
+    }
+
+    #[test]
+    fn either_of_two_tokens_is_accepted_while_one_takes_over() {
+        let tokens = Some(vec![TokenDigest::of("new"), TokenDigest::of("old")]);
+        let callers = Callers(vec![Arc::new(Caller { tokens, ..(*caller("turning", Some(""), None)).clone() })]);
+        assert_eq!(
+            (who(&callers, Some("new"), None), who(&callers, Some("old"), None)),
+            (Some("turning"), Some("turning"))
+        );
+        assert_eq!(who(&callers, Some("older"), None), None);
+    }
+
+    #[test]
     fn anonymous_is_nobody_with_a_wrong_token() {
         let callers = Callers(vec![caller("anonymous", None, None), caller("known", Some("t"), None)]);
         assert_eq!(who(&callers, None, None), Some("anonymous"));
@@ -198,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_token_matches_nothing() {
-        let unreadable = Caller { token: Some(None), ..(*caller("gone", Some(""), None)).clone() };
+        let unreadable = Caller { tokens: Some(vec![]), ..(*caller("gone", Some(""), None)).clone() };
         assert_eq!(who(&Callers(vec![Arc::new(unreadable)]), Some(""), None), None);
     }
 
@@ -211,7 +305,7 @@ mod tests {
             caller("by-token", Some("t"), None),
             gone,
         ]);
-        let known = |name, uid| callers.known_to_kernel(name, uid).map(|caller| caller.name.as_str());
+        let known = |name, uid| callers.known_to_kernel(name, &of_user(uid)).map(|caller| caller.name.as_str());
         assert_eq!(known("both", Some(7)), Some("both"), "the token is for other listeners");
         assert_eq!(known("twin", Some(7)), Some("twin"), "the listener says who of both it is");
         for (name, uid) in [
@@ -229,7 +323,7 @@ mod tests {
     #[test]
     fn digests_read_from_hex_as_sha256sum_prints_them() {
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert!(TokenDigest::from_hex(hex).unwrap().is(&TokenDigest::of("abc")));
+        assert!(TokenDigest::from_hex(hex).unwrap().is_one_of(&[TokenDigest::of("abc")]));
         assert!(TokenDigest::from_hex(&hex[1..]).is_none() && TokenDigest::from_hex(&hex.replace('b', "g")).is_none());
     }
 

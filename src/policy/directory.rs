@@ -24,8 +24,12 @@ pub struct Entry {
     pub allow: Vec<Grant>,
     /// Where its token is.
     pub token: Option<Token>,
-    /// Who it runs as.
-    pub uid: Option<User>,
+    /// The user it runs as.
+    pub uid: Option<Id>,
+    /// The group it runs as.
+    pub gid: Option<Id>,
+    /// The systemd unit it belongs to.
+    pub unit: Option<Arc<str>>,
 }
 
 /// Where a caller's token is.
@@ -37,13 +41,20 @@ pub enum Token {
     Digest(TokenDigest),
 }
 
-/// A user of this machine.
+/// A user or a group of this machine.
 #[derive(Clone, Debug)]
-pub enum User {
+pub enum Id {
     /// By number.
-    Id(u32),
+    Number(u32),
     /// By name.
     Name(String),
+}
+
+/// Of what something is an id.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    User,
+    Group,
 }
 
 /// Everyone who may ask, kept up to date.
@@ -96,46 +107,65 @@ impl Directory {
 /// `entry` as it is now. What stays unreadable is said once, not at every look.
 fn identified(entry: &Entry, before: &Callers) -> Caller {
     let last = before.0.iter().find(|caller| caller.name == entry.name).map(Arc::as_ref);
-    let token = entry.token.as_ref().map(|token| match token {
-        Token::Digest(digest) => Some(*digest),
+    let tokens = entry.token.as_ref().map(|token| match token {
+        Token::Digest(digest) => vec![*digest],
         Token::File(path) => match secret::read_file(path) {
             #[expect(clippy::disallowed_methods, reason = "only its digest is kept")]
-            Ok(token) => Some(TokenDigest::of(token.expose_secret())),
+            Ok(token) => vec![TokenDigest::of(token.expose_secret())],
             // Out of descriptors, or an ailing disk: what it was a second ago it most likely still is.
-            Err(cause) if cause.is_passing() => last.and_then(|last| last.token.flatten()),
+            Err(cause) if cause.is_passing() => last.and_then(|last| last.tokens.clone()).unwrap_or_default(),
             Err(cause) => {
-                if last.is_none_or(|last| last.token != Some(None)) {
+                if last.is_none_or(|last| last.tokens != Some(Vec::new())) {
                     tracing::warn!(caller = entry.name, %cause, "the caller cannot be known by its token");
                 }
-                None
+                Vec::new()
             }
         },
     });
-    let uid = entry.uid.as_ref().map(|user| user.id(&entry.name, last));
-    Caller { name: entry.name.clone(), allow: entry.allow.clone(), token, uid }
+    let uid = entry.uid.as_ref().map(|id| id.number(Of::User, &entry.name, last.map(|last| last.uid)));
+    let gid = entry.gid.as_ref().map(|id| id.number(Of::Group, &entry.name, last.map(|last| last.gid)));
+    Caller { name: entry.name.clone(), allow: entry.allow.clone(), tokens, uid, gid, unit: entry.unit.clone() }
 }
 
-impl User {
-    /// The number; `None` if there is no such user, who then matches nobody. While users cannot be looked up at all, the last
-    /// answer stands.
-    fn id(&self, caller: &str, last: Option<&Caller>) -> Option<u32> {
+impl Id {
+    /// The number; `None` if there is none of that name, which then matches nobody. While names cannot be looked up at all, the
+    /// `last` answer stands, if there was a look before.
+    fn number(&self, of: Of, caller: &str, last: Option<Option<Option<u32>>>) -> Option<u32> {
         let name = match self {
-            Self::Id(id) => return Some(*id),
+            Self::Number(number) => return Some(*number),
             Self::Name(name) => name,
         };
-        match nix::unistd::User::from_name(name) {
-            Ok(Some(user)) => Some(user.uid.as_raw()),
+        match of.number(name) {
+            Ok(Some(number)) => Some(number),
             Ok(None) => {
-                if last.is_none_or(|last| last.uid != Some(None)) {
+                if last.is_none_or(|last| last != Some(None)) {
+                    let what = of.word();
                     tracing::warn!(
                         caller,
-                        user = name,
-                        "no such user on this machine: the caller cannot be known by it"
+                        what,
+                        name,
+                        "there is none of that name on this machine: the caller cannot be known by it"
                     );
                 }
                 None
             }
-            Err(_) => last.and_then(|last| last.uid.flatten()),
+            Err(_) => last.flatten().flatten(),
+        }
+    }
+}
+
+impl Of {
+    fn number(self, name: &str) -> nix::Result<Option<u32>> {
+        match self {
+            Self::User => Ok(nix::unistd::User::from_name(name)?.map(|user| user.uid.as_raw())),
+            Self::Group => Ok(nix::unistd::Group::from_name(name)?.map(|group| group.gid.as_raw())),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
         }
     }
 }
@@ -143,18 +173,26 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Presented;
+    use crate::policy::{Presented, Process};
+
+    fn known_by(token: Option<Token>, uid: Option<Id>, gid: Option<Id>) -> Entry {
+        Entry { name: "orders".into(), allow: vec![], token, uid, gid, unit: None }
+    }
+
+    fn shown(token: &str) -> Presented {
+        Presented { token: Some(TokenDigest::of(token)), process: Process::default() }
+    }
 
     async fn knows(directory: &Directory, token: &str) -> bool {
         directory.look().await;
-        directory.current().identify(&Presented { token: Some(TokenDigest::of(token)), uid: None }).is_some()
+        directory.current().identify(&shown(token)).is_some()
     }
 
     #[tokio::test]
     async fn a_replaced_token_file_takes_effect_and_a_missing_one_matches_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orders");
-        let entry = Entry { name: "orders".into(), allow: vec![], token: Some(Token::File(path.clone())), uid: None };
+        let entry = known_by(Some(Token::File(path.clone())), None, None);
         let directory = Directory::new(vec![entry]);
         assert!(!knows(&directory, "").await);
         std::fs::write(&path, "first\n").unwrap();
@@ -164,13 +202,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn users_are_known_by_name_and_an_unknown_one_is_nobody() {
-        for (name, uid, known) in [("root", 0, true), ("no-such-user-here", 0, false)] {
-            let user = Some(User::Name(name.into()));
-            let directory = Directory::new(vec![Entry { name: "x".into(), allow: vec![], token: None, uid: user }]);
-            directory.look().await;
-            let found = directory.current().identify(&Presented { token: None, uid: Some(uid) }).is_some();
-            assert_eq!(found, known, "{name}");
+    async fn users_and_groups_are_known_by_name_and_an_unknown_one_is_nobody() {
+        let root = Process { uid: Some(0), gid: Some(0), ..Process::default() };
+        for (name, known) in [("root", true), ("no-such-name-here", false)] {
+            let id = || Some(Id::Name(name.into()));
+            for entry in [known_by(None, id(), None), known_by(None, None, id())] {
+                let directory = Directory::new(vec![entry]);
+                directory.look().await;
+                let presented = Presented { token: None, process: root.clone() };
+                assert_eq!(directory.current().identify(&presented).is_some(), known, "{name}");
+            }
         }
     }
 
@@ -178,12 +219,11 @@ mod tests {
     async fn it_looks_again_by_itself() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("orders");
-        let entry = Entry { name: "orders".into(), allow: vec![], token: Some(Token::File(path.clone())), uid: None };
+        let entry = known_by(Some(Token::File(path.clone())), None, None);
         let directory = Arc::new(Directory::new(vec![entry]));
         let looking = tokio::spawn(Arc::clone(&directory).keep_looking(Clock::tokio(std::time::UNIX_EPOCH)));
         std::fs::write(&path, "token").unwrap();
-        let presented = Presented { token: Some(TokenDigest::of("token")), uid: None };
-        while directory.current().identify(&presented).is_none() {
+        while directory.current().identify(&shown("token")).is_none() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         looking.abort();

@@ -4,7 +4,7 @@
 pub mod caller;
 pub mod directory;
 
-pub use caller::{Caller, Callers, Presented, TokenDigest};
+pub use caller::{Caller, Callers, Factors, Presented, Process, TokenDigest};
 pub use directory::Directory;
 
 /// Something a caller may be allowed: one named thing, no wildcards.

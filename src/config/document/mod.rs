@@ -188,7 +188,9 @@ pub struct CallerTable {
     /// The token it presents.
     pub token: Option<CallerToken>,
     /// The user its process runs as, by name or number, on unix sockets and over TCP. Over TCP not `nobody` (65534).
-    pub uid: Option<User>,
+    pub uid: Option<Id>,
+    /// The group its process runs as, by name or number. On unix sockets only: TCP does not tell it.
+    pub gid: Option<Id>,
     /// Its systemd unit.
     #[schemars(extend("x-unbuilt" = "callers known by unit"))]
     pub unit: Option<String>,
@@ -215,12 +217,12 @@ pub struct CallerToken {
     pub group: Option<String>,
 }
 
-/// A user of this machine.
+/// A user or a group of this machine.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(untagged)]
-pub enum User {
+pub enum Id {
     /// By number.
-    Id(#[schemars(range(min = 0, max = 4294967294u32))] u32),
+    Number(#[schemars(range(min = 0, max = 4294967294u32))] u32),
     /// By name.
     Name(#[schemars(length(min = 1))] String),
 }

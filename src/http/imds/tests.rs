@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::http::Life;
 use crate::http::intake::Transport;
 use crate::lease::Issued;
-use crate::policy::directory::{Entry as Known, User};
-use crate::policy::{Directory, Grant};
+use crate::policy::directory::{Entry as Known, Id};
+use crate::policy::{Directory, Grant, Process};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{Credentials, Entry, Inputs, OnBehalfOf, Store};
 use crate::source::{Ask, AwsCredentials, Failure, Source};
@@ -51,7 +51,9 @@ async fn service() -> Imds {
         name: name.into(),
         allow: vec![Grant::Credentials("orders".into())],
         token: None,
-        uid: Some(User::Id(uid)),
+        uid: Some(Id::Number(uid)),
+        gid: None,
+        unit: None,
     };
     let callers = Directory::new(vec![known("app", APP), known("other", OTHER)]);
     callers.look().await;
@@ -73,7 +75,9 @@ async fn service() -> Imds {
 
 async fn ask(service: &Imds, uid: Option<u32>, request: http::request::Builder) -> Result<(u16, String), Trouble> {
     let request = request.header("host", "127.0.0.1:2779").body(()).unwrap();
-    let response = service.admit(request, &Peer { transport: Transport::Tcp, uid }).await?;
+    let response = service
+        .admit(request, &Peer { transport: Transport::Tcp, process: Process { uid, ..Process::default() }, at: None })
+        .await?;
     let status = response.status().as_u16();
     #[expect(clippy::disallowed_methods, reason = "the body is short")]
     let body = response.into_body().collect().await.unwrap().to_bytes();
