@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Outside;
+use super::{Outside, warn_where_blind};
 use crate::config::Egress as Configured;
 use crate::egress::{self, Egress, PLACES, Tally};
+use crate::http::Surface;
 use crate::http::listen::{self, CannotListen, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::status::Row;
-use crate::http::{Surface, socket_table};
 use crate::source::upstream::Upstream;
 
 /// A forward address whose sockets are open.
@@ -29,7 +29,6 @@ pub fn open(
 ) -> Result<Vec<Opened>, CannotListen> {
     let open = |one: &Configured| {
         let sockets = listen::open(&one.listen, inherited)?;
-        socket_table::warn_where_blind(&sockets, std::slice::from_ref(&one.forward.caller));
         let names = sockets.iter().map(Socketed::name).collect();
         let tally = Arc::new(Tally::new(one.forward.clone(), names, outside.clock.clone()));
         Ok(Opened { config: one.forward.clone(), sockets, tally })
@@ -55,6 +54,7 @@ impl Opened {
 
     /// Begins to answer.
     pub fn serve(self, server: &Server, surface: &Arc<Surface>, upstream: &Upstream) {
+        warn_where_blind(&self.sockets, &surface.callers, Some(&self.config.caller));
         let egress = Egress::new(self.config, Arc::clone(surface), self.tally, upstream);
         server.accept_apart(self.sockets, PLACES, egress.limits(), &egress);
     }

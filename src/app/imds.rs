@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::warn_where_blind;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::http::Surface;
 use crate::http::imds::{self, Imds};
 use crate::http::listen::{self, CannotListen, Socketed};
 use crate::http::serve::Server;
-use crate::http::socket_table;
 
 /// A metadata service whose socket is open.
 pub struct Opened {
@@ -40,7 +40,7 @@ impl Opened {
 
     /// Serves what `surface` holds, in a task of its own.
     pub fn serve(self, server: &Server, surface: &Arc<Surface>) {
-        socket_table::warn_where_blind(std::slice::from_ref(&self.socket), std::slice::from_ref(&self.service.caller));
+        warn_where_blind(std::slice::from_ref(&self.socket), &surface.callers, Some(&self.service.caller));
         server.accept_callers(self.socket, Imds::new(surface, &self.service, self.region.as_deref()));
     }
 }

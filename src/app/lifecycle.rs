@@ -8,13 +8,14 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, egress, imds, issuers};
+use super::{CannotStart, Outside, assemble, egress, imds, issuers, warn_where_blind};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
 use crate::http::serve::Server;
 use crate::http::status::Fees;
-use crate::http::{Door, Life, Surface, socket_table};
+use crate::http::units::Units;
+use crate::http::{Door, Life, Surface};
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -64,7 +65,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let fees = Fees::of(config.cognito_fee_per_1000);
     let callers = Arc::new(Directory::new(config.callers.clone()));
     callers.look().await;
-    socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
+    warn_where_blind(&sockets, &callers, None);
+    let units = Units::new(callers.units(), outside.clock.clone());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let (store, files) = assemble::store(config, &upstream, metadata, &outside)?;
@@ -81,7 +83,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         life: Arc::new(Life::new(outside.clock.now())),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, egress::descriptors(forward.len()), outside.clock.clone(), stopped);
+    let server = Server::new(most, egress::descriptors(forward.len()), units, outside.clock.clone(), stopped);
     let door = Door::new(&surface);
     for socket in sockets {
         server.accept_callers(socket, door.clone());

@@ -22,7 +22,9 @@ pub use time::time_of_sts;
 
 use crate::clock::Clock;
 use crate::environment::Environment;
-use crate::http::listen::CannotListen;
+use crate::http::listen::{CannotListen, Socketed};
+use crate::http::{socket_table, units};
+use crate::policy::Directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::upstream::BadBundle;
 
@@ -50,6 +52,16 @@ impl Outside {
             host: host.unwrap_or_else(|| "localhost".to_owned()).into(),
         }
     }
+}
+
+/// Says in the log which of `callers`, or whether the `only` one that they are for, will be unknown at `sockets`.
+fn warn_where_blind(sockets: &[Socketed], callers: &Directory, only: Option<&str>) {
+    let concerned = |mut names: Vec<String>| {
+        names.retain(|name| only.is_none_or(|only| only == name));
+        names
+    };
+    socket_table::warn_where_blind(sockets, &concerned(callers.known_by_process()));
+    units::warn_where_blind(sockets, &concerned(callers.known_by_unit()));
 }
 
 /// Why the daemon could not start.

@@ -188,7 +188,7 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
         document::Id::Number(number) => directory::Id::Number(number),
         document::Id::Name(name) => directory::Id::Name(name),
     };
-    let (uid, gid, unit) = (table.uid.map(id), table.gid.map(id), table.unit.map(Into::into));
+    let (uid, gid, unit) = (table.uid.map(id), table.gid.map(id), table.unit.map(|read| read.0.0.into()));
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
     directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid, gid, unit }
 }

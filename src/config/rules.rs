@@ -129,7 +129,7 @@ impl<'a> Rules<'a> {
             !known.contains(&member.key.as_str()) && nearest(&member.key, known).is_some_and(|near| near != "allow")
         };
         if caller.key != "anonymous" && !factors && !caller.node.members().iter().any(misspelled) {
-            self.report(&path, "a caller needs at least one factor: token or uid");
+            self.report(&path, "a caller needs at least one factor: token, uid, gid or unit");
         }
     }
 

@@ -191,8 +191,13 @@ fn each_rule_has_its_words() {
         ("[callers.bad-hash]\nallow = []\ntoken = { sha256 = \"abc\" }\n", "64 hexadecimal digits"),
         ("[callers.literal]\nallow = []\ntoken = \"opensesame\"\n", "a secret never stands"),
         (
-            "[callers.later]\nallow = []\nuid = 7\nunit = \"x.service\"\n",
-            "callers.later.unit: callers known by unit: not built yet",
+            "[callers.c]\nallow = []\nunit = \"orders\"\n",
+            "callers.c.unit: expected a systemd service or scope as systemctl lists it, such as \"orders.service\"",
+        ),
+        ("[callers.c]\nallow = []\nunit = \"orders\"\n", "(did you mean `orders.service`?)"),
+        (
+            "[callers.one]\nallow = []\nunit = \"x.service\"\n[callers.two]\nallow = []\nunit = \"x.service\"\n",
+            "told apart from callers.one",
         ),
         (
             "[credentials.g]\nfrom = \"identity-pool\"\nidentity_pool = \"eu-west-1:11112222-3333-4444-5555-666677778888\"\nlogin = \"tokens.billing\"\n",

@@ -27,6 +27,7 @@ pub mod stall;
 pub mod status;
 pub mod subject;
 pub mod tokens;
+pub mod units;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -28,6 +28,7 @@ use super::intake::{Peer, Transport};
 use super::listen::Socketed;
 use super::socket_table::SocketTable;
 use super::stall::Stalling;
+use super::units::Units;
 use crate::clock::{Clock, Moment};
 use crate::policy::Process;
 
@@ -85,14 +86,16 @@ pub struct Server {
     strangers: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+    units: Option<Arc<Units>>,
     stop: watch::Receiver<bool>,
 }
 
 impl Server {
     /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, of which `aside` are
-    /// for others, until `stop` turns true.
-    pub fn new(most: usize, aside: u64, clock: Clock, stop: watch::Receiver<bool>) -> Self {
+    /// for others, until `stop` turns true. Their processes are looked for in `units`.
+    pub fn new(most: usize, aside: u64, units: Option<Arc<Units>>, clock: Clock, stop: watch::Receiver<bool>) -> Self {
         Self {
+            units,
             places: Arc::new(Semaphore::new(places(most, descriptors().saturating_sub(aside)))),
             strangers: Arc::new(Semaphore::new(STRANGERS)),
             complaints: Arc::new(Complaints::new(clock)),
@@ -139,6 +142,7 @@ impl Server {
             limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
+            units: self.units.clone(),
             stop: self.stop.clone(),
         };
         tokio::spawn(accepting.run());
@@ -212,6 +216,7 @@ struct Accepting<A> {
     limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+    units: Option<Arc<Units>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -281,13 +286,15 @@ impl<A: Answers> Accepting<A> {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                let uid = self.table.and_then(|table| table.uid_of_peer(&stream));
-                let (process, at) = (Process { uid, ..Process::default() }, stream.local_addr().ok());
+                let process = self.table.map(|table| table.process_of_peer(&stream, self.units.as_deref()));
+                let (process, at) = (process.unwrap_or_default(), stream.local_addr().ok());
                 Ok(Accepted::Tcp(stream, Peer { transport, process, at }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
+                let unit = self.units.as_ref().and_then(|units| units.of_peer(&stream));
                 let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
+                let process = Process { unit, ..process };
                 Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None }))
             }
         }

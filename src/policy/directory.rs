@@ -80,9 +80,23 @@ impl Directory {
         self.entries.iter().filter(|entry| entry.allow.contains(grant)).map(|entry| entry.name.clone()).collect()
     }
 
-    /// The names of the callers that have a uid to be known by, alone or beside a token.
-    pub fn known_by_uid(&self) -> Vec<String> {
-        self.entries.iter().filter(|entry| entry.uid.is_some()).map(|entry| entry.name.clone()).collect()
+    /// The names of the callers that have a uid or a unit to be known by, alone or beside a token.
+    pub fn known_by_process(&self) -> Vec<String> {
+        self.named(|entry| entry.uid.is_some() || entry.unit.is_some())
+    }
+
+    /// The names of those that have a unit.
+    pub fn known_by_unit(&self) -> Vec<String> {
+        self.named(|entry| entry.unit.is_some())
+    }
+
+    /// The units that callers are known by.
+    pub fn units(&self) -> impl Iterator<Item = Arc<str>> {
+        self.entries.iter().filter_map(|entry| entry.unit.clone())
+    }
+
+    fn named(&self, which: impl Fn(&Entry) -> bool) -> Vec<String> {
+        self.entries.iter().filter(|entry| which(entry)).map(|entry| entry.name.clone()).collect()
     }
 
     /// Looks at all files and users now.

@@ -22,7 +22,7 @@ pub struct EgressTable {
     pub bearer: Option<String>,
     /// How requests are signed.
     pub sigv4: Option<SigV4>,
-    /// For whom: the processes of this caller's uid, which need no token here.
+    /// For whom: the processes of this caller's uid or unit, which need no token here.
     #[schemars(extend("x-ref" = ["callers"]))]
     pub caller: String,
     /// A request is given up when nothing of it or of its answer has moved for so long, 60s if nothing is said.

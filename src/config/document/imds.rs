@@ -14,7 +14,7 @@ pub struct ImdsTable {
     /// What it hands out; NAME is the role's name that programs see. Not for credentials of a subject token's user.
     #[schemars(extend("x-ref" = ["credentials"]))]
     pub credentials: String,
-    /// To whom. It is known by its uid and has no token, for these programs can show none.
+    /// To whom. It is known by its uid or its unit and has no token, for these programs can show none.
     #[schemars(extend("x-ref" = ["callers"]))]
     pub caller: String,
 }

@@ -39,7 +39,7 @@ pub use tokens::{
     TokenSource, TokenTable,
 };
 
-use super::text::{FileMode, Read, Region};
+use super::text::{FileMode, Read, Region, UnitName};
 use crate::http::listen::Listen;
 use crate::policy::TokenDigest;
 
@@ -191,9 +191,9 @@ pub struct CallerTable {
     pub uid: Option<Id>,
     /// The group its process runs as, by name or number. On unix sockets only: TCP does not tell it.
     pub gid: Option<Id>,
-    /// Its systemd unit.
-    #[schemars(extend("x-unbuilt" = "callers known by unit"))]
-    pub unit: Option<String>,
+    /// The systemd unit its process belongs to, on unix sockets and over TCP. Of a user's own services that is the user's manager,
+    /// such as "user@1000.service".
+    pub unit: Option<Read<UnitName>>,
 }
 
 /// The token a caller presents: exactly one of file, sha256 and generate.

@@ -53,7 +53,8 @@ impl<'a> Rules<'a> {
         let Some(table) = table.filter(|table| !table.node.damaged) else { return };
         if !["uid", "unit"].iter().any(|factor| table.node.member(factor).is_some()) {
             let message = format!(
-                "callers.{caller} has no uid, and a program that cannot add a header shows no token: give callers.{caller} a uid"
+                "callers.{caller} has no uid and no unit, and a program that cannot add a header shows no token: give callers.{caller} \
+                 one of them"
             );
             self.report(&path, &message);
         }

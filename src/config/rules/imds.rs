@@ -34,13 +34,19 @@ impl<'a> Rules<'a> {
         if self.sound(&at("token")).is_some() {
             let message = format!(
                 "callers.{caller} has a token, which the programs that ask here cannot show, and every factor given must match; \
-                 name a caller that has a uid and no token"
+                 name a caller that has a uid or a unit, and no token"
             );
             self.report(&path, &message);
-        } else if self.sound(&at("uid")).is_none() {
+        } else if self.sound(&at("gid")).is_some() {
             let message = format!(
-                "the programs that ask here can be known by their uid only, and callers.{caller} has none; \
-                 name a caller that has a uid and no token"
+                "callers.{caller} has a gid, which TCP does not tell, and every factor given must match; \
+                 name a caller that has a uid or a unit, and no gid"
+            );
+            self.report(&path, &message);
+        } else if self.sound(&at("uid")).or(self.sound(&at("unit"))).is_none() {
+            let message = format!(
+                "the programs that ask here can be known by their uid or their unit only, and callers.{caller} has neither; \
+                 name a caller that has one of them, and no token"
             );
             self.report(&path, &message);
         }

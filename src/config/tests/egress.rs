@@ -62,7 +62,9 @@ fn the_caller_is_one_the_kernel_knows_and_may_have_it() {
     );
     let text = egress("127.0.0.1:2780", upstream, BEARER);
     let by_token = problem_of(&text.replace("uid = 1000", "token = { file = \"/x\" }"));
-    assert!(by_token.contains("egress.api.caller: callers.local has no uid"), "{by_token}");
+    assert!(by_token.contains("egress.api.caller: callers.local has no uid and no unit"), "{by_token}");
+    let by_unit = text.replace("uid = 1000", "unit = \"local.service\"");
+    assert!(problems(&format!("{GOOD}{by_unit}")).is_empty(), "a unit is as good as a uid");
     let by_both = text.replace("uid = 1000", "uid = 1000\ntoken = { file = \"/x\" }");
     assert!(problems(&format!("{GOOD}{by_both}")).is_empty(), "the token is for other listeners");
 }

@@ -41,7 +41,11 @@ fn its_caller_can_be_known_there_and_may_have_what_it_hands_out() {
     assert!(found.contains("did you mean `app`?"), "{found}");
     let anonymous = format!("{}[callers.anonymous]\nallow = [\"credentials.orders\"]\n", good("anonymous"));
     let found = one_problem(&anonymous, "imds.caller");
-    assert!(found.contains("known by their uid only"), "{found}");
+    assert!(found.contains("by their uid or their unit only, and callers.anonymous has neither"), "{found}");
+    let by_unit = good("app").replace("uid = 10001", "unit = \"app.service\"");
+    assert!(problems(&by_unit).is_empty());
+    let found = one_problem(&good("app").replace("uid = 10001", "uid = 10001\ngid = 10001"), "imds.caller");
+    assert!(found.contains("has a gid, which TCP does not tell"), "{found}");
     let found = one_problem(&with("127.0.0.1:2779", "hub", "app"), "imds.credentials");
     assert!(found.contains("callers.app may not have credentials.hub; add it to the caller's allow list"), "{found}");
 }

@@ -4,6 +4,7 @@
 mod address;
 mod aws;
 mod path;
+mod unit;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 pub use address::{Domain, IssuerUrl, LoopbackAddress, ResourceUri, UpstreamUrl};
 pub use aws::{IdentityPoolId, PolicyArn, Region, RoleArn, SigningService, UserPoolId};
 pub use path::{FileMode, FilePath};
+pub use unit::UnitName;
 
 use crate::http::listen::Listen;
 use crate::policy::{Grant, TokenDigest};
@@ -84,6 +86,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         FilePath::FORMAT => reads::<FilePath>(text),
         Scope::FORMAT => reads::<Scope>(text),
         TokenDigest::FORMAT => reads::<TokenDigest>(text),
+        UnitName::FORMAT => reads::<UnitName>(text),
         _ => Ok(()),
     }
 }

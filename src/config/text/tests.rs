@@ -172,3 +172,26 @@ fn an_issuer_keeps_its_spelling_and_a_resource_is_a_uri() {
         assert!(ResourceUri::read(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_unit_is_a_service_or_a_scope_by_its_whole_name() {
+    for good in ["orders.service", "orders@eu-1.service", "user@1000.service", "session-3.scope"] {
+        assert_eq!(UnitName::read(good), Ok(UnitName(good.to_owned())));
+    }
+    for (bad, words) in [
+        ("orders", "did you mean `orders.service`?"),
+        ("orders.servce", "did you mean `orders.service`?"),
+        ("orders.Service", "did you mean `orders.service`?"),
+        ("session-3.scop", "did you mean `session-3.scope`?"),
+        ("system.slice/orders.service", "did you mean `orders.service`?"),
+        ("/system.slice/orders", "did you mean `orders.service`?"),
+        ("orders@.service", "name an instance of it"),
+        ("system.slice", "callers are processes of services and scopes"),
+        ("orders.socket", "callers are processes of services and scopes"),
+        ("orders*.service", "letters, digits"),
+        ("", "letters, digits"),
+    ] {
+        let why = UnitName::read(bad).unwrap_err();
+        assert!(why.contains(words), "{bad}: {why}");
+    }
+}

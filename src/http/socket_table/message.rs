@@ -10,8 +10,9 @@
 //!
 //! Source is the end that is asked about. The answer has a `nlmsghdr` of the same type and sequence, and `inet_diag_msg` of 72
 //! bytes: family, state, two bytes, the `inet_diag_sockid` of what was found, three counters, uid and inode. Attributes follow,
-//! among them the socket's cgroup (`INET_DIAG_CGROUP_ID`); they are not looked at. Or it is of type 2 (`NLMSG_ERROR`): a negated
-//! errno, ENOENT where there is no such socket.
+//! each with its length (its own four bytes in it), its type and its value, filled up to four bytes: among them the id of the
+//! cgroup that the socket was made in (`INET_DIAG_CGROUP_ID`, eight bytes). Or it is of type 2 (`NLMSG_ERROR`): a negated errno,
+//! ENOENT where there is no such socket.
 //!
 //! The kernel takes what fits best: where no connection is found, a socket that listens at the source; and a connection that
 //! its process has closed is found with uid 0 and inode 0. So an answer counts for something only where it names both ends that
@@ -30,6 +31,7 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
+const INET_DIAG_CGROUP_ID: u16 = 21;
 /// The interface of the connection, which is the same in every network namespace: without it sockets that are bound to
 /// it (`curl --interface lo`) are not found.
 const LOOPBACK: u32 = 1;
@@ -59,6 +61,8 @@ pub struct Entry {
     pub uid: u32,
     /// Which socket it is; never 0.
     pub inode: u32,
+    /// The cgroup in which it was made, which stays with it. `None` where the kernel does not say, or not clearly.
+    pub cgroup: Option<u64>,
 }
 
 /// Why an answer says nothing.
@@ -141,6 +145,7 @@ impl Question {
         let entry = Entry {
             uid: field(answer, 80).map(u32::from_ne_bytes)?,
             inode: field(answer, 84).map(u32::from_ne_bytes)?,
+            cgroup: answer.get(SHORTEST_ANSWER..).and_then(cgroup),
         };
         if entry.inode == 0 { Err(Mistrust::Orphan) } else { Ok(entry) }
     }
@@ -170,6 +175,22 @@ fn ends(answer: &[u8], family: u8) -> Result<(SocketAddr, SocketAddr), Mistrust>
         Ok(canonical(SocketAddr::new(ip, field(answer, port).map(u16::from_be_bytes)?)))
     };
     Ok((end(20, 24)?, end(22, 40)?))
+}
+
+/// The cgroup that is named among `attributes`: once, and all of them have the form that they have to have.
+fn cgroup(mut attributes: &[u8]) -> Option<u64> {
+    let mut found = None;
+    while !attributes.is_empty() {
+        let length = usize::from(u16::from_ne_bytes(field(attributes, 0).ok()?));
+        let kind = u16::from_ne_bytes(field(attributes, 2).ok()?);
+        let value = attributes.get(4..length)?;
+        if kind == INET_DIAG_CGROUP_ID {
+            let id = u64::from_ne_bytes(value.try_into().ok()?);
+            found = if id == 0 || found.is_some() { return None } else { Some(id) };
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+    found
 }
 
 /// `N` bytes from `at`.

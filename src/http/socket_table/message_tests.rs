@@ -12,10 +12,27 @@ fn over_v4() -> Question {
     question("127.0.0.1:40000", "127.0.0.1:2778")
 }
 
-/// What the kernel of the machine answers, with one attribute behind it.
+const CGROUP: u64 = 0x0001_0000_0000_0ead;
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap();
+    let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// `answer` with these attributes in place of its own.
+fn with(answer: &[u8], attributes: &[u8]) -> Vec<u8> {
+    let mut bytes = [&answer[..SHORTEST_ANSWER], attributes].concat();
+    let length = u32::try_from(bytes.len()).unwrap();
+    bytes[..4].copy_from_slice(&length.to_ne_bytes());
+    bytes
+}
+
+/// What the kernel of the machine answers, with three attributes behind it: INET_DIAG_SHUTDOWN, INET_DIAG_PAD, the cgroup.
 fn answer(family: u8, state: u8, near: (u16, [u8; 16]), far: (u16, [u8; 16]), uid: u32, inode: u32) -> Vec<u8> {
     let mut bytes = [
-        &96_u32.to_ne_bytes()[..],
+        &[0; 4][..],
         &SOCK_DIAG_BY_FAMILY.to_ne_bytes(),
         &[0; 2],
         &SEQUENCE.to_ne_bytes(),
@@ -29,8 +46,7 @@ fn answer(family: u8, state: u8, near: (u16, [u8; 16]), far: (u16, [u8; 16]), ui
     .concat();
     bytes.extend([0; 24]);
     bytes.extend([uid.to_ne_bytes(), inode.to_ne_bytes()].concat());
-    bytes.extend([5, 0, 8, 0, 0, 0, 0, 0]);
-    bytes
+    with(&bytes, &[attribute(8, &[0]), attribute(20, &[]), attribute(21, &CGROUP.to_ne_bytes())].concat())
 }
 
 fn v4(last: u8) -> [u8; 16] {
@@ -40,6 +56,8 @@ fn v4(last: u8) -> [u8; 16] {
 fn right() -> Vec<u8> {
     answer(AF_INET, 1, (40_000, v4(1)), (2778, v4(1)), 1000, 4711)
 }
+
+const BELIEVED: Entry = Entry { uid: 1000, inode: 4711, cgroup: Some(CGROUP) };
 
 #[test]
 fn a_question_is_72_bytes_about_one_socket() {
@@ -64,7 +82,7 @@ fn a_question_is_72_bytes_about_one_socket() {
 
 #[test]
 fn the_socket_that_was_asked_for_is_believed() {
-    let believed = Ok(Entry { uid: 1000, inode: 4711 });
+    let believed = Ok(BELIEVED);
     assert_eq!(over_v4().answered(&right()), believed);
     let mapped = |last| Ipv4Addr::new(127, 0, 0, last).to_ipv6_mapped().octets();
     let from_v6 = answer(AF_INET6, 1, (40_000, mapped(1)), (2778, mapped(1)), 1000, 4711);
@@ -74,7 +92,39 @@ fn the_socket_that_was_asked_for_is_believed() {
     assert_eq!(question("[::1]:40000", "[::1]:2778").answered(&over_v6), believed);
     let listens = answer(AF_INET, 10, (2778, v4(1)), (0, [0; 16]), 0, 12);
     let listener = Question::listener("127.0.0.1:2778".parse().unwrap(), SEQUENCE);
-    assert_eq!(listener.answered(&listens), Ok(Entry { uid: 0, inode: 12 }));
+    assert_eq!(listener.answered(&listens), Ok(Entry { uid: 0, inode: 12, cgroup: Some(CGROUP) }));
+}
+
+#[test]
+fn the_cgroup_is_the_one_attribute_of_its_type_and_length() {
+    let own = attribute(21, &CGROUP.to_ne_bytes());
+    let other = attribute(8, &[3]);
+    let named = |attributes: &[u8]| over_v4().answered(&with(&right(), attributes)).map(|entry| entry.cgroup);
+    for attributes in [own.clone(), [own.clone(), other.clone()].concat(), [other.clone(), own.clone()].concat()] {
+        assert_eq!(named(&attributes), Ok(Some(CGROUP)), "{attributes:?}");
+    }
+    for (what, attributes) in [
+        ("none", vec![]),
+        ("none of its type", other.clone()),
+        ("twice", [own.clone(), own.clone()].concat()),
+        ("twice, one of them another", [own.clone(), attribute(21, &1_u64.to_ne_bytes())].concat()),
+        ("no id", attribute(21, &[0; 8])),
+        ("empty", attribute(21, &[])),
+        ("half as long", attribute(21, &[1; 4])),
+        ("longer", attribute(21, &[1; 12])),
+        ("nested", attribute(21 | 0x8000, &CGROUP.to_ne_bytes())),
+        ("shorter than an attribute is", vec![3, 0, 0, 0]),
+        ("of no length, for ever", vec![0; 8]),
+        ("behind one without an end", [vec![200, 0, 8, 0], own.clone()].concat()),
+        ("before something that is no attribute", [own.clone(), vec![1]].concat()),
+        ("before one without an end", [own.clone(), vec![8, 0, 8, 0]].concat()),
+    ] {
+        assert_eq!(named(&attributes), Ok(None), "{what}");
+    }
+    for length in 0..own.len() {
+        assert_eq!(named(&own[..length]), Ok(None), "{length} bytes");
+        assert_eq!(named(&[other.clone(), own[..length].to_vec()].concat()), Ok(None), "{length} bytes");
+    }
 }
 
 /// What a kernel shows of a connection whose process closed it: uid 0, inode 0. It must never be root.
@@ -147,17 +197,21 @@ proptest! {
         prop_assert!(over_v4().answered(&bytes).is_err());
     }
 
-    /// What counts is bytes 0–5 and 8–11 of the header, family, state, ports, addresses (of IPv4 ones four bytes), uid and inode.
+    /// What counts is bytes 0–5 and 8–11 of the header, family, state, ports, addresses (of IPv4 ones four bytes), uid, inode and
+    /// cgroup.
     #[test]
-    fn one_byte_of_difference_is_a_doubt_or_does_not_matter(at in 0..96_usize, change in 1..=255_u8) {
+    fn one_byte_of_difference_is_a_doubt_or_does_not_matter(at in 0..right().len(), change in 1..=255_u8) {
         let mut bytes = right();
         bytes[at] ^= change;
         let read = over_v4().answered(&bytes);
         let counts = matches!(at, 0..6 | 8..12 | 16 | 17 | 20..28 | 40..44);
         match at {
-            80..88 => prop_assert_ne!(read, Ok(Entry { uid: 1000, inode: 4711 })),
+            80..88 => prop_assert_ne!(read, Ok(BELIEVED)),
             _ if counts => prop_assert!(read.is_err(), "{:?}", read),
-            _ => prop_assert_eq!(read, Ok(Entry { uid: 1000, inode: 4711 })),
+            // Of the other attributes only their lengths matter, and their types where that is the one.
+            88..100 => prop_assert!(matches!(read, Ok(Entry { uid: 1000, inode: 4711, cgroup: None | Some(CGROUP) })), "{:?}", read),
+            100.. => prop_assert!(read.is_ok_and(|entry| entry.cgroup != Some(CGROUP)), "{:?}", read),
+            _ => prop_assert_eq!(read, Ok(BELIEVED)),
         }
     }
 }

@@ -17,7 +17,7 @@
 //! Each lookup has a netlink socket of its own. One that is kept would save two of nine system calls, and would have to be shared
 //! by the accept loops and cleared of answers that nobody read.
 //!
-//! The same entry names the socket's cgroup, which is its systemd unit: the place for that is [`message::Entry`].
+//! The same entry names the cgroup that the socket was made in, which [`super::units`] knows the systemd unit of.
 
 mod message;
 
@@ -31,6 +31,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::net::{TcpListener, TcpStream};
 
 use super::listen::Socketed;
+use super::units::Units;
+use crate::policy::Process;
 use message::{Entry, Mistrust, Question};
 
 /// Where the kernel says which uid stands for those it cannot name.
@@ -71,7 +73,7 @@ impl SocketTable {
     /// cannot be: a kernel that has no sock_diag looks for a module each time.
     pub fn seeing(socket: &Socketed) -> Option<Self> {
         match socket {
-            Socketed::Tcp(listener) => holds(listener).ok().map(|()| Self::new()),
+            Socketed::Tcp(listener) => holds(listener).ok().map(|_| Self::new()),
             Socketed::Unix(..) => None,
         }
     }
@@ -82,21 +84,31 @@ impl SocketTable {
         Self { overflow: overflow.unwrap_or(USUAL_OVERFLOW) }
     }
 
-    /// The uid at the other end of a connection that was just accepted; `None` if there is any doubt about it. Never waits.
-    pub fn uid_of_peer(self, stream: &TcpStream) -> Option<u32> {
-        let known = || self.uid_at(stream.peer_addr()?, stream.local_addr()?, stream);
-        known().inspect_err(|doubt| tracing::debug!(%doubt, "the uid of a caller over TCP is not known")).ok()
+    /// The process at the other end of a connection that was just accepted, of which nothing is known if there is any doubt.
+    /// Never waits. Its unit is one of `units`.
+    pub fn process_of_peer(self, stream: &TcpStream, units: Option<&Units>) -> Process {
+        let known = || self.entry_at(stream.peer_addr()?, stream.local_addr()?, stream);
+        match known() {
+            Ok(entry) => {
+                let unit = units.zip(entry.cgroup).and_then(|(units, id)| units.of_cgroup(id));
+                Process { uid: Some(entry.uid), unit, ..Process::default() }
+            }
+            Err(doubt) => {
+                tracing::debug!(%doubt, "the uid of a caller over TCP is not known");
+                Process::default()
+            }
+        }
     }
 
-    fn uid_at(self, peer: SocketAddr, own: SocketAddr, held: impl AsFd) -> Result<u32, Doubt> {
+    fn entry_at(self, peer: SocketAddr, own: SocketAddr, held: impl AsFd) -> Result<Entry, Doubt> {
         let netlink = Netlink::open()?;
         let entry = netlink.ask(&Question::connection(peer, own, 1))?;
         is_this(netlink.ask(&Question::connection(own, peer, 2))?, held)?;
-        if entry.uid == self.overflow { Err(Doubt::Overflow) } else { Ok(entry.uid) }
+        if entry.uid == self.overflow { Err(Doubt::Overflow) } else { Ok(entry) }
     }
 }
 
-/// Says in the log at which of `sockets` the `callers`, who are known by uid, will be unknown, and what to do.
+/// Says in the log at which of `sockets` the `callers`, who are known by uid or unit, will be unknown, and what to do.
 pub fn warn_where_blind(sockets: &[Socketed], callers: &[String]) {
     if callers.is_empty() {
         return;
@@ -108,17 +120,22 @@ pub fn warn_where_blind(sockets: &[Socketed], callers: &[String]) {
             listener = socket.name(),
             callers = callers.join(", "),
             %doubt,
-            "callers known by uid will be refused at this listener: the kernel's socket table, which tells the uid over TCP, \
+            "callers known by uid or unit will be refused at this listener: the kernel's socket table, which tells both over TCP, \
              cannot be used; let the daemon have netlink sockets (systemd: RestrictAddressFamilies= with AF_NETLINK), a kernel \
              with tcp_diag and the network namespace of the listener, or let these callers use a unix socket"
         );
     }
 }
 
-/// Is `listener` in the table?
-fn holds(listener: &TcpListener) -> Result<(), Doubt> {
+/// Does the table, which has to hold `listener`, tell in which cgroups sockets were made? `None` where it cannot be used at all.
+pub fn tells_cgroups(listener: &TcpListener) -> Option<bool> {
+    holds(listener).ok().map(|entry| entry.cgroup.is_some())
+}
+
+/// The entry of `listener`.
+fn holds(listener: &TcpListener) -> Result<Entry, Doubt> {
     let entry = Netlink::open()?.ask(&Question::listener(listener.local_addr()?, 1))?;
-    is_this(entry, listener)
+    is_this(entry, listener).map(|()| entry)
 }
 
 /// Is `entry` about the socket that is held here?

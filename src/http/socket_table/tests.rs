@@ -19,6 +19,10 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
+fn uid(table: SocketTable, stream: &TcpStream) -> Option<u32> {
+    table.process_of_peer(stream, None).uid
+}
+
 fn own() -> Option<u32> {
     Some(geteuid().as_raw())
 }
@@ -29,17 +33,17 @@ async fn the_user_of_a_connection_is_known_however_it_is_addressed() {
     let v4 = listener("127.0.0.1:0").await;
     for to in ["127.0.0.1", "::ffff:127.0.0.1"] {
         let _client = knocked(&v4, to).await;
-        assert_eq!(table.uid_of_peer(&accepted(&v4).await), own(), "{to}");
+        assert_eq!(uid(table, &accepted(&v4).await), own(), "{to}");
     }
     let v6 = listener("[::1]:0").await;
     let _client = knocked(&v6, "::1").await;
-    assert_eq!(table.uid_of_peer(&accepted(&v6).await), own());
+    assert_eq!(uid(table, &accepted(&v6).await), own());
 
     let elsewhere = TcpSocket::new_v4().unwrap();
     elsewhere.bind("127.0.0.7:0".parse().unwrap()).unwrap();
     elsewhere.bind_device(Some(b"lo")).unwrap();
     let _client = elsewhere.connect(v4.local_addr().unwrap()).await.unwrap();
-    assert_eq!(table.uid_of_peer(&accepted(&v4).await), own(), "bound to an address and an interface");
+    assert_eq!(uid(table, &accepted(&v4).await), own(), "bound to an address and an interface");
 }
 
 #[tokio::test]
@@ -49,12 +53,12 @@ async fn whoever_has_closed_or_half_closed_is_unknown() {
     let mut half = knocked(&listener, "127.0.0.1").await;
     half.write_all(b"request").await.unwrap();
     half.shutdown().await.unwrap();
-    assert_eq!(table.uid_of_peer(&accepted(&listener).await), None, "half-closed");
+    assert_eq!(uid(table, &accepted(&listener).await), None, "half-closed");
 
     let mut gone = knocked(&listener, "127.0.0.1").await;
     gone.write_all(b"request").await.unwrap();
     drop(gone);
-    assert_eq!(table.uid_of_peer(&accepted(&listener).await), None, "closed");
+    assert_eq!(uid(table, &accepted(&listener).await), None, "closed");
 }
 
 /// A reset connection can still be read from, and its port be had by somebody else.
@@ -83,10 +87,10 @@ async fn the_next_one_at_the_same_port_does_not_answer_for_a_reset_connection() 
     let mut room = [0; 16];
     assert_eq!(of_first.try_read(&mut room).unwrap(), 7, "what came before the reset is there to be read");
     let at = (port, listener.local_addr().unwrap());
-    let doubt = table.uid_at(at.0, at.1, &of_first).unwrap_err();
+    let doubt = table.entry_at(at.0, at.1, &of_first).unwrap_err();
     assert!(matches!(doubt, Doubt::Elsewhere), "{doubt}");
-    assert_eq!(table.uid_of_peer(&of_first), None);
-    assert_eq!(table.uid_of_peer(&of_next), own());
+    assert_eq!(uid(table, &of_first), None);
+    assert_eq!(uid(table, &of_next), own());
 }
 
 #[tokio::test]
@@ -95,7 +99,7 @@ async fn the_overflow_uid_is_nobody() {
     let _client = knocked(&listener, "127.0.0.1").await;
     let stream = accepted(&listener).await;
     let table = SocketTable { overflow: geteuid().as_raw() };
-    assert_eq!(table.uid_of_peer(&stream), None);
+    assert_eq!(uid(table, &stream), None);
 }
 
 #[tokio::test]
