@@ -76,6 +76,8 @@ mod sts;
 #[cfg(test)]
 mod uids;
 #[cfg(test)]
+mod units;
+#[cfg(test)]
 mod upstream_errors;
 #[cfg(test)]
 mod verifying;

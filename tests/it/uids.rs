@@ -19,14 +19,14 @@ use crate::site::{Site, credbroker};
 use crate::waiting::{limited, until};
 
 const PATH: &str = "/v1/tokens/billing";
-const MEANT: &str = "Credbroker-Request: true\r\n";
+pub const MEANT: &str = "Credbroker-Request: true\r\n";
 /// Who asks, and who asks without being allowed to. They need not exist.
 const ORDERS_UID: u32 = 4711;
 const OTHER_UID: u32 = 4712;
 /// Whoever cannot be named.
 const OVERFLOW_UID: u32 = 65_534;
 /// Connects, sends what it is given, and shows what comes back.
-const ASKS: &str = r#"exec 3<>"/dev/tcp/$0/$1"; printf %s "$2" >&3; cat <&3"#;
+pub const ASKS: &str = r#"exec 3<>"/dev/tcp/$0/$1"; printf %s "$2" >&3; cat <&3"#;
 /// Connects, sends, and does not wait.
 const LEAVES: &str = r#"exec 3<>"/dev/tcp/$0/$1"; printf %s "$2" >&3"#;
 
@@ -39,12 +39,12 @@ fn by_uid(name: &str, uid: u32) -> String {
     format!("[callers.{name}]\nallow = [\"tokens.billing\"]\nuid = {uid}\n")
 }
 
-fn request(fields: &str) -> String {
+pub fn request(fields: &str) -> String {
     format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n")
 }
 
 /// What a process of the user `uid` prints that runs `script` against `host` with a request that has `fields`.
-async fn process_of(uid: u32, script: &str, host: &str, port: u16, fields: &str) -> String {
+pub async fn process_of(uid: u32, script: &str, host: &str, port: u16, fields: &str) -> String {
     let mut command = process::command("/bin/bash", Path::new("/"), &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
     command.args(["-c", script, host, &port.to_string(), &request(fields)]);
     if uid != geteuid().as_raw() {
@@ -57,9 +57,40 @@ async fn process_of(uid: u32, script: &str, host: &str, port: u16, fields: &str)
 
 /// The status that such a process is answered with.
 async fn status(uid: u32, daemon: &Daemon, host: &str, fields: &str) -> u16 {
-    let answer = process_of(uid, ASKS, host, daemon.port, fields).await;
+    status_in(&process_of(uid, ASKS, host, daemon.port, fields).await)
+}
+
+/// The status in an answer as it came.
+pub fn status_in(answer: &str) -> u16 {
     let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|digits| digits.parse().ok());
-    status.unwrap_or_else(|| panic!("uid {uid} over {host}: {answer}"))
+    status.unwrap_or_else(|| panic!("no status: {answer}"))
+}
+
+/// A daemon that answers at `port`, without privileges where it may be given up. `around` is a command that runs another one.
+pub async fn unprivileged(site: &Site, document: &str, port: u16, around: &str) -> Running {
+    let file = site.launch(document).configure(port);
+    for entry in fs::read_dir(site.dir.path()).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    // Where the build is may be closed to that user, so the shell opens the binary before it changes its user.
+    let launch = site.launch("");
+    let mut command = process::command("/bin/sh", Path::new("/"), launch.environment());
+    let drop_to = if geteuid().is_root() {
+        format!("setpriv --reuid={OTHER_UID} --regid={OTHER_UID} --clear-groups --bounding-set=-all --no-new-privs")
+    } else {
+        String::new()
+    };
+    let script =
+        format!("exec 3<'{CREDBROKER}'; exec {around} {drop_to} /proc/self/fd/3 run --config '{}'", file.display());
+    command.args(["-c", &script]).stdout(Stdio::piped());
+    let mut running = Running::spawn(command);
+    let up = async || {
+        assert_eq!(running.ended().await, None, "{}", running.printed.text());
+        Ask::get("/healthz").over(&Way::V4(port)).await.ok()
+    };
+    until("the start", Duration::from_secs(10), up).await;
+    running
 }
 
 #[tokio::test]
@@ -174,32 +205,9 @@ async fn whoever_closes_before_it_is_accepted_is_nobody_and_not_root() {
 async fn no_privilege_is_needed_to_know_others() {
     limited(async {
         let site = Site::open().await;
-        let daemon_uid = if geteuid().is_root() { OTHER_UID } else { geteuid().as_raw() };
         let port = free_port();
-        let listen = format!("[server]\nlisten = [\"loopback:{port}\"]\n");
-        let file = site.launch(&format!("{listen}{BILLING}{}", by_uid("orders", user()))).configure(port);
-        for entry in fs::read_dir(site.dir.path()).unwrap() {
-            fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(0o644)).unwrap();
-        }
-        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // Where the build is may be closed to that user, so the shell opens the binary before it changes its user.
-        let launch = site.launch("");
-        let mut command = process::command("/bin/sh", Path::new("/"), launch.environment());
-        let drop_to = if geteuid().is_root() {
-            format!(
-                "setpriv --reuid={daemon_uid} --regid={daemon_uid} --clear-groups --bounding-set=-all --no-new-privs"
-            )
-        } else {
-            String::new()
-        };
-        let script = format!("exec 3<'{CREDBROKER}'; exec {drop_to} /proc/self/fd/3 run --config '{}'", file.display());
-        command.args(["-c", &script]).stdout(Stdio::piped());
-        let mut running = Running::spawn(command);
-        let up = async || {
-            assert_eq!(running.ended().await, None, "{}", running.printed.text());
-            Ask::get("/healthz").over(&Way::V4(port)).await.ok()
-        };
-        until("the start", Duration::from_secs(10), up).await;
+        let listen = "[server]\nlisten = [\"loopback:PORT\"]\n";
+        let running = unprivileged(&site, &format!("{listen}{BILLING}{}", by_uid("orders", user())), port, "").await;
         let asks = async |uid: u32| process_of(uid, ASKS, "::ffff:127.0.0.1", port, MEANT).await;
         if geteuid().is_root() {
             for other in [0, OTHER_UID] {
@@ -220,7 +228,8 @@ async fn where_the_table_cannot_be_used_the_start_says_so_and_uids_are_unknown()
         let site = Site::open().await;
         let port = free_port();
         let tcp = holds("127.0.0.1", port).unwrap();
-        let callers = format!("{}{}", by_uid("me", geteuid().as_raw()), caller("orders", &["tokens.billing"]));
+        let by_unit = "[callers.ledger]\nallow = []\nunit = \"ledger.service\"\n";
+        let callers = format!("{}{by_unit}{}", by_uid("me", geteuid().as_raw()), caller("orders", &["tokens.billing"]));
         let document = format!("[server]\nlisten = [\"systemd:api\"]\n{BILLING}{callers}");
         let file = site.launch(&document).configure(port);
         let may = std::process::Command::new("unshare").args(["--net", "true"]).status();
@@ -237,7 +246,7 @@ async fn where_the_table_cannot_be_used_the_start_says_so_and_uids_are_unknown()
         let way = Way::V4(port);
         let known = Ask::get(PATH).header("credbroker-request", "true").over(&way).await.unwrap();
         let said = running.printed.text();
-        let warned = said.contains("callers known by uid will be refused") && said.contains("callers=\"me\"");
+        let warned = said.contains("callers known by uid or unit will be refused") && said.contains("callers=\"ledger, me\"");
         // Who may not make a namespace has the listener in the same one, and nothing to be warned of.
         assert_eq!((known.status, warned), if other_namespace { (401, true) } else { (200, false) }, "{said}");
         let by_token = Ask::get("/v1/status").bearer(ORDERS).over(&way).await.unwrap();
