@@ -64,6 +64,7 @@ fn the_deciding_parts_do_no_io() {
         "refresh/cell.rs",
         "refresh/schedule.rs",
         "policy/caller.rs",
+        "policy/unit.rs",
         "rotation/next.rs",
         "files/standing.rs",
     ] {
