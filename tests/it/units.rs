@@ -322,7 +322,8 @@ async fn a_unit_that_was_started_again_is_known_and_what_is_left_of_the_old_one_
             slice.unit("orders");
         }
 
-        // Its socket was made in the cgroup that is gone when the daemon looks.
+        assert_eq!(status(&orders, &daemon, "127.0.0.1", MEANT).await, 200, "the daemon knows this one");
+        // Its socket is made in the same cgroup, which is gone when the daemon looks.
         daemon.running.freeze().await;
         let script = into(&orders) + &ASKS.replace("printf", &format!("{}printf", into(&other)));
         let mut command =
