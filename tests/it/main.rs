@@ -48,6 +48,8 @@ mod failures;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod hygiene;
+#[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
 mod imds;
