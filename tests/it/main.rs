@@ -60,6 +60,8 @@ mod leaks;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod oauth2;
 #[cfg(test)]
 mod oauth_endpoint;
