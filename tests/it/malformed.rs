@@ -21,11 +21,16 @@ use crate::users::USERS;
 use crate::waiting::limited_to;
 
 /// So many connections are open at a time.
-const CONNECTIONS: usize = 320;
+const CONNECTIONS: usize = 64;
 /// Requests written at once on one connection.
 const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=12;
-/// Of a request that is not complete nothing comes; that is not waited for longer.
-const QUIET: Duration = Duration::from_millis(150);
+/// What follows them, so that the daemon waits for the rest of none: neither head, nor size of a chunk, nor more than a small body.
+const END: &str = "\0\r\n\r\n\0\r\n\r\n";
+/// Whoever is silent for so long waits for the rest of a body, and gets as much as any may have.
+const QUIET: Duration = Duration::from_millis(300);
+const REST: [u8; 72 * 1024] = [0; 72 * 1024];
+/// A connection is closed within this: the daemon waits for nothing longer.
+const CLOSED: Duration = Duration::from_secs(20);
 /// What makes a request another one.
 const PIECES: [&str; 30] = [
     "\r\n",
@@ -153,14 +158,16 @@ impl Tally {
 }
 
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, requests: &[Vec<u8>]) -> Vec<u8> {
-    let mut said = Vec::new();
-    let mut piece = [0; 16 * 1024];
+    let (mut said, mut piece) = (Vec::new(), [0; 16 * 1024]);
     // It may be refused and closed before all is sent.
-    let _ = stream.write_all(&requests.concat()).await;
-    while let Ok(Ok(count @ 1..)) = tokio::time::timeout(QUIET, stream.read(&mut piece)).await {
-        said.extend_from_slice(&piece[..count]);
+    let _ = stream.write_all(&[&requests.concat(), END.as_bytes()].concat()).await;
+    loop {
+        match tokio::time::timeout(QUIET, stream.read(&mut piece)).await {
+            Ok(Ok(count @ 1..)) => said.extend_from_slice(&piece[..count]),
+            Ok(_) => return said,
+            Err(_) => drop(stream.write_all(&REST).await),
+        }
     }
-    said
 }
 
 async fn over(way: &Way, requests: &[Vec<u8>]) -> std::io::Result<Vec<u8>> {
@@ -177,13 +184,15 @@ async fn attack(ways: Vec<Way>, left: Arc<AtomicUsize>, mut rng: Rng) -> Tally {
     while left.load(Ordering::Relaxed) > 0 {
         let requests: Vec<_> = (0..rng.usize(AT_ONCE)).map(|_| malformed(&mut rng, &good)).collect();
         // Whoever finds the backlog full comes again.
-        let Ok(said) = over(rng.choice(&ways).unwrap(), &requests).await else {
+        let exchange = over(rng.choice(&ways).unwrap(), &requests);
+        let Ok(said) = tokio::time::timeout(CLOSED, exchange).await.expect("the daemon closes") else {
             tokio::task::yield_now().await;
             continue;
         };
         let mut here = Tally::default();
         here.note(&said);
-        let seen = here.seen();
+        // One answer is for what ends them.
+        let seen = here.seen().min(requests.len());
         let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(seen)));
         tally.add(here);
     }
