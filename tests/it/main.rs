@@ -93,6 +93,8 @@ mod wycheproof;
 mod arrows;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod security;
 
 // What operators are promised.
 #[cfg(test)]

@@ -201,7 +201,7 @@ async fn attack(ways: Vec<Way>, left: Arc<AtomicUsize>, mut rng: Rng) -> Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_requests_leave_it_as_it_was() {
-    limited_to(Duration::from_secs(180), async {
+    limited_to(Duration::from_secs(300), async {
         let (count, seed) = (number("CREDBROKER_MALFORMED", 20_000), number("CREDBROKER_SEED", 2_778));
         let site = Site::open().await;
         let orders = caller("orders", &["tokens.billing", "credentials.hub", "issuers.users"]);
