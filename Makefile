@@ -31,7 +31,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node environments format lint unit release-check crowd stream conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node environments format lint unit release-check crowd malformed stream conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -60,6 +60,12 @@ crowd: release-check ## ten thousand users' subject tokens through the daemon as
 	$(say) 'crowd: ten thousand users, each with credentials of his own, and the memory that takes'
 	@CREDBROKER_SUBJECTS=10000 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
 		cargo test --locked --workspace --test it very_many_users -- --nocapture
+
+.PHONY: malformed
+malformed: release-check ## a hundred thousand malformed requests to the daemon as it is shipped, and the memory that takes
+	$(say) 'malformed: a hundred thousand requests that are nearly right, and the memory that takes'
+	@CREDBROKER_MALFORMED=100000 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
+		cargo test --locked --workspace --test it malformed_requests -- --nocapture
 
 # What the conformance tests run. The example is named so that the features are those of `cargo test`: nothing is built twice.
 .PHONY: binaries

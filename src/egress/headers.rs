@@ -39,16 +39,6 @@ pub fn end_answer_hop(headers: &mut HeaderMap, has_body: bool) {
     end_hop(headers);
 }
 
-/// Is a body in any coding but chunked, which the framing cannot be taken from?
-pub fn is_coded(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => false,
-        (Some(only), None) => !only.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        _ => true,
-    }
-}
-
 /// Takes out what is of one connection.
 fn end_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(|value| names(value.as_bytes())).collect();

@@ -2,8 +2,7 @@
 //!
 //! The credential is added to whatever the user's processes send, and a browser is one of them: a page anywhere can make it post a
 //! form to a loopback port. So on TCP all that a browser adds of its own is refused, besides what is refused on every listener
-//! (`Origin`, `Sec-Fetch-*`, a `Host` that is no loopback name, what proxies add): `Referer`, all other `Sec-*` and
-//! `Upgrade-Insecure-Requests`. An older browser that loads an image adds none of them, nor does a mail program: so their name for
+//! (`Origin`, `Sec-*`, a `Host` that is no loopback name, what proxies add): `Referer` and `Upgrade-Insecure-Requests`. An older browser that loads an image adds none of them, nor does a mail program: so their name for
 //! themselves, which has held `Gecko` for twenty years, is refused too. A header that the program would have to add cannot be asked
 //! for here.
 //!
@@ -11,11 +10,10 @@
 //! could break off unnoticed. A body is framed anew on the way out, so a `Content-Length` beside `Transfer-Encoding`, which
 //! the HTTP library passes over (RFC 9112 section 6.3), reaches nobody.
 
-use http::header::{REFERER, UPGRADE, USER_AGENT};
+use http::header::{REFERER, UPGRADE, UPGRADE_INSECURE_REQUESTS, USER_AGENT};
 use http::{HeaderMap, Method, Request, Version};
 
-use super::headers::is_coded;
-use crate::http::intake::{Transport, is_from_here};
+use crate::http::intake::{Transport, is_coded, is_from_here};
 use crate::http::reply::Trouble;
 
 /// Refuses what is not forwarded.
@@ -41,10 +39,7 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
 }
 
 fn of_no_browser(headers: &HeaderMap) -> Result<(), Trouble> {
-    // `Sec-Fetch-Mode` alone is what fetch() of Node.js sends.
-    let of_a_browser =
-        |name: &str| (name.starts_with("sec-") && name != "sec-fetch-mode") || name == "upgrade-insecure-requests";
-    if headers.contains_key(REFERER) || headers.keys().any(|name| of_a_browser(name.as_str())) {
+    if headers.contains_key(REFERER) || headers.contains_key(UPGRADE_INSECURE_REQUESTS) {
         return Err(Trouble::Foreign("the request was made by a browser; ask from a program"));
     }
     let is_engine = |agent: &[u8]| agent.windows(5).any(|part| part.eq_ignore_ascii_case(b"gecko"));

@@ -26,7 +26,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::body::Pulse;
-use super::headers::is_coded;
+use crate::http::intake::is_coded;
 use crate::http::reply::Trouble;
 use crate::http::serve::Body;
 use crate::http::stall::Stalling;

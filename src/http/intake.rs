@@ -86,7 +86,8 @@ fn host_is_here(headers: &HeaderMap) -> Result<(), Trouble> {
     }
 }
 
-/// Does a Host header name the loopback interface?
+/// Does a Host header name the loopback interface? Its port may be any: whoever forwards a port sends the one on his side, and a page
+/// of another site that has the name right is refused by what browsers add.
 pub fn is_loopback_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -102,7 +103,7 @@ pub fn is_loopback_host(host: &str) -> bool {
             None => (host, None),
         },
     };
-    if port.is_some_and(|port| port.is_empty() || port.len() > 5 || !port.bytes().all(|b| b.is_ascii_digit())) {
+    if port.is_some_and(|port| !is_port(port)) {
         return false;
     }
     if host.starts_with('[') {
@@ -112,19 +113,25 @@ pub fn is_loopback_host(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::Ipv4Addr>().is_ok_and(|v4| v4.is_loopback())
 }
 
+/// Rust takes a sign too.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 /// No proxy and no browser: neither has any business here, and both are how strangers reach a loopback port.
 fn nobody_in_between(headers: &HeaderMap) -> Result<(), Trouble> {
     for name in headers.keys() {
         // Some servers read `X_Forwarded_For` as `X-Forwarded-For`.
         let name = name.as_str().replace('_', "-");
-        let of_a_proxy = matches!(name.as_str(), "via" | "x-real-ip" | "cf-connecting-ip")
+        let of_a_proxy = matches!(name.as_str(), "via" | "x-real-ip" | "cf-connecting-ip" | "cdn-loop")
             || name.contains("forwarded")
             || name.ends_with("client-ip");
         if of_a_proxy {
             return Err(Trouble::Foreign("the request was forwarded by a proxy; ask directly"));
         }
-        // `Sec-Fetch-Mode` alone is what fetch() of Node.js sends; browsers send the others with it.
-        if name == "origin" || (name.starts_with("sec-fetch-") && name != "sec-fetch-mode") {
+        // No script can set a name that begins with `Sec-`. `Sec-Fetch-Mode` alone is what fetch() of Node.js sends; browsers
+        // send others with it.
+        if name == "origin" || (name.starts_with("sec-") && name != "sec-fetch-mode") {
             return Err(Trouble::Foreign("the request was made by a browser; ask from a program"));
         }
     }
@@ -150,11 +157,24 @@ fn body_is_bounded<B>(request: &Request<B>) -> Result<(), Trouble> {
     if length > LARGEST_BODY {
         return Err(Trouble::TooLarge);
     }
+    if is_coded(request.headers()) {
+        return Err(Trouble::BadRequest("the only Transfer-Encoding is chunked"));
+    }
     let has_body = length > 0 || request.headers().contains_key(TRANSFER_ENCODING);
     if has_body && matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Trouble::BadRequest("a GET has no body"));
     }
     Ok(())
+}
+
+/// Is a body in any coding but chunked, which the framing cannot be taken from?
+pub fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(only), None) => !only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => true,
+    }
 }
 
 /// What the peer shows of itself: its uid, and the token in `Authorization: Bearer T` or, as AWS SDKs send it,
@@ -210,7 +230,8 @@ mod tests {
 
     #[test]
     fn only_loopback_hosts_are_here() {
-        for host in ["127.0.0.1", "127.0.0.1:2778", "127.9.9.9:1", "localhost", "LOCALHOST:2778", "[::1]", "[::1]:2778"]
+        for host in
+            ["127.0.0.1", "127.0.0.1:2778", "127.9.9.9:1", "localhost", "LOCALHOST:65535", "[::1]", "[::1]:2778"]
         {
             assert_eq!(status("/v1/status", &[("host", host)]), 200, "{host}");
         }
@@ -231,6 +252,19 @@ mod tests {
             "localhost:",
             "localhost:80x",
             "localhost:123456",
+            "localhost:99999",
+            "localhost:65536",
+            "localhost:0",
+            "localhost:+80",
+            "[::1]:70000",
+            "localhost:80:80",
+            "127.0.0.1.",
+            "127.1",
+            "127.0.0.1/",
+            "localhost@evil.example",
+            "[::1%25lo]",
+            "::1",
+            "[127.0.0.1]",
             "",
         ] {
             assert_eq!(status("/v1/status", &[("host", host)]), 403, "{host}");
@@ -253,6 +287,10 @@ mod tests {
             "origin",
             "sec-fetch-site",
             "sec-fetch-dest",
+            "sec_fetch_site",
+            "sec-websocket-key",
+            "sec-ch-ua",
+            "cdn-loop",
         ] {
             assert_eq!(status("/v1/status", &[("host", "localhost"), (name, "x")]), 403, "{name}");
         }
@@ -289,6 +327,13 @@ mod tests {
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "0"), ("content-length", "0")]), 400);
         assert_eq!(status("/", &[("host", "localhost"), ("transfer-encoding", "chunked")]), 400);
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "0")]), 200);
+        for codings in [&["gzip, chunked"][..], &["chunked", "chunked"], &["identity"], &["chunked"]] {
+            let mut posted = Request::post("/").header("host", "localhost").body(()).unwrap();
+            for coding in codings {
+                posted.headers_mut().append(TRANSFER_ENCODING, coding.parse().unwrap());
+            }
+            assert_eq!(check(&posted, Transport::Unix).is_ok(), codings == ["chunked"], "{codings:?}");
+        }
     }
 
     #[test]

@@ -7,12 +7,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, PRAGMA, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::refresh::Unserved;
 use crate::source::{Failure, FailureKind};
+
+/// For what is no page.
+const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// An answer.
 pub type Response = warp::reply::Response;
@@ -373,12 +379,16 @@ pub fn with_type(status: StatusCode, content_type: &'static str, body: String) -
     response
 }
 
-/// The headers of every answer. Nothing here may be stored, not even an error.
+/// The headers of every answer. Nothing here may be stored, not even an error, and no browser may make anything of it: run it,
+/// frame it, or take it into a page of another site.
 pub fn harden(response: &mut Response, ending: bool) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
+    // The page has one of its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_CONTENT));
     if ending {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -64,6 +64,23 @@ uid = {os.geteuid()}
     assert identity["Arn"] == world.assumed_role("orders") + "by-uid", "session_name = {caller}"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+def test_boto3_of_another_user_with_a_stolen_token_gets_nothing(start_daemon, emulator, service):
+    """It knows the URL and has the very token; the daemon knows its caller by its uid besides."""
+    thief = ["setpriv", "--reuid=4712", "--regid=4712", "--clear-groups", sys.executable, "-c", IDENTITY]
+    tables = TABLES.replace("@EMULATOR@", emulator.url).replace("[callers.orders]", f"[callers.orders]\nuid = {os.geteuid()}")
+    keys = {"AWS_ACCESS_KEY_ID": world.BROKER_KEY, "AWS_SECRET_ACCESS_KEY": world.BROKER_SECRET}
+    daemon = start_daemon(tables, secrets_=DAEMON_SECRETS, env={"AWS_ENDPOINT_URL": emulator.url, **keys})
+    held = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{daemon.url}/v1/credentials/orders",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": daemon.caller_token("orders"),
+    }
+    run = service(thief, **held)
+    assert run.returncode != 0 and "401" in run.stderr, run.stderr
+    assert emulator.journal() == [], "neither for it nor by it"
+    assert printed(service([sys.executable, "-c", IDENTITY], **held))["Arn"] == world.assumed_role("orders") + "orders"
+
+
 def test_boto3_took_them_from_the_container_provider(broker, service):
     held = printed(service([sys.executable, "-c", FROZEN], **provider(broker())))
     assert held["method"] == "container-role"

@@ -94,6 +94,21 @@ async fn a_socket_of_another_name_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_socket_that_other_machines_reach_refuses_the_start() {
+    limited(async {
+        let site = Site::open().await;
+        let tcp = holds("0.0.0.0", free_port()).unwrap();
+        let unix = std::os::unix::net::UnixListener::bind(site.dir.path().join("held.sock")).unwrap();
+        let launch = site.launch(&format!("[server]\nlisten = [\"systemd:api\"]\n{}", billing_for_orders()));
+        let mut running = activated(&launch, "api:api", tcp, unix);
+        assert_eq!(running.wait(Duration::from_secs(6)).await, 1);
+        let said = running.printed.text();
+        assert!(said.contains("0.0.0.0:") && said.contains("which other machines can reach"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_socket_that_no_line_takes_refuses_the_start() {
     limited(async {
         let site = Site::open().await;

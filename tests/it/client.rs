@@ -204,10 +204,10 @@ impl Answer {
 }
 
 /// Sends bytes as they are over TCP and reads what comes back until the daemon closes.
-pub async fn raw(port: u16, bytes: &str) -> String {
+pub async fn raw(port: u16, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     // The daemon may answer and close before everything is sent.
-    let _ = stream.write_all(bytes.as_bytes()).await;
+    let _ = stream.write_all(bytes.as_ref()).await;
     read_to_end(&mut stream).await
 }
 

@@ -48,6 +48,8 @@ mod failures;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod hygiene;
+#[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
 mod imds;
@@ -57,6 +59,8 @@ mod keeping;
 mod leaks;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod oauth2;
 #[cfg(test)]
@@ -91,6 +95,8 @@ mod wycheproof;
 mod arrows;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod security;
 
 // What operators are promised.
 #[cfg(test)]

@@ -107,6 +107,8 @@ async fn it_is_whole_and_the_browser_is_told_so() {
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
             ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
             ("x-frame-options", "DENY"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{name}");

@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 use crate::http::reply::{self, Response};
 
 /// Those that have a spelling and a meaning of their own here.
-const KNOWN: [(&str, &str); 10] = [
+const KNOWN: [(&str, &str); 12] = [
     ("Allow", "The methods that this path takes."),
     ("Cache-Control", "Nothing here may be stored."),
+    ("Content-Security-Policy", "Nothing is loaded, run or framed; the page has a policy of its own."),
     ("Credbroker-Cache", "Held and its refresh not due, held and its refresh due, or fetched for this request."),
+    ("Cross-Origin-Resource-Policy", "No other site's page may take it in."),
     ("Pragma", "Nothing here may be stored, for caches of HTTP/1.0."),
     ("Retry-After", "Seconds after which it is worth asking again."),
     ("WWW-Authenticate", "How to show who asks (RFC 6750 section 3, RFC 7617), and what is wrong with the token."),
@@ -23,7 +25,7 @@ const KNOWN: [(&str, &str); 10] = [
 pub fn components() -> Map<String, Value> {
     let always = of_every_answer();
     let component = |(name, what): &(&str, &str)| {
-        let value = always.get(*name).and_then(|value| value.to_str().ok());
+        let value = always.get(*name).filter(|_| !is_replaceable(name)).and_then(|value| value.to_str().ok());
         let schema = value.map_or_else(|| schema(name), |value| json!({ "const": value }));
         ((*name).to_owned(), json!({ "description": what, "required": true, "schema": schema }))
     };
@@ -58,6 +60,11 @@ fn of_every_answer() -> HeaderMap {
 /// Is it left out of answers that it could stand in?
 fn is_optional(name: &str) -> bool {
     name.starts_with("X-Auth-") || name == "Refresh"
+}
+
+/// Do some answers have another value than most?
+fn is_replaceable(name: &str) -> bool {
+    name == "Content-Security-Policy"
 }
 
 fn schema(name: &str) -> Value {

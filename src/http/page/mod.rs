@@ -62,14 +62,7 @@ pub fn described() -> Path {
             StatusCode::OK,
             "The page.",
             [(HTML, json!({ "type": "string", "minLength": 1 }))],
-            &[
-                "Content-Security-Policy",
-                "X-Frame-Options",
-                "Referrer-Policy",
-                "Cross-Origin-Opener-Policy",
-                "Cross-Origin-Resource-Policy",
-                "Refresh",
-            ],
+            &["X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Refresh"],
         )
         .refusing([BAD_REFRESH]);
     Path::at("/").offering(METHODS, &read)
@@ -96,12 +89,9 @@ fn page(surface: &Surface, refresh: Option<u32>) -> Response {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(http::header::CONTENT_SECURITY_POLICY, policy);
     }
-    for (name, value) in [
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-    ] {
+    for (name, value) in
+        [("x-frame-options", "DENY"), ("referrer-policy", "no-referrer"), ("cross-origin-opener-policy", "same-origin")]
+    {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if let Some(seconds) = refresh {

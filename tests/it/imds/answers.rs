@@ -29,6 +29,8 @@ fn golden(status: &str, length: usize, more: &[&str]) -> Vec<String> {
         "connection: close",
         &length,
         "content-type: text/plain",
+        "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+        "cross-origin-resource-policy: same-origin",
         "pragma: no-cache",
         "server: EC2ws",
         "x-content-type-options: nosniff",
