@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::config::document::{FileFormat, FileTable, Group as Named};
 use crate::config::rules::name_of;
 use crate::config::{Credentials, Token};
-use crate::files::{Config, CredentialsFormat, Group, Of, TokenFormat};
+use crate::files::{Config, CredentialsFormat, Of, TokenFormat};
+use crate::place::Group;
 use crate::refresh::schedule::Keep;
 
 pub fn file(table: FileTable) -> Option<Config> {
