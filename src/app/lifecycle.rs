@@ -63,7 +63,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let fees = Fees::of(config.cognito_fee_per_1000);
     let callers = Arc::new(Directory::new(config.callers.clone()));
-    callers.look().await;
+    // Before anybody is served: whoever waits for the file of its token may ask as soon as it is there.
+    callers.look(outside.clock.now()).await;
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
@@ -99,18 +100,20 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&format!("serving on {listeners}"));
     prefetch(&surface, spread, &outside);
-    let looking = tokio::spawn(callers.keep_looking(outside.clock.clone()));
+    let looking = tokio::spawn(Arc::clone(&callers).keep_looking(outside.clock.clone()));
     let keeping = surface.files.keep();
 
     signals.end().await;
     tracing::info!("draining");
     systemd::stopping();
     surface.life.drain();
+    callers.rest();
     tokio::select! {
         () = quiet(&surface, drain, &outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     looking.abort();
+    callers.end().await;
     drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;

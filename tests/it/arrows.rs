@@ -25,7 +25,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
         &["egress", "file", "files", "http", "place", "policy", "refresh", "rotation", "secret", "source", "verify"],
     ),
     ("ops", &["environment"]),
-    ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "secret"]),
+    ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "policy", "secret"]),
 ];
 
 /// Of `source`, a surface may know the words, never a concrete source.

@@ -48,6 +48,8 @@ mod failures;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod identity_pool;
 #[cfg(test)]
 mod imds;
@@ -67,6 +69,8 @@ mod openapi;
 mod outage;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod proof;
 #[cfg(test)]
 mod propagation;
 #[cfg(test)]
