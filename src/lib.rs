@@ -20,7 +20,8 @@
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
 //! sees; `policy`, [`lease`] and the cell do no I/O; nobody but [`app`] takes the whole configuration or wires anything.
-//! [`clock`], [`environment`], [`secret`] and [`file`] are the only ways in for time, variables, secrets and files.
+//! [`clock`], [`environment`], [`secret`] and [`file`] are the only ways in for time, variables, secrets and files; [`place`] is
+//! where files go out.
 
 pub mod app;
 pub mod cli;
@@ -33,6 +34,7 @@ pub mod files;
 pub mod http;
 pub mod lease;
 pub mod ops;
+pub mod place;
 pub mod policy;
 pub mod refresh;
 pub mod rotation;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{CannotStart, Outside};
-use crate::files::place::Place;
 use crate::files::{Config, Files, Of, What};
+use crate::place::Place;
 use crate::refresh;
 
 /// The files of `config`. Nothing is written yet.

@@ -64,7 +64,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let fees = Fees::of(config.cognito_fee_per_1000);
     let callers = Arc::new(Directory::new(config.callers.clone()));
-    callers.look().await;
+    // Before anybody is served: whoever waits for the file of its token may ask as soon as it is there.
+    callers.look(outside.clock.now()).await;
     warn_where_blind(&sockets, &callers, None);
     let units = Units::new(callers.units(), outside.clock.clone());
     let metadata = Stages::new(upstream.clone(), &outside);
@@ -101,18 +102,20 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&format!("serving on {listeners}"));
     prefetch(&surface, spread, &outside);
-    let looking = tokio::spawn(callers.keep_looking(outside.clock.clone()));
+    let looking = tokio::spawn(Arc::clone(&callers).keep_looking(outside.clock.clone()));
     let keeping = surface.files.keep();
 
     signals.end().await;
     tracing::info!("draining");
     systemd::stopping();
     surface.life.drain();
+    callers.rest();
     tokio::select! {
         () = quiet(&surface, drain, &outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     looking.abort();
+    callers.end().await;
     drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;

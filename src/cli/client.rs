@@ -13,6 +13,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use url::Url;
@@ -21,6 +22,8 @@ use zeroize::Zeroizing;
 use super::{Exit, output};
 use crate::app::Outside;
 use crate::config::is_loopback;
+use crate::policy::generated::fresh;
+use crate::policy::proof::Prover;
 use crate::secret;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:2778";
@@ -43,6 +46,16 @@ pub struct Client {
     place: Place,
     token: Option<SecretString>,
     manner: Manner,
+    /// The caller as whom it checks the daemon first, on the connection on which it then shows its token.
+    checks_as: Option<String>,
+}
+
+/// A connection to what answers there.
+struct Line {
+    sender: http1::SendRequest<Full<Bytes>>,
+    host: String,
+    /// The address that it came to, over TCP.
+    at: Option<SocketAddr>,
 }
 
 /// How a request looks.
@@ -79,6 +92,20 @@ pub enum Unanswered {
         /// What the system said.
         fault: String,
     },
+    /// It is not known to be the daemon that answers.
+    #[error(
+        "what answers at {place} does not prove that it knows the token of callers.{caller} ({why}): it may not be the daemon, so \
+         it was not shown the token. It is no proof against the daemon if that knows the caller by another name, by another token, \
+         by a SHA-256, or by a token of fewer than 32 characters"
+    )]
+    NotProven {
+        /// Where it was looked for.
+        place: String,
+        /// As whom.
+        caller: String,
+        /// What came instead of a proof.
+        why: String,
+    },
     /// The command line or the environment is wrong.
     #[error("{0}")]
     Usage(String),
@@ -90,6 +117,7 @@ impl Unanswered {
         output::complain(&self.to_string());
         match self {
             Self::NotReachable { .. } => Exit::NotReachable,
+            Self::NotProven { .. } => Exit::Failed,
             Self::Usage(_) => Exit::Usage,
         }
     }
@@ -112,7 +140,8 @@ impl Where {
         self.url == DEFAULT_URL
     }
 
-    /// A client that shows the caller's token, if the environment names one: `CREDBROKER_TOKEN_FILE`, then `CREDBROKER_TOKEN`.
+    /// A client that shows the caller's token, if the environment names one: `CREDBROKER_TOKEN_FILE`, then `CREDBROKER_TOKEN`. Where
+    /// it names the caller too (`CREDBROKER_CALLER`), the daemon first has to prove that it knows the token.
     pub fn client(&self, outside: &Outside) -> Result<Client, Unanswered> {
         let token = match outside.environment.var("CREDBROKER_TOKEN_FILE") {
             Some(path) => {
@@ -121,12 +150,16 @@ impl Where {
             }
             None => outside.environment.secret("CREDBROKER_TOKEN"),
         };
-        Ok(Client { place: self.place()?, token, manner: Manner::Own })
+        let checks_as = outside.environment.var("CREDBROKER_CALLER").map(ToOwned::to_owned);
+        if checks_as.is_some() && token.is_none() {
+            return Err(no_token());
+        }
+        Ok(Client { place: self.place()?, token, manner: Manner::Own, checks_as })
     }
 
     /// A client that shows nothing: for what anybody may ask.
     pub fn nobody(&self) -> Result<Client, Unanswered> {
-        Ok(Client { place: self.place()?, token: None, manner: Manner::Own })
+        Ok(Client { place: self.place()?, token: None, manner: Manner::Own, checks_as: None })
     }
 
     fn place(&self) -> Result<Place, Unanswered> {
@@ -153,7 +186,7 @@ impl Client {
             (None, Place::Tcp { .. }) => self.place.clone(),
             (None, Place::Unix(_)) => return None,
         };
-        Some(Self { place, token: authorization, manner: Manner::Sdk })
+        Some(Self { place, token: authorization, manner: Manner::Sdk, checks_as: None })
     }
 
     /// The token that is shown.
@@ -185,33 +218,31 @@ impl Client {
         self.exchange_within(request, Bytes::from_owner(form), DEADLINE).await
     }
 
+    /// Has the daemon prove that it knows the token, as that of `caller`. The token is not shown.
+    pub async fn prove(&self, caller: &str) -> Result<(), Unanswered> {
+        let proving = async { self.check(&mut self.open().await?, caller).await };
+        self.within(DEADLINE, proving).await
+    }
+
     async fn exchange_within(&self, request: Builder, body: Bytes, limit: Duration) -> Result<Answer, Unanswered> {
-        tokio::time::timeout(limit, self.exchange(request, body))
+        self.within(limit, self.exchange(request, body)).await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        asking: impl Future<Output = Result<T, Unanswered>>,
+    ) -> Result<T, Unanswered> {
+        tokio::time::timeout(limit, asking)
             .await
             .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
-    async fn exchange(&self, request: Builder, body: Bytes) -> Result<Answer, Unanswered> {
-        match &self.place {
-            Place::Tcp { address } => {
-                let stream = TcpStream::connect(address).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
-                self.over(stream, request, body, address).await
-            }
-            Place::Unix(socket) => {
-                let stream = UnixStream::connect(socket).await.map_err(|cause| self.unreachable(&cause.to_string()))?;
-                self.over(stream, request, body, "localhost").await
-            }
+    async fn exchange(&self, mut request: Builder, body: Bytes) -> Result<Answer, Unanswered> {
+        let mut line = self.open().await?;
+        if let Some(caller) = &self.checks_as {
+            self.check(&mut line, caller).await?;
         }
-    }
-
-    async fn over<S>(&self, stream: S, request: Builder, body: Bytes, host: &str) -> Result<Answer, Unanswered>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(fail)?;
-        tokio::spawn(connection);
-        let mut request = request.header("host", host);
         if self.manner == Manner::Own {
             request = request.header("credbroker-request", "true");
         }
@@ -221,10 +252,41 @@ impl Client {
             let value = Zeroizing::new(format!("{scheme}{}", token.expose_secret()));
             request = request.header("authorization", value.as_str());
         }
-        let request = request.body(Full::new(body)).map_err(|_| {
+        self.send(&mut line, request, body).await
+    }
+
+    async fn open(&self) -> Result<Line, Unanswered> {
+        let fail = |cause: std::io::Error| self.unreachable(&cause.to_string());
+        match &self.place {
+            Place::Tcp { address } => {
+                let stream = TcpStream::connect(address).await.map_err(fail)?;
+                let at = stream.peer_addr().map_err(fail)?;
+                self.over(stream, address, Some(at)).await
+            }
+            Place::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(fail)?;
+                self.over(stream, "localhost", None).await
+            }
+        }
+    }
+
+    async fn over<S>(&self, stream: S, host: &str, at: Option<SocketAddr>) -> Result<Line, Unanswered>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|cause| self.unreachable(&cause.to_string()))?;
+        tokio::spawn(connection);
+        Ok(Line { sender, host: host.to_owned(), at })
+    }
+
+    async fn send(&self, line: &mut Line, request: Builder, body: Bytes) -> Result<Answer, Unanswered> {
+        let fail = |cause: hyper::Error| self.unreachable(&cause.to_string());
+        let request = request.header("host", &line.host).body(Full::new(body)).map_err(|_| {
             Unanswered::Usage("the caller's token or the name holds a character that no request may carry".to_owned())
         })?;
-        let response = sender.send_request(request).await.map_err(fail)?;
+        line.sender.ready().await.map_err(fail)?;
+        let response = line.sender.send_request(request).await.map_err(fail)?;
         let status = response.status();
         #[expect(clippy::disallowed_methods, reason = "the body is limited")]
         let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
@@ -232,11 +294,47 @@ impl Client {
         Ok(Answer { status, body: Zeroizing::new(body.to_vec()) })
     }
 
-    fn unreachable(&self, fault: &str) -> Unanswered {
-        let place = match &self.place {
+    /// Asks on `line` for a proof, and compares it.
+    async fn check(&self, line: &mut Line, caller: &str) -> Result<(), Unanswered> {
+        let token = self.token.as_ref().ok_or_else(no_token)?;
+        let nonce = fresh().ok_or_else(|| Unanswered::Usage("the system has no random numbers".to_owned()))?;
+        #[expect(clippy::disallowed_methods, reason = "a nonce is no secret")]
+        let nonce = nonce.expose_secret();
+        let address = line.at.map(|at| at.to_string());
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("nonce", nonce).append_pair("caller", caller);
+        query.extend_pairs(address.iter().map(|address| ("address", address)));
+        let path = format!("/v1/proof?{}", query.finish());
+        let answer = self.send(line, Request::get(path), Bytes::new()).await?;
+        let expected = Prover::of(token).prove(nonce, address.as_deref());
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let is_proof = answer.status.is_success()
+            && ["proof", "previous_proof"].iter().any(|member| said[*member].as_str() == Some(&expected));
+        let why = || match (answer.status.is_success(), said["error_description"].as_str()) {
+            (true, _) => "what it says is another".to_owned(),
+            (false, None) => format!("it answered with status {}", answer.status),
+            (false, Some(words)) => format!("it says: {words}"),
+        };
+        if is_proof {
+            return Ok(());
+        }
+        Err(Unanswered::NotProven { place: self.place_name(), caller: caller.to_owned(), why: why() })
+    }
+
+    fn place_name(&self) -> String {
+        match &self.place {
             Place::Tcp { address } => address.clone(),
             Place::Unix(path) => path.display().to_string(),
-        };
-        Unanswered::NotReachable { place, fault: fault.to_owned() }
+        }
     }
+
+    fn unreachable(&self, fault: &str) -> Unanswered {
+        Unanswered::NotReachable { place: self.place_name(), fault: fault.to_owned() }
+    }
+}
+
+fn no_token() -> Unanswered {
+    Unanswered::Usage(
+        "set CREDBROKER_TOKEN_FILE or CREDBROKER_TOKEN: the daemon is to prove that it knows that token".to_owned(),
+    )
 }

@@ -8,7 +8,9 @@ mod credentials;
 mod doctor;
 mod exec;
 mod health;
+mod new_caller;
 mod output;
+mod proof;
 mod rotate;
 mod run;
 mod schema;
@@ -55,6 +57,10 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Verify a token as one of an issuer's: print its claims, or exit with 1
     Verify(verify::Arguments),
+    /// Is it the daemon that answers? Have it prove that it knows the caller's token, without showing it (exit code 1 if it does not)
+    Proof(proof::Arguments),
+    /// Print a caller's table for the configuration, and a fresh token for it
+    NewCaller(new_caller::Arguments),
     /// Show what the daemon holds
     Status(status::Arguments),
     /// Is the daemon alive? Exit code 0 or 1: a container's health check
@@ -113,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Exec(arguments) => exec::run(&arguments, &outside),
         Command::Doctor(arguments) => doctor::run(&arguments, &outside),
         Command::Verify(arguments) => verify::run(&arguments, &outside),
+        Command::Proof(arguments) => proof::run(&arguments, &outside),
+        Command::NewCaller(arguments) => new_caller::run(&arguments),
         Command::Status(arguments) => status::run(&arguments, &outside),
         Command::Health(place) => health::run(&place, &outside),
         Command::Rotate(arguments) => rotate::run(&arguments, &outside),

@@ -75,7 +75,7 @@ pub async fn had(client: &Client, path: &str, patience: &Patience, outside: &Out
                 return Err(exit_of(answer.status.as_u16()));
             }
             Ok(answer) => (Exit::NotInTime, complaint(&answer)),
-            Err(cause @ Unanswered::Usage(_)) => return Err(cause.end()),
+            Err(cause @ (Unanswered::Usage(_) | Unanswered::NotProven { .. })) => return Err(cause.end()),
             Err(cause) => (Exit::NotReachable, cause.to_string()),
         };
         if outside.clock.now().plus(PAUSE) >= patience.deadline {

@@ -18,7 +18,7 @@ use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
 use super::{ClientAuth, Config, Endpoint, Issuer, IssuerKeys, Server, Token, TokenSource};
 use crate::http::imds;
-use crate::policy::{Grant, directory};
+use crate::policy::{Grant, directory, generated};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::rotation::app_client;
@@ -182,7 +182,12 @@ fn client_metadata(metadata: &BTreeMap<String, String>) -> BTreeMap<String, Stri
 
 fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     let place = |token: document::CallerToken| {
-        token.file.map(directory::Token::File).or(token.sha256.map(|read| directory::Token::Digest(read.0)))
+        let (mode, group) = files::readers(token.mode, token.group);
+        let every = token.every.map_or(generated::EVERY, |every| every.0);
+        let generated = token.generate.map(|path| generated::Config { path: path.0.0, mode, group, every });
+        let known =
+            token.file.map(directory::Token::File).or(token.sha256.map(|read| directory::Token::Digest(read.0)));
+        known.or(generated.map(directory::Token::Generated))
     };
     let id = |id: document::Id| match id {
         document::Id::Number(number) => directory::Id::Number(number),

@@ -25,6 +25,7 @@ use problem::Findings;
 pub use problem::Problems;
 pub use reference::reference;
 pub use schema::schema;
+pub use shape::is_entry_name;
 pub use text::IssuerUrl;
 
 use crate::egress;

@@ -203,6 +203,9 @@ impl fmt::Display for directory::Entry {
         match &self.token {
             Some(directory::Token::File(path)) => factors.push(format!("token in {}", path.display())),
             Some(directory::Token::Digest(_)) => factors.push("token by its SHA-256".to_owned()),
+            Some(directory::Token::Generated(config)) => {
+                factors.push(format!("token generated every {} in {config}", period(config.every)));
+            }
             None => {}
         }
         for (what, id) in [("uid", &self.uid), ("gid", &self.gid)] {

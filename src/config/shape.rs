@@ -265,7 +265,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_entry_name(name: &str) -> bool {
+/// Is it a name that an entry may have?
+pub fn is_entry_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(allowed) && name.as_bytes()[0].is_ascii_alphanumeric()
 }

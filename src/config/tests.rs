@@ -1,3 +1,4 @@
+mod callers;
 mod egress;
 mod files;
 mod imds;

@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::content;
 use super::fault::Fault;
-use super::place::Place;
 use super::standing::{Doing, Next, Standing, There};
 use super::what::{Held, What};
 use crate::clock::{Clock, Moment};
+use crate::place::Place;
 
 /// What an earlier run has left and does not say when it ends is taken for valid so long, as is a token of which nobody says it.
 const ASSUMED_LIFE: Duration = Duration::from_secs(5 * 60);
@@ -63,13 +64,14 @@ impl Keeper {
 
     /// What an earlier run has left stays until there is something newer, or it ends.
     async fn find(&self) {
-        let found = match self.beside(Doing::Remove, Place::find).await {
+        let found = match self.beside(Doing::Remove, |place| Ok(place.find()?)).await {
             Ok(found) => found,
             Err(fault) => return self.failed(Doing::Remove, &fault),
         };
         let Some(found) = found else { return };
         let now = self.clock.now();
-        let expiry = found.end.map_or_else(|| now.plus(ASSUMED_LIFE), |end| self.clock.moment_of(end));
+        let end = found.content.and_then(|content| content::end_of(std::str::from_utf8(&content).ok()?));
+        let expiry = end.map_or_else(|| now.plus(ASSUMED_LIFE), |end| self.clock.moment_of(end));
         let there = There { issued_at: None, expiry, written_at: found.written_at, mark: found.mark, seen_at: now };
         self.standing().is_there(there);
         tracing::debug!(file = &*self.name, "an earlier run has left the file");
@@ -79,7 +81,7 @@ impl Keeper {
         let (issued_at, expiry) = (held.issued_at(), held.expiry());
         let content = held.content(self.clock.wall_at(expiry));
         drop(held);
-        let write = move |place: &Place| place.write(content?.as_bytes());
+        let write = move |place: &Place| Ok(place.write(content?.as_bytes())?);
         match self.beside(Doing::Write, write).await {
             Ok(mark) => {
                 let (written_at, seen_at) = (self.clock.wall(), self.clock.now());
@@ -93,7 +95,7 @@ impl Keeper {
 
     async fn remove(&self) {
         let Some(mark) = self.standing().there().map(|there| there.mark) else { return };
-        match self.beside(Doing::Remove, move |place| place.remove(mark)).await {
+        match self.beside(Doing::Remove, move |place| Ok(place.remove(mark)?)).await {
             Ok(was_there) => {
                 self.standing().is_gone();
                 let what = self.what.name();
@@ -113,7 +115,7 @@ impl Keeper {
 
     async fn look(&self) {
         let Some(mark) = self.standing().there().map(|there| there.mark) else { return };
-        match self.beside(Doing::Write, Place::mark).await {
+        match self.beside(Doing::Write, |place| Ok(place.mark()?)).await {
             Ok(Some(there)) if there == mark => return self.standing().seen(self.clock.now()),
             // It still has to be removed at its end, if there is nothing to be written until then.
             Ok(Some(there)) if there.is_same_content(mark) => self.standing().is_touched(there, self.clock.now()),

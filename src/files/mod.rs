@@ -11,17 +11,15 @@
 //!    one that only changed hands or mode is still removed at its end; other content is somebody else's, and stays.
 //! 5. It stays when the daemon ends, and the next run replaces it; one that ends meanwhile is removed by the next run.
 //!
-//! [`content`] is what stands in it, [`place`] the disk, [`standing`] decides and [`keeper`] acts. There is no caller and so no permit: the
+//! [`content`] is what stands in it, [`crate::place`] the disk, [`standing`] decides and [`keeper`] acts. There is no caller and so no permit: the
 //! configuration itself lets the value out, and `app` hands the entry over, as to a later stage of a chain.
 
 pub mod content;
 mod fault;
 pub mod keeper;
-pub mod place;
 pub mod standing;
 mod what;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -32,8 +30,8 @@ pub use content::{CredentialsFormat, TokenFormat};
 pub use what::What;
 
 use crate::clock::{Clock, Moment};
+use crate::place::{Group, Place};
 use keeper::Keeper;
-use place::Place;
 use standing::{Doing, State, Trouble};
 
 /// One file as it is configured.
@@ -56,24 +54,6 @@ pub enum Of {
     Token(String, TokenFormat),
     /// `credentials.NAME`.
     Credentials(String, CredentialsFormat),
-}
-
-/// A group of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// By number.
-    Id(u32),
-    /// By name, looked up whenever the file is written.
-    Name(String),
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => write!(f, "{id}"),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
 }
 
 /// Every file of the configuration.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::place::Mark;
 use crate::clock::Moment;
+use crate::place::Mark;
 
 /// A file that somebody else removed or changed is noticed within this.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! `GET /healthz` and `GET /readyz`, for anybody: the only paths that need no caller.
 //!
 //! `/healthz` is 200 while the process serves. `/readyz` is 200 when every `keep = "always"` entry is usable and every file of
-//! `[files.*]` is there with something valid in it, else 503; also while draining. The bodies name no entry and no file, since
+//! `[files.*]` is there with something valid in it and every generated token of a caller in its file, else 503; also while draining. The bodies name no entry and no file, since
 //! anybody may read them.
 
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn readiness(surface: &Surface) -> Response {
         return reply::json(StatusCode::OK, &json!({ "status": "ready" }));
     }
     let mut body = json!({ "status": "waiting", "entries_without_value": surface.without_value() });
-    match surface.files.missing() {
+    match surface.files_missing() {
         0 => {}
         missing => body["files_missing"] = json!(missing),
     }

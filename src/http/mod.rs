@@ -20,6 +20,7 @@ pub mod metadata;
 pub mod oauth;
 pub mod openapi;
 pub mod page;
+pub mod proof;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
@@ -88,7 +89,12 @@ impl Surface {
 
     /// Is everything that is always kept there to be served, and every file in its place?
     pub fn is_ready(&self) -> bool {
-        !self.life.is_draining() && self.without_value() == 0 && self.files.missing() == 0
+        !self.life.is_draining() && self.without_value() == 0 && self.files_missing() == 0
+    }
+
+    /// How many files are not in their places: those of `[files.*]`, and those of callers' tokens that the broker makes.
+    pub fn files_missing(&self) -> usize {
+        self.files.missing() + self.callers.unwritten()
     }
 }
 
@@ -189,6 +195,9 @@ impl Door {
             .or(openapi::route())
             .unify()
             .boxed()
+            .or(proof::route(surface))
+            .unify()
+            .boxed()
             .or(status::route(surface))
             .unify()
             .boxed()
@@ -209,6 +218,11 @@ impl Door {
         }
         if metadata::is_open(request.uri().path()) || openapi::is_open(request.uri().path()) {
             return route(&self.guarded, request.map(|_| Empty::new())).await;
+        }
+        if proof::is_open(request.uri().path()) {
+            let mut request = request.map(|_| Empty::new());
+            request.extensions_mut().insert(peer.clone());
+            return route(&self.guarded, request).await;
         }
         let (mut head, incoming) = request.into_parts();
         let callers = self.surface.callers.current();

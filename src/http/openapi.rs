@@ -12,7 +12,7 @@ use warp::Filter as _;
 use super::describe::{self, JSON, Operation, Path};
 use super::reply::{self, Style};
 use super::{
-    Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, oauth, page, status, tokens,
+    Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, oauth, page, proof, status, tokens,
 };
 
 const PATH: &str = "/openapi.json";
@@ -74,6 +74,7 @@ fn paths() -> Vec<Path> {
         introspect::described(),
         authorize::described(),
         gateway::described(),
+        proof::described(),
         status::described(),
         page::described(),
         alive,

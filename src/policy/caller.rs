@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConstantTimeEq as _};
 
+use super::proof::Prover;
 use super::{Grant, Permit};
 
 /// The SHA-256 of a caller's token. Tokens themselves are never kept.
@@ -34,9 +35,14 @@ impl TokenDigest {
         Some(Self(bytes))
     }
 
+    /// As the configuration has it.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The first bytes of the digest, to tell two apart where a person looks.
     pub fn fingerprint(&self) -> String {
-        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        self.hex()[..16].to_owned()
     }
 
     /// Is it one of `others`? Takes the same time whichever it is, and whether it is or not.
@@ -61,6 +67,8 @@ pub struct Caller {
     /// The tokens of which it presents one: more than one while one takes over from another, none where it cannot be read at
     /// the moment, and nothing matches then.
     pub tokens: Option<Vec<TokenDigest>>,
+    /// What those are proved with, the newest first; nothing where only a digest is known.
+    pub provers: Vec<Prover>,
     /// The user its process runs as. `Some(None)` if there is no such user at the moment: nothing matches then.
     pub uid: Option<Option<u32>>,
     /// The group its process runs as, the same way.
@@ -175,6 +183,11 @@ impl Caller {
             gid: self.gid.is_some(),
             unit: self.unit.is_some(),
         }
+    }
+
+    /// Is `token` one of its own?
+    pub fn has_token(&self, token: &TokenDigest) -> bool {
+        self.tokens.as_ref().is_some_and(|own| token.is_one_of(own))
     }
 
     /// The proof that this caller may have `grant`, if it may.

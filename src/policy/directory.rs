@@ -6,14 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
-
+use super::generated::{self, Generated, Known};
+use super::proof::{Decoys, Prover};
 use super::{Caller, Callers, Grant, TokenDigest};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::secret;
 
 /// Files and users are looked at again after this, so a replaced token takes effect within it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A file system that does not let a file be removed within this hangs.
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// One caller as it is configured.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub enum Token {
     File(std::path::PathBuf),
     /// Only its digest is known.
     Digest(TokenDigest),
+    /// The broker makes it, and puts it in a file.
+    Generated(generated::Config),
 }
 
 /// A user or a group of this machine.
@@ -60,14 +64,23 @@ enum Of {
 /// Everyone who may ask, kept up to date.
 #[derive(Debug)]
 pub struct Directory {
-    entries: Arc<Vec<Entry>>,
-    known: Mutex<Arc<Callers>>,
+    watched: Arc<Vec<Watched>>,
+    known: Arc<Mutex<Arc<Callers>>>,
+    decoys: Decoys,
+}
+
+/// A caller, and the tokens that are made for it.
+#[derive(Debug)]
+struct Watched {
+    entry: Entry,
+    generated: Option<Generated>,
 }
 
 impl Directory {
     /// The callers of `entries`; nobody is known before the first [`Self::look`].
     pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries: Arc::new(entries), known: Mutex::default() }
+        let watched = entries.into_iter().map(Watched::new).collect();
+        Self { watched: Arc::new(watched), known: Arc::default(), decoys: Decoys::new() }
     }
 
     /// The callers as they were at the last look.
@@ -75,9 +88,14 @@ impl Directory {
         Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What answers those who want to know whether we know their token.
+    pub fn decoys(&self) -> &Decoys {
+        &self.decoys
+    }
+
     /// The names of the callers that may have `grant`.
     pub fn allowed(&self, grant: &Grant) -> Vec<String> {
-        self.entries.iter().filter(|entry| entry.allow.contains(grant)).map(|entry| entry.name.clone()).collect()
+        self.entries().filter(|entry| entry.allow.contains(grant)).map(|entry| entry.name.clone()).collect()
     }
 
     /// The names of the callers that have a uid or a unit to be known by, alone or beside a token.
@@ -92,53 +110,108 @@ impl Directory {
 
     /// The units that callers are known by.
     pub fn units(&self) -> impl Iterator<Item = Arc<str>> {
-        self.entries.iter().filter_map(|entry| entry.unit.clone())
+        self.entries().filter_map(|entry| entry.unit.clone())
     }
 
     fn named(&self, which: impl Fn(&Entry) -> bool) -> Vec<String> {
-        self.entries.iter().filter(|entry| which(entry)).map(|entry| entry.name.clone()).collect()
+        self.entries().filter(|entry| which(entry)).map(|entry| entry.name.clone()).collect()
     }
 
-    /// Looks at all files and users now.
-    pub async fn look(&self) {
-        let (entries, before) = (Arc::clone(&self.entries), self.current());
-        let look = move || Callers(entries.iter().map(|entry| Arc::new(identified(entry, &before))).collect());
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.watched.iter().map(|watched| &watched.entry)
+    }
+
+    fn generated(&self) -> impl Iterator<Item = &Generated> {
+        self.watched.iter().filter_map(|watched| watched.generated.as_ref())
+    }
+
+    /// How many tokens that the broker makes are not in their files.
+    pub fn unwritten(&self) -> usize {
+        self.generated().filter(|generated| !generated.is_written()).count()
+    }
+
+    /// Looks at all files and users now, and makes and writes the tokens that are due.
+    pub async fn look(&self, now: Moment) {
+        let (watched, known, before) = (Arc::clone(&self.watched), Arc::clone(&self.known), self.current());
+        let look = move || {
+            let callers = Callers(watched.iter().map(|watched| Arc::new(watched.identified(&before, now))).collect());
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
+            // After they are known: whoever reads one may ask with it at once.
+            watched.iter().filter_map(|watched| watched.generated.as_ref()).for_each(|generated| generated.write(now));
+        };
         // The only way to fail is a panic in it, after which the last result stands.
-        if let Ok(callers) = tokio::task::spawn_blocking(look).await {
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
-        }
+        let _ = tokio::task::spawn_blocking(look).await;
     }
 
     /// Looks again and again.
     pub async fn keep_looking(self: Arc<Self>, clock: Clock) {
         loop {
             clock.sleep_until(clock.now().plus(LOOK_AGAIN)).await;
-            self.look().await;
+            self.look(clock.now()).await;
         }
+    }
+
+    /// Writes no token any more.
+    pub fn rest(&self) {
+        self.generated().for_each(Generated::rest);
+    }
+
+    /// Takes the files of the tokens away that the broker made.
+    pub async fn end(&self) {
+        let watched = Arc::clone(&self.watched);
+        let end = move || watched.iter().filter_map(|watched| watched.generated.as_ref()).for_each(Generated::end);
+        let _ = tokio::time::timeout(LONGEST_END, tokio::task::spawn_blocking(end)).await;
     }
 }
 
-/// `entry` as it is now. What stays unreadable is said once, not at every look.
-fn identified(entry: &Entry, before: &Callers) -> Caller {
-    let last = before.0.iter().find(|caller| caller.name == entry.name).map(Arc::as_ref);
-    let tokens = entry.token.as_ref().map(|token| match token {
-        Token::Digest(digest) => vec![*digest],
-        Token::File(path) => match secret::read_file(path) {
-            #[expect(clippy::disallowed_methods, reason = "only its digest is kept")]
-            Ok(token) => vec![TokenDigest::of(token.expose_secret())],
-            // Out of descriptors, or an ailing disk: what it was a second ago it most likely still is.
-            Err(cause) if cause.is_passing() => last.and_then(|last| last.tokens.clone()).unwrap_or_default(),
-            Err(cause) => {
-                if last.is_none_or(|last| last.tokens != Some(Vec::new())) {
-                    tracing::warn!(caller = entry.name, %cause, "the caller cannot be known by its token");
-                }
-                Vec::new()
+impl Watched {
+    fn new(entry: Entry) -> Self {
+        let generated = match &entry.token {
+            Some(Token::Generated(config)) => Some(Generated::new(&entry.name, config)),
+            _ => None,
+        };
+        Self { entry, generated }
+    }
+
+    /// The caller as it is now.
+    fn identified(&self, before: &Callers, now: Moment) -> Caller {
+        let Entry { name, allow, token, uid, gid, unit } = &self.entry;
+        let last = before.0.iter().find(|caller| caller.name == *name).map(Arc::as_ref);
+        let (tokens, provers) = match token {
+            Some(token) => self.known_by(token, last, now),
+            None => (None, Vec::new()),
+        };
+        let uid = uid.as_ref().map(|id| id.number(Of::User, name, last.map(|last| last.uid)));
+        let gid = gid.as_ref().map(|id| id.number(Of::Group, name, last.map(|last| last.gid)));
+        Caller { name: name.clone(), allow: allow.clone(), tokens, provers, uid, gid, unit: unit.clone() }
+    }
+
+    /// What is known of its token. What stays unreadable is said once, not at every look.
+    fn known_by(&self, token: &Token, last: Option<&Caller>, now: Moment) -> (Option<Vec<TokenDigest>>, Vec<Prover>) {
+        let known: Vec<Known> = match token {
+            Token::Digest(digest) => return (Some(vec![*digest]), Vec::new()),
+            Token::Generated(_) => {
+                self.generated.iter().for_each(|generated| generated.prepare(now));
+                self.generated.iter().flat_map(Generated::accepted).collect()
             }
-        },
-    });
-    let uid = entry.uid.as_ref().map(|id| id.number(Of::User, &entry.name, last.map(|last| last.uid)));
-    let gid = entry.gid.as_ref().map(|id| id.number(Of::Group, &entry.name, last.map(|last| last.gid)));
-    Caller { name: entry.name.clone(), allow: entry.allow.clone(), tokens, uid, gid, unit: entry.unit.clone() }
+            Token::File(path) => match secret::read_file(path) {
+                Ok(token) => vec![Known::of(&token)],
+                // Out of descriptors, or an ailing disk: what it was a second ago it most likely still is.
+                Err(cause) if cause.is_passing() => {
+                    let last = last.map(|last| (last.tokens.clone(), last.provers.clone()));
+                    return last.unwrap_or_else(|| (Some(Vec::new()), Vec::new()));
+                }
+                Err(cause) => {
+                    if last.is_none_or(|last| last.tokens != Some(Vec::new())) {
+                        tracing::warn!(caller = self.entry.name, %cause, "the caller cannot be known by its token");
+                    }
+                    Vec::new()
+                }
+            },
+        };
+        let (tokens, provers) = known.into_iter().map(|known| (known.digest, known.prover)).unzip();
+        (Some(tokens), provers)
+    }
 }
 
 impl Id {
@@ -198,7 +271,7 @@ mod tests {
     }
 
     async fn knows(directory: &Directory, token: &str) -> bool {
-        directory.look().await;
+        directory.look(Clock::system().now()).await;
         directory.current().identify(&shown(token)).is_some()
     }
 
@@ -222,7 +295,7 @@ mod tests {
             let id = || Some(Id::Name(name.into()));
             for entry in [known_by(None, id(), None), known_by(None, None, id())] {
                 let directory = Directory::new(vec![entry]);
-                directory.look().await;
+                directory.look(Clock::system().now()).await;
                 let presented = Presented { token: None, process: root.clone() };
                 assert_eq!(directory.current().identify(&presented).is_some(), known, "{name}");
             }

@@ -5,23 +5,27 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("environment", &[]),
     ("file", &[]),
     ("lease", &["clock"]),
+    ("place", &["file"]),
     ("secret", &["environment", "file"]),
     ("source", &["clock", "environment", "lease", "secret"]),
-    ("policy", &["clock", "secret"]),
+    ("policy", &["clock", "place", "secret"]),
     ("rotation", &["clock", "file", "secret", "source"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
-    ("files", &["clock", "file", "lease", "refresh", "source"]),
+    ("files", &["clock", "lease", "place", "refresh", "source"]),
     ("http", &["clock", "environment", "files", "policy", "refresh", "source", "verify"]),
     ("egress", &["clock", "http", "lease", "policy", "refresh", "source"]),
-    ("config", &["egress", "file", "files", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
+    (
+        "config",
+        &["egress", "file", "files", "http", "place", "policy", "refresh", "rotation", "secret", "source", "verify"],
+    ),
     ("ops", &["environment"]),
-    ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "secret"]),
+    ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "policy", "secret"]),
 ];
 
 /// Of `source`, a surface may know the words, never a concrete source.

@@ -48,6 +48,8 @@ mod failures;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod hygiene;
 #[cfg(test)]
 mod identity_pool;
@@ -71,6 +73,8 @@ mod openapi;
 mod outage;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod proof;
 #[cfg(test)]
 mod propagation;
 #[cfg(test)]

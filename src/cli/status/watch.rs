@@ -97,6 +97,7 @@ impl Fault {
     fn of(cause: &Unanswered) -> Self {
         let (exit, may_pass) = match cause {
             Unanswered::NotReachable { .. } => (Exit::NotReachable, true),
+            Unanswered::NotProven { .. } => (Exit::Failed, false),
             Unanswered::Usage(_) => (Exit::Usage, false),
         };
         Self { words: cause.to_string(), exit, may_pass }

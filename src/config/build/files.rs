@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::config::document::{FileFormat, FileTable, Group as Named};
 use crate::config::rules::name_of;
+use crate::config::text::{FileMode, Read};
 use crate::config::{Credentials, Token};
-use crate::files::{Config, CredentialsFormat, Group, Of, TokenFormat};
+use crate::files::{Config, CredentialsFormat, Of, TokenFormat};
+use crate::place::Group;
 use crate::refresh::schedule::Keep;
 
 pub fn file(table: FileTable) -> Option<Config> {
@@ -16,12 +18,17 @@ pub fn file(table: FileTable) -> Option<Config> {
         }
         _ => return None,
     };
-    let group = table.group.map(|group| match group {
+    let (mode, group) = readers(table.mode, table.group);
+    Some(Config { of, path: table.path.0.0, mode, group })
+}
+
+/// The permission bits and the group of a file that is written.
+pub fn readers(mode: Option<Read<FileMode>>, group: Option<Named>) -> (u32, Option<Group>) {
+    let group = group.map(|group| match group {
         Named::Id(id) => Group::Id(id),
         Named::Name(name) => Group::Name(name),
     });
-    let mode = table.mode.map_or(if group.is_some() { 0o440 } else { 0o400 }, |mode| mode.0.0);
-    Some(Config { of, path: table.path.0.0, mode, group })
+    (mode.map_or(if group.is_some() { 0o440 } else { 0o400 }, |mode| mode.0.0), group)
 }
 
 fn token_format(format: Option<FileFormat>) -> Option<TokenFormat> {

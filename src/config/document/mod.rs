@@ -39,7 +39,7 @@ pub use tokens::{
     TokenSource, TokenTable,
 };
 
-use super::text::{FileMode, Read, Region, UnitName};
+use super::text::{FileMode, FilePath, Read, Region, UnitName};
 use crate::http::listen::Listen;
 use crate::policy::TokenDigest;
 
@@ -200,21 +200,22 @@ pub struct CallerTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-secret" = true, "x-one-of" = ["file", "sha256", "generate"]))]
-#[schemars(extend("dependentRequired" = { "mode": ["generate"], "group": ["generate"] }))]
+#[schemars(extend("dependentRequired" = { "mode": ["generate"], "group": ["generate"], "every": ["generate"] }))]
 pub struct CallerToken {
     /// In a file.
     #[schemars(length(min = 1))]
     pub file: Option<PathBuf>,
     /// Its SHA-256.
     pub sha256: Option<Read<TokenDigest>>,
-    /// Written here by the broker, a fresh one at each start.
-    #[schemars(length(min = 1), extend("x-unbuilt" = "generated caller tokens"))]
-    pub generate: Option<PathBuf>,
-    /// With generate: the file's permission bits.
+    /// Made by the broker and written here without a newline: a fresh one at each start and every interval. The one before stays
+    /// good until the next. Its directory has to be there, and the daemon's user has to be allowed to write in it.
+    pub generate: Option<Read<FilePath>>,
+    /// With generate: the file's permission bits, "0400" if nothing is said, "0440" with a group.
     pub mode: Option<Read<FileMode>>,
-    /// With generate: the file's group.
-    #[schemars(length(min = 1))]
-    pub group: Option<String>,
+    /// With generate: the file's group, by name or number; the daemon's user has to be in it.
+    pub group: Option<Group>,
+    /// With generate: a fresh one this often, "12h" if nothing is said, at least "5s". Who reads the file this often always has a good one.
+    pub every: Option<Read<Duration>>,
 }
 
 /// A user or a group of this machine.

@@ -1,12 +1,16 @@
-//! The rules of `[files.*]`: what can be in a file, in which format, and where it must not be.
+//! The rules of files that are written, those of `[files.*]` and the tokens of callers: what can be in them, in which format, and where
+//! they must not be.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::Rules;
 use crate::config::text::{FileMode, Text as _};
 use crate::config::tree::{Kind, Node};
 
+/// A generated token is the newest for at least this.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
 /// The keys of a source whose texts are templates.
 const TEMPLATES: [&str; 4] = ["session_name", "source_identity", "tags", "login"];
 
@@ -15,11 +19,25 @@ impl<'a> Rules<'a> {
     pub fn files(&mut self, edges: &BTreeMap<String, &'a str>) {
         let read = self.files_read();
         let mut written = Vec::new();
+        for entry in self.entries("callers") {
+            let token = ["callers", &entry.key, "token"];
+            self.group_bits(&token);
+            self.interval(&token);
+            self.path(&token, "generate", &read, &mut written);
+        }
         for entry in self.entries("files") {
             self.format(&entry.key);
-            self.group_bits(&entry.key);
+            self.group_bits(&["files", &entry.key]);
             self.without_caller(edges, &entry.key);
-            self.path(&entry.key, &read, &mut written);
+            self.path(&["files", &entry.key], "path", &read, &mut written);
+        }
+    }
+
+    fn interval(&mut self, table: &[&str]) {
+        let at = [table, &["every"]].concat();
+        let every = self.text(&at).and_then(|text| Duration::read(text).ok());
+        if every.is_some_and(|every| every < SHORTEST_INTERVAL) {
+            self.report(&at, "at least \"5s\": whoever reads the file has to have the time to ask with what is in it");
         }
     }
 
@@ -40,8 +58,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn group_bits(&mut self, name: &str) {
-        let at = |key| ["files", name, key];
+    fn group_bits(&mut self, table: &[&str]) {
+        let at = |key| [table, &[key]].concat();
         let mode = self.text(&at("mode")).and_then(|text| FileMode::read(text).ok());
         if self.sound(&at("group")).is_some() && mode.is_some_and(|mode| mode.0 & 0o040 == 0) {
             self.report(&at("mode"), "the group may not read it with this mode; make it \"0440\", or take `group` out");
@@ -80,20 +98,18 @@ impl<'a> Rules<'a> {
     }
 
     /// A file would take the place of another that somebody relies on, or of its directory.
-    fn path(&mut self, name: &str, read: &[(String, &'a str)], written: &mut Vec<(String, &'a str)>) {
-        let at = ["files", name, "path"];
+    fn path(&mut self, table: &[&str], key: &str, read: &[(String, &'a str)], written: &mut Vec<(String, &'a str)>) {
+        let at = [table, &[key]].concat();
         let Some(path) = self.text(&at) else { return };
         let clash = |(_, other): &&(String, &str)| is_within(path, other) || is_within(other, path);
-        let message = if let Some((by, other)) = read.iter().chain(written.iter()).find(clash) {
-            if *other != path {
+        let is_written = written.iter().find(clash);
+        let message = match (read.iter().find(clash), is_written) {
+            (Some((by, other)), _) | (None, Some((by, other))) if *other != path => {
                 format!("{by} is {other}, and one of the two would have to be a directory; name another path")
-            } else if by.starts_with("files.") {
-                format!("{by} is written there already; name another path")
-            } else {
-                format!("{by} is there, and would be replaced; name another path")
             }
-        } else {
-            return written.push((format!("files.{name}"), path));
+            (Some((by, _)), _) => format!("{by} is there, and would be replaced; name another path"),
+            (None, Some((by, _))) => format!("{by} is written there already; name another path"),
+            (None, None) => return written.push((table.join("."), path)),
         };
         self.report(&at, &message);
     }
@@ -117,7 +133,7 @@ fn gather<'a>(at: &str, node: &'a Node, found: &mut Vec<(String, &'a str)>) {
         Kind::Table(members) => {
             for member in members {
                 match member.node.text() {
-                    Some(path) if matches!(&*member.key, "file" | "generate") => found.push((at.to_owned(), path)),
+                    Some(path) if member.key == "file" => found.push((at.to_owned(), path)),
                     _ => gather(&format!("{at}.{}", member.key), &member.node, found),
                 }
             }

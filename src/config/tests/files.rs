@@ -1,7 +1,8 @@
 //! `[files.*]`: what is refused, in which words, and what becomes of the rest.
 
 use super::*;
-use crate::files::{CredentialsFormat, Group, Of, TokenFormat};
+use crate::files::{CredentialsFormat, Of, TokenFormat};
+use crate::place::Group;
 use crate::refresh::schedule::Keep;
 
 fn file(rest: &str) -> String {

@@ -196,6 +196,7 @@ fn what_means_nothing_is_refused() {
         (caller("{ file = \"\" }"), empty),
         (caller("{ file = \"/a\", mode = \"0440\" }"), "token.mode: this goes with `generate` only"),
         (caller("{ file = \"/a\", group = \"g\" }"), "token.group: this goes with `generate` only"),
+        (caller("{ file = \"/a\", every = \"1h\" }"), "token.every: this goes with `generate` only"),
         (
             caller("{ sha256 = \"E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\" }"),
             "that is the digest of an empty token",

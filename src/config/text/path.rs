@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Text;
-use crate::files::place::LONGEST_NAME;
+use crate::place::LONGEST_NAME;
 
 /// The permission bits of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

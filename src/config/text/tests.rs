@@ -121,7 +121,7 @@ fn file_modes_keep_others_out() {
 
 #[test]
 fn a_path_is_absolute_and_ends_in_a_name() {
-    let name = "n".repeat(crate::files::place::LONGEST_NAME);
+    let name = "n".repeat(crate::place::LONGEST_NAME);
     assert_eq!(FilePath::read("/run/a b/x.jwt"), Ok(FilePath("/run/a b/x.jwt".into())));
     assert!(FilePath::read(&format!("/{name}")).is_ok());
     for bad in

@@ -134,6 +134,11 @@ impl Operation {
         guarded.refusing([Trouble::UnknownClient(None)])
     }
 
+    /// For anybody too, but whoever shows a token is known by it.
+    pub fn knowing_callers(self) -> Self {
+        Self { security: &["", "bearer", "token"], ..self }.refusing([Trouble::UnknownCaller])
+    }
+
     /// More about it than the summary says.
     pub fn explained(mut self, description: &'static str) -> Self {
         self.description = description;
@@ -143,6 +148,13 @@ impl Operation {
     /// Takes a parameter in `place`: `query` or `header`.
     pub fn taking(mut self, place: &str, name: &str, what: &str, schema: &Value) -> Self {
         self.parameters.push(json!({ "name": name, "in": place, "description": what, "schema": schema }));
+        self
+    }
+
+    /// Takes a parameter in the query that has to be there.
+    pub fn needing(mut self, name: &str, what: &str, schema: &Value) -> Self {
+        let parameter = json!({ "name": name, "in": "query", "required": true, "description": what, "schema": schema });
+        self.parameters.push(parameter);
         self
     }
 

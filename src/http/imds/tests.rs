@@ -56,7 +56,7 @@ async fn service() -> Imds {
         unit: None,
     };
     let callers = Directory::new(vec![known("app", APP), known("other", OTHER)]);
-    callers.look().await;
+    callers.look(clock.now()).await;
     let surface = Arc::new(Surface {
         store: Store::new(BTreeMap::new(), BTreeMap::from([("orders".into(), held)]), entry),
         kept: Vec::new(),

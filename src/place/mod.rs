@@ -1,4 +1,4 @@
-//! A file's place on the disk: how it is written, known again, and taken away.
+//! The place on the disk of a file that the broker writes: how it is written, known again, and taken away.
 //!
 //! A reader sees the old file or the new one, whole, and never without its mode and group: the content is written beside the place, into
 //! a draft that is nobody else's to read until it has both, is on the disk, and is then renamed. A link in the place is replaced, never
@@ -8,7 +8,10 @@
 //! The threats (whoever may write in the directory can put another token into the reader's hands): a directory that everybody may
 //! write in is refused, unless only its owner may replace what is in it (the sticky bit).
 
+mod fault;
+
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,8 +19,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::fault::Fault;
-use super::{Group, content};
+use zeroize::Zeroizing;
+
+pub use fault::Fault;
+
 use crate::file;
 
 /// What is longer, in bytes, was not written here.
@@ -38,6 +43,24 @@ pub struct Place {
     group: Option<Group>,
 }
 
+/// A group of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// By number.
+    Id(u32),
+    /// By name, looked up whenever the file is written.
+    Name(String),
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// By what a file is known again: any change of its content, its mode, its owner or its place is one of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -53,8 +76,8 @@ pub struct Mark {
 pub struct Found {
     /// By what it is known again.
     pub mark: Mark,
-    /// When what it holds ends, if it says so.
-    pub end: Option<SystemTime>,
+    /// What is in it, if that can be read.
+    pub content: Option<Zeroizing<Vec<u8>>>,
     /// When it was written.
     pub written_at: SystemTime,
 }
@@ -165,9 +188,8 @@ impl Place {
         self.clear_drafts();
         let Some(there) = self.there()?.filter(Metadata::is_file) else { return Ok(None) };
         let content = file::read(&self.path, LONGEST).ok();
-        let end = content.and_then(|content| content::end_of(std::str::from_utf8(&content).ok()?));
         let written_at = there.modified().map_err(|cause| self.fault(cause))?;
-        Ok(Some(Found { mark: Mark::of(&there), end, written_at }))
+        Ok(Some(Found { mark: Mark::of(&there), content, written_at }))
     }
 
     fn there(&self) -> Result<Option<Metadata>, Fault> {
@@ -202,7 +224,8 @@ impl Place {
         self.directory.join(name)
     }
 
-    fn clear_drafts(&self) {
+    /// Takes the drafts away that an earlier run has left.
+    pub fn clear_drafts(&self) {
         // Whatever is wrong with the directory stops the file from being written, too, and is said then.
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             if self.is_draft(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -250,5 +273,4 @@ fn group_id(group: &Group) -> Result<u32, Fault> {
 }
 
 #[cfg(test)]
-#[path = "place_tests.rs"]
 mod tests;
