@@ -12,9 +12,11 @@ use super::{CannotStart, Outside, assemble, egress, imds, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
+use crate::http::refusals::Refusals;
 use crate::http::serve::Server;
 use crate::http::status::Fees;
 use crate::http::{Door, Life, Surface, socket_table};
+use crate::ops::audit::Audit;
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -48,6 +50,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let mut inherited = Inherited::take(&outside.environment);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
+    let audit = Audit::open(&config.audit, &outside.environment, &outside.clock)?;
 
     let mut sockets = Vec::new();
     for line in &config.server.listen {
@@ -67,7 +70,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
-    let (store, files) = assemble::store(config, &upstream, metadata, &outside)?;
+    let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit)?;
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
@@ -78,6 +81,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         fees,
         listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
         egress: forward.iter().map(egress::Opened::row).collect(),
+        audit: audit.clone(),
+        refusals: Refusals::new(outside.clock.clone()),
         life: Arc::new(Life::new(outside.clock.now())),
     });
     let (stop, stopped) = watch::channel(false);
@@ -114,6 +119,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;
+    audit.finish();
     tracing::info!("ended");
     Ok(())
 }

@@ -16,11 +16,14 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("rotation", &["clock", "file", "secret", "source"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
-    ("files", &["clock", "file", "lease", "refresh", "source"]),
-    ("http", &["clock", "environment", "files", "policy", "refresh", "source", "verify"]),
-    ("egress", &["clock", "http", "lease", "policy", "refresh", "source"]),
-    ("config", &["egress", "file", "files", "http", "policy", "refresh", "rotation", "secret", "source", "verify"]),
-    ("ops", &["environment"]),
+    ("files", &["clock", "file", "lease", "ops", "refresh", "source"]),
+    ("http", &["clock", "environment", "files", "lease", "ops", "policy", "refresh", "source", "verify"]),
+    ("egress", &["clock", "http", "lease", "ops", "policy", "refresh", "source"]),
+    (
+        "config",
+        &["egress", "file", "files", "http", "ops", "policy", "refresh", "rotation", "secret", "source", "verify"],
+    ),
+    ("ops", &["clock", "environment", "policy", "secret"]),
     ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "secret"]),
 ];
 
