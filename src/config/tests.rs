@@ -1,3 +1,4 @@
+mod audit;
 mod egress;
 mod files;
 mod imds;
@@ -312,6 +313,7 @@ fn the_schema_speaks_of_every_table() {
             "aws",
             "refresh",
             "status",
+            "audit",
             "tokens",
             "credentials",
             "callers",
