@@ -230,7 +230,9 @@ impl Door {
         let (mut head, incoming) = request.into_parts();
         let callers = self.surface.callers.current();
         let (caller, body) = if client::is_for_clients(head.uri.path()) {
-            client::identified(&callers, &head, incoming, peer).await?
+            let (caller, body) = client::identified(&callers, &head, incoming, peer).await?;
+            notes.caller(&caller, caller.factors());
+            (caller, body)
         } else {
             let presented = intake::presented(&head.headers, peer)?;
             let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
@@ -238,7 +240,6 @@ impl Door {
             intake::means_it(caller, &head.headers, peer)?;
             (Arc::clone(caller), Body::read(incoming).await?)
         };
-        notes.caller(&caller, caller.factors());
         head.extensions.insert(Asker(caller, notes));
         head.extensions.insert(body);
         route(&self.guarded, Request::from_parts(head, Empty::new())).await

@@ -167,10 +167,11 @@ impl Daemon {
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
         };
-        let is_probe = |line: &Value| line["event"] == "authorizer" && line["reason"] == "UnknownCaller";
+        let is_probe = |line: &Value| line["event"] == "authorizer" && line["status"] == 403 && line["name"].is_null();
         let before = lines().iter().filter(|line| is_probe(line)).count();
-        let asked = Ask::of(http::Method::POST, PROBE).over(&self.v4()).await.unwrap();
-        assert_eq!(asked.status, 401, "{}", asked.text);
+        // Refused whoever asks.
+        let asked = Ask::get(PROBE).header("host", "probe").over(&self.v4()).await.unwrap();
+        assert_eq!(asked.status, 403, "{}", asked.text);
         let mut all = until("the audit line of a probe", Duration::from_secs(10), async || {
             let lines = lines();
             (lines.iter().filter(|line| is_probe(line)).count() > before).then_some(lines)

@@ -232,12 +232,11 @@ pub fn cut(text: &str) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-#[expect(clippy::ref_option, reason = "serde hands over the field")]
 fn bounded<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
     text.map(cut).serialize(serializer)
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde hands over the field")]
+#[expect(clippy::ref_option, reason = "serde hands over the field")]
 fn instant<S: Serializer>(instant: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     instant.map(rfc3339).serialize(serializer)
 }
