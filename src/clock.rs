@@ -114,6 +114,14 @@ pub fn rfc3339(wall: SystemTime) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The same with milliseconds, for those who put lines into their order.
+pub fn rfc3339_in_millis(wall: SystemTime) -> String {
+    let millis = wall
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX))
+}
+
 /// The instant that `text` names as [`rfc3339`] writes it.
 pub fn read_rfc3339(text: &str) -> Option<SystemTime> {
     text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
@@ -149,6 +157,7 @@ mod tests {
     fn instants_print_with_whole_seconds_and_a_z() {
         let wall = epoch_plus(1_700_000_000) + Duration::from_millis(750);
         assert_eq!(rfc3339(wall), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339_in_millis(wall), "2023-11-14T22:13:20.750Z");
         assert_eq!(read_rfc3339("2023-11-14T22:13:20Z"), Some(epoch_plus(1_700_000_000)));
         assert_eq!(read_rfc3339("tomorrow"), None);
     }

@@ -10,6 +10,7 @@ use super::metadata::Stages;
 use super::{AS_USED, CannotStart, Outside, origin};
 use crate::config::{self, Config, Credentials, CredentialsSource, Login, Token, TokenSource, WebToken};
 use crate::files::Files;
+use crate::ops::audit::Audit;
 use crate::refresh::{self, Entry, Inputs, Store};
 use crate::source::aws::{Identity, Sdk};
 use crate::source::keyring::{Keyring, Place, Remote};
@@ -38,6 +39,7 @@ pub fn store(
     upstream: &Upstream,
     metadata: Stages,
     outside: &Outside,
+    audit: &Audit,
 ) -> Result<(Store, Files), CannotStart> {
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
@@ -48,7 +50,7 @@ pub fn store(
     while let Some(name) = assembly.waiting_credentials.keys().next().cloned() {
         assembly.credentials(&name)?;
     }
-    let files = files(config.files, &assembly.tokens, &assembly.credentials, outside)?;
+    let files = files(config.files, &assembly.tokens, &assembly.credentials, outside, audit)?;
     Ok((Store::new(assembly.tokens, assembly.credentials, assembly.own), files))
 }
 

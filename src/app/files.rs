@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{CannotStart, Outside};
 use crate::files::{Config, Files, Of, What};
+use crate::ops::audit::Audit;
 use crate::place::Place;
 use crate::refresh;
 
@@ -17,6 +18,7 @@ pub fn files(
     tokens: &BTreeMap<String, refresh::Token>,
     credentials: &BTreeMap<String, refresh::Credentials>,
     outside: &Outside,
+    audit: &Audit,
 ) -> Result<Files, CannotStart> {
     let made = |(name, file): (String, Config)| {
         let what = match &file.of {
@@ -28,5 +30,5 @@ pub fn files(
         let what = what.ok_or_else(|| CannotStart::Unmade(format!("files.{name}")))?;
         Ok((name, what, Place::new(file.path, file.mode, file.group)))
     };
-    Ok(Files::new(config.into_iter().map(made).collect::<Result<Vec<_>, CannotStart>>()?, &outside.clock))
+    Ok(Files::new(config.into_iter().map(made).collect::<Result<Vec<_>, CannotStart>>()?, &outside.clock, audit))
 }

@@ -12,10 +12,12 @@ use super::{CannotStart, Outside, assemble, egress, imds, issuers, warn_where_bl
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
+use crate::http::refusals::Refusals;
 use crate::http::serve::Server;
 use crate::http::status::Fees;
 use crate::http::units::Units;
 use crate::http::{Door, Life, Surface};
+use crate::ops::audit::Audit;
 use crate::ops::systemd;
 use crate::policy::Directory;
 use crate::source::upstream::Upstream;
@@ -49,6 +51,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let mut inherited = Inherited::take(&outside.environment);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
+    let audit = Audit::open(&config.audit, &outside.environment, &outside.clock)?;
 
     let mut sockets = Vec::new();
     for line in &config.server.listen {
@@ -70,7 +73,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let units = Units::new(callers.units(), outside.clock.clone());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
-    let (store, files) = assemble::store(config, &upstream, metadata, &outside)?;
+    let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit)?;
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
@@ -81,6 +84,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         fees,
         listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
         egress: forward.iter().map(egress::Opened::row).collect(),
+        audit: audit.clone(),
+        refusals: Refusals::new(outside.clock.clone()),
         life: Arc::new(Life::new(outside.clock.now())),
     });
     let (stop, stopped) = watch::channel(false);
@@ -119,6 +124,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;
+    audit.finish();
     tracing::info!("ended");
     Ok(())
 }

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::http::listen::{CannotListen, Socketed};
 use crate::http::{socket_table, units};
+use crate::ops::audit::CannotAudit;
 use crate::policy::Directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::upstream::BadBundle;
@@ -84,6 +85,9 @@ pub enum CannotStart {
     /// An entry needs another that is not there; the check of the configuration excludes it.
     #[error("{0} cannot be made out of this configuration; this is a mistake of credbroker, please report it")]
     Unmade(String),
+    /// There can be no audit log as it is configured.
+    #[error(transparent)]
+    Audit(#[from] CannotAudit),
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[from] std::io::Error),

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::document::{self, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
+use super::document::{self, AuditTo, AuditWord, HandOut, SecretPlace, SecretPlaces, TokenSource as FromToken};
 use super::problem::Findings;
 use super::rules::name_of;
 use super::text::{Read, Text as _, UserPoolId};
 use super::tree::Node;
 use super::{ClientAuth, Config, Endpoint, Issuer, IssuerKeys, Server, Token, TokenSource};
 use crate::http::imds;
+use crate::ops::audit;
 use crate::policy::{Grant, directory, generated};
 use crate::refresh::Inputs;
 use crate::refresh::schedule::{Freshness, Keep};
@@ -71,6 +72,7 @@ impl Build<'_> {
             egress: self.entries("egress", |_, name, table| egress::egress(name, table)).into_values().collect(),
             imds: self.optional("imds").and_then(imds),
             files,
+            audit: audit(self.table("audit")),
         }
     }
 
@@ -219,6 +221,19 @@ fn issuer(table: document::IssuerTable) -> Option<Issuer> {
         leeway: table.leeway.map_or(Duration::ZERO, |read| read.0),
     };
     Some(Issuer { asked, keys })
+}
+
+fn audit(table: document::AuditTable) -> audit::Config {
+    let to = match table.to {
+        AuditTo::Word(AuditWord::Stdout) => audit::To::Stdout,
+        AuditTo::Word(AuditWord::Journald) => audit::To::Journald,
+        AuditTo::Word(AuditWord::Off) => audit::To::Off,
+        AuditTo::File(place) => audit::To::File(place.file.0.0),
+    };
+    let key = |key: document::LocalSecret| {
+        key.file.map(Secret::File).or(key.env.map(Secret::Env)).or(key.credential.map(Secret::Credential))
+    };
+    audit::Config { to, key: table.key.and_then(key) }
 }
 
 fn imds(table: document::ImdsTable) -> Option<imds::Config> {

@@ -33,6 +33,7 @@ use crate::file;
 use crate::files;
 use crate::http::imds;
 use crate::http::listen::Listen;
+use crate::ops::audit;
 use crate::policy::directory;
 use crate::refresh::schedule::Freshness;
 use crate::refresh::{Inputs, OnBehalfOf};
@@ -74,6 +75,8 @@ pub struct Config {
     pub files: BTreeMap<String, files::Config>,
     /// `egress.NAME`.
     pub egress: Vec<Egress>,
+    /// Where decisions about credentials are written down.
+    pub audit: audit::Config,
 }
 
 /// A local forward address.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::egress;
 use crate::files::{self, Of};
+use crate::ops::audit;
 use crate::policy::directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::identity_pool::Flow;
@@ -27,6 +28,7 @@ impl fmt::Display for Config {
         row(f, "aws.region", self.aws.region.as_deref().unwrap_or("by the SDK's chain"))?;
         row(f, "aws.profile", self.aws.profile.as_deref().unwrap_or("by the SDK's chain"))?;
         row(f, "status.cognito_fee_per_1000", &format!("${}", self.cognito_fee_per_1000))?;
+        row(f, "audit", &self.audit.to_string())?;
         for (name, token) in &self.tokens {
             row(f, &format!("tokens.{name}"), &token.to_string())?;
             row(f, "", &token.freshness.to_string())?;
@@ -194,6 +196,13 @@ impl fmt::Display for files::Config {
         }
         write!(f, " in {}, mode {:04o}", self.path.display(), self.mode)?;
         self.group.as_ref().map_or(Ok(()), |group| write!(f, ", group {group}"))
+    }
+}
+
+impl fmt::Display for audit::Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.as_ref().map_or_else(|| "a random key".to_owned(), |key| format!("the key in the {key}"));
+        write!(f, "{}; fingerprints with {key}", self.to)
     }
 }
 

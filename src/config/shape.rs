@@ -75,11 +75,15 @@ impl<'a> Walk<'a> {
 
     /// The branch of the node's own kind.
     fn any_of(&mut self, branches: &'a [Value], node: &'a Node, path: &mut Path<'a>, key_span: &Range<usize>) {
-        let fits = |branch: &&Value| is_kind(self.resolve(branch)["type"].as_str(), node);
-        match branches.iter().find(fits) {
+        // Words, each with its own description, have their kind one by one.
+        let kind = |branch: &'a Value| {
+            let branch = self.resolve(branch);
+            branch["type"].as_str().or_else(|| branch["oneOf"][0]["type"].as_str())
+        };
+        match branches.iter().find(|branch| is_kind(kind(branch), node)) {
             Some(branch) => self.node(branch, node, path, key_span),
             None => {
-                let wanted: Vec<&str> = branches.iter().map(|b| noun(self.resolve(b)["type"].as_str())).collect();
+                let wanted: Vec<&str> = branches.iter().map(|branch| noun(kind(branch))).collect();
                 self.report(path, &node.span, &format!("expected {}, found {}", wanted.join(" or "), node.noun()));
             }
         }

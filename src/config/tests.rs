@@ -1,3 +1,4 @@
+mod audit;
 mod callers;
 mod egress;
 mod files;
@@ -318,6 +319,7 @@ fn the_schema_speaks_of_every_table() {
             "aws",
             "refresh",
             "status",
+            "audit",
             "tokens",
             "credentials",
             "callers",

@@ -46,8 +46,10 @@ use crate::http::Surface;
 use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
 use crate::http::serve::{Answers, Body, Limits};
+use crate::http::trail::{Notes, Trail};
 use crate::lease::Lease;
-use crate::policy::{Caller, Grant, Permit};
+use crate::ops::audit::Event;
+use crate::policy::{Caller, Factors, Grant, Permit};
 use crate::refresh::{Served, Unserved};
 use crate::source::upstream::Upstream;
 use crate::source::{AwsCredentials, BearerToken};
@@ -142,10 +144,13 @@ impl Answers for Egress {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> Response<Body> {
         let shared = &self.0;
         let held = (shared.surface.life.answering(), Tally::forwarding(&shared.tally));
-        let mut response = match shared.forward(request, peer, &held.1).await {
+        let trail = shared.trail(peer);
+        let notes = Trail::notes(Some(&trail));
+        let mut response = match shared.forward(request, peer, &held.1, &notes).await {
             Ok(response) => response.map(|body| Held::new(body, held).boxed_unsync()),
             Err(trouble) => shared.refuse(&trouble, peer),
         };
+        Trail::end(Some(trail), &response);
         let is_refused = response.headers().contains_key(ERROR);
         // Behind what was refused may be more of it.
         if is_refused || is_last || shared.surface.life.is_draining() {
@@ -160,16 +165,27 @@ impl Answers for Egress {
 }
 
 impl Shared {
+    fn trail(&self, peer: &Peer) -> Trail {
+        let grant = match &self.config.added {
+            Added::Bearer(token) => Grant::Token(token.clone()),
+            Added::Signature(signature) => Grant::Credentials(signature.credentials.clone()),
+        };
+        let via = format!("egress.{}", self.config.name);
+        Trail::through(&self.surface, peer, Event::Egress, Some(&via), grant)
+    }
+
     async fn forward(
         &self,
         request: Request<Incoming>,
         peer: &Peer,
         forwarding: &Forwarding,
+        notes: &Notes,
     ) -> Result<Response<Paced>, Trouble> {
         intake::check(&request, peer.transport)?;
         let callers = self.surface.callers.current();
         let caller = callers.known_to_kernel(&self.config.caller, &peer.process);
         let caller = caller.ok_or(Trouble::NotTheCaller)?;
+        notes.caller(caller, Factors { token: false, ..caller.factors() });
         let (mut head, incoming) = request.into_parts();
         head.uri = self.way.target(&head.uri)?;
         headers::end_request_hop(&mut head.headers);
@@ -178,11 +194,12 @@ impl Shared {
         let incoming = Paced::of_client(incoming, self.config.idle, Arc::clone(&pulse));
         let (body, lease) = match &self.config.added {
             Added::Bearer(token) => {
-                let lease = self.token(token, caller).await?;
+                let Served { lease, cache } = self.token(token, caller).await?;
+                notes.token(&self.surface, &lease, cache);
                 head.headers.insert(AUTHORIZATION, bearer(&lease.value)?);
                 (incoming.boxed_unsync(), Some(lease))
             }
-            Added::Signature(signature) => (self.signed(signature, &mut head, incoming, caller).await?, None),
+            Added::Signature(signature) => (self.signed(signature, &mut head, incoming, caller, notes).await?, None),
         };
         let response = self.way.send(Request::from_parts(outbound(head), body), &pulse).await?;
         if let Some(lease) = lease {
@@ -194,12 +211,12 @@ impl Shared {
         Ok(Response::from_parts(inbound(head), Paced::of_upstream(body, self.config.idle, forwarding.clone())))
     }
 
-    async fn token(&self, name: &str, caller: &Caller) -> Result<Arc<Lease<BearerToken>>, Trouble> {
+    async fn token(&self, name: &str, caller: &Caller) -> Result<Served<BearerToken>, Trouble> {
         let permit = permit(caller, Grant::Token(name.to_owned()))?;
         settled(&permit, || self.surface.store.token(&permit, None)).await
     }
 
-    async fn credentials(&self, name: &str, caller: &Caller) -> Result<Arc<Lease<AwsCredentials>>, Trouble> {
+    async fn credentials(&self, name: &str, caller: &Caller) -> Result<Served<AwsCredentials>, Trouble> {
         let permit = permit(caller, Grant::Credentials(name.to_owned()))?;
         settled(&permit, || self.surface.store.credentials(&permit, None, Duration::ZERO)).await
     }
@@ -212,6 +229,7 @@ impl Shared {
         head: &mut Parts,
         incoming: Paced,
         caller: &Caller,
+        notes: &Notes,
     ) -> Result<Body, Trouble> {
         sign::spell_plus(&mut head.uri)?;
         sign::is_signable(&head.uri)?;
@@ -226,7 +244,8 @@ impl Shared {
             let payload = sign::hash(&whole);
             (payload, Full::new(whole).map_err(|never| match never {}).boxed_unsync())
         };
-        let lease = self.credentials(&signature.credentials, caller).await?;
+        let Served { lease, cache } = self.credentials(&signature.credentials, caller).await?;
+        notes.credentials(&self.surface, &lease, cache);
         signature.sign(head, &payload, &lease.value, self.surface.clock.wall())?;
         Ok(body)
     }
@@ -258,7 +277,13 @@ impl Shared {
             }
         } else {
             self.tally.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(egress, status = status.as_u16(), why, transport = ?peer.transport, uid = ?peer.process.uid, "refused");
+            match self.surface.refusals.untold(why) {
+                Some(more) => {
+                    let (status, uid) = (status.as_u16(), peer.process.uid);
+                    tracing::info!(egress, status, why, transport = ?peer.transport, ?uid, more, "refused");
+                }
+                None => tracing::debug!(egress, status = status.as_u16(), why, "refused"),
+            }
         }
         let mut response = reply::refusal(trouble, Style::OAuth);
         reply::harden(&mut response, false);
@@ -273,7 +298,7 @@ fn permit(caller: &Caller, grant: Grant) -> Result<Permit, Trouble> {
 }
 
 /// What `ask` gives when a fetch under way is over: a program that knows of no credential does not know that it may ask again.
-async fn settled<T, F>(permit: &Permit, ask: impl Fn() -> F) -> Result<Arc<Lease<T>>, Trouble>
+async fn settled<T, F>(permit: &Permit, ask: impl Fn() -> F) -> Result<Served<T>, Trouble>
 where
     F: Future<Output = Option<Result<Served<T>, Unserved>>>,
 {
@@ -282,7 +307,7 @@ where
     loop {
         match ask().await {
             None => return Err(Trouble::NoSuchName(name)),
-            Some(Ok(served)) => return Ok(served.lease),
+            Some(Ok(served)) => return Ok(served),
             Some(Err(Unserved::Pending)) if looks.next() < Some(FETCH_LOOKS) => {}
             Some(Err(unserved)) => return Err(Trouble::unserved(&name, unserved)),
         }

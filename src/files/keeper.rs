@@ -9,6 +9,8 @@ use super::fault::Fault;
 use super::standing::{Doing, Next, Standing, There};
 use super::what::{Held, What};
 use crate::clock::{Clock, Moment};
+use crate::lease::RequestId;
+use crate::ops::audit::{Audit, Event, Fingerprint, Outcome, Record};
 use crate::place::Place;
 
 /// What an earlier run has left and does not say when it ends is taken for valid so long, as is a token of which nobody says it.
@@ -29,6 +31,8 @@ pub struct Keeper {
     pub standing: Arc<Mutex<Standing>>,
     /// The time.
     pub clock: Clock,
+    /// Where it is written down what was written.
+    pub audit: Audit,
 }
 
 impl Keeper {
@@ -80,6 +84,7 @@ impl Keeper {
     async fn write(&self, held: Held) {
         let (issued_at, expiry) = (held.issued_at(), held.expiry());
         let content = held.content(self.clock.wall_at(expiry));
+        let issued = (self.audit.fingerprint(|key| held.fingerprint(key)), held.request_id());
         drop(held);
         let write = move |place: &Place| Ok(place.write(content?.as_bytes())?);
         match self.beside(Doing::Write, write).await {
@@ -88,9 +93,21 @@ impl Keeper {
                 self.standing().is_there(There { issued_at: Some(issued_at), expiry, written_at, mark, seen_at });
                 let path = self.place.path().display();
                 tracing::info!(file = &*self.name, %path, lifetime_s = expiry.since(seen_at).as_secs(), "written");
+                self.tell(issued, expiry);
             }
             Err(fault) => self.failed(Doing::Write, &fault),
         }
+    }
+
+    fn tell(&self, (fingerprint, request_id): (Option<Fingerprint>, Option<RequestId>), expiry: Moment) {
+        self.audit.write(&Record {
+            name: Some(self.what.name()),
+            via: Some(&self.name),
+            fingerprint,
+            expires_at: Some(self.clock.wall_at(expiry)),
+            upstream_request_id: request_id.as_ref().map(RequestId::as_str),
+            ..Record::of(Event::File, Outcome::Issued)
+        });
     }
 
     async fn remove(&self) {

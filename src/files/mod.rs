@@ -30,6 +30,7 @@ pub use content::{CredentialsFormat, TokenFormat};
 pub use what::What;
 
 use crate::clock::{Clock, Moment};
+use crate::ops::audit::Audit;
 use crate::place::{Group, Place};
 use keeper::Keeper;
 use standing::{Doing, State, Trouble};
@@ -85,13 +86,14 @@ pub struct Report {
 
 impl Files {
     /// The files `named`, each with what is in it and where it is. Nothing is written yet.
-    pub fn new(named: impl IntoIterator<Item = (String, What, Place)>, clock: &Clock) -> Self {
+    pub fn new(named: impl IntoIterator<Item = (String, What, Place)>, clock: &Clock, audit: &Audit) -> Self {
         let keeper = |(name, what, place): (String, What, Place)| Keeper {
             name: format!("files.{name}").into(),
             what,
             place: Arc::new(place),
             standing: Arc::default(),
             clock: clock.clone(),
+            audit: audit.clone(),
         };
         Self(named.into_iter().map(keeper).collect())
     }

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use super::content::{self, Content, CredentialsFormat, TokenFormat, Unquotable};
 use crate::clock::Moment;
-use crate::lease::Lease;
+use crate::lease::{Lease, RequestId};
+use crate::ops::audit::{Fingerprint, Key};
 use crate::refresh::cell::Trouble;
 use crate::refresh::{Entry, Report};
 use crate::source::{Ask, AwsCredentials, BearerToken};
@@ -94,6 +95,22 @@ impl Held {
         match self {
             Self::Token(lease, _) => lease.expiry,
             Self::Credentials(lease, _) => lease.expiry,
+        }
+    }
+
+    /// What tells it from another, without showing it.
+    pub fn fingerprint(&self, key: &Key) -> Fingerprint {
+        match self {
+            Self::Token(lease, _) => key.of_token(&lease.value.token),
+            Self::Credentials(lease, _) => key.of(&lease.value.access_key_id),
+        }
+    }
+
+    /// What the upstream calls the request by which it was had.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Token(lease, _) => lease.request_id.clone(),
+            Self::Credentials(lease, _) => lease.request_id.clone(),
         }
     }
 

@@ -92,7 +92,9 @@ async fn answer(
     let (issuer, permit) = permitted(surface, asker, name)?;
     let required = required(query)?;
     let token = shown_by_user(headers, &asker.0)?.ok_or(Trouble::NoBearer)?;
-    let verified = accepted(issuer, token, &required).await.map_err(|refused| {
+    let outcome = accepted(issuer, token, &required).await;
+    asker.notes().verified(surface, token, &outcome);
+    let verified = outcome.map_err(|refused| {
         tracing::debug!(caller = permit.caller(), issuer = %permit.grant(), why = refused.as_str(), "not authorized");
         trouble(refused, issuer, &permit, &required)
     })?;
@@ -105,7 +107,7 @@ pub fn permitted<'a>(surface: &'a Surface, asker: &Asker, name: &str) -> Result<
     if surface.issuers.named(name).is_none() {
         return Err(Trouble::NoSuchName(full));
     }
-    let permit = asker.0.permit(Grant::Issuer(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
+    let permit = asker.permit(Grant::Issuer(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     let issuer = surface.issuers.permitted(&permit).ok_or(Trouble::NoSuchName(full))?;
     Ok((issuer, permit))
 }

@@ -106,7 +106,7 @@ async fn answer(
         allowed(method, &["GET", "HEAD", "POST"])?;
         return Err(Trouble::NoSuchName(full));
     };
-    let permit = asker.0.permit(Grant::Credentials(name.to_owned())).ok_or(Trouble::NotAllowed(full))?;
+    let permit = asker.permit(Grant::Credentials(name.to_owned())).ok_or(Trouble::NotAllowed(full))?;
     let served = match on_behalf_of {
         OnBehalfOf::Itself => {
             allowed(method, OF_ONE)?;
@@ -118,6 +118,7 @@ async fn answer(
             of_subject(surface, &permit, issuer.as_deref(), token).await?
         }
     };
+    asker.notes().credentials(surface, &served.lease, served.cache);
     Ok(with_cache(reply::json(StatusCode::OK, &document(surface, &served)), served.cache))
 }
 

@@ -71,6 +71,7 @@ pub async fn answer(surface: &Surface, asker: &Asker, form: &Fields) -> Result<R
         return Err(Trouble::BadScope("a role is not narrowed by a scope; exchange the token without one"));
     }
     let served = credentials::of_subject(surface, &permit, issuer, token.clone()).await?;
+    asker.notes().credentials(surface, &served.lease, served.cache);
     let body = json!({
         "access_token": credentials::document(surface, &served).to_string(),
         "issued_token_type": AWS_CREDENTIALS,
@@ -112,7 +113,7 @@ fn target<'a>(surface: &'a Surface, asker: &Asker, form: &Fields) -> Result<(Per
     #[expect(clippy::disallowed_methods, reason = "the name of credentials is no secret")]
     let name = audience.expose_secret();
     let name = name.strip_prefix("credentials.").unwrap_or(name);
-    let permit = asker.0.permit(Grant::Credentials(name.to_owned())).ok_or(REFUSED)?;
+    let permit = asker.permit(Grant::Credentials(name.to_owned())).ok_or(REFUSED)?;
     match surface.store.on_behalf_of(name) {
         Some(OnBehalfOf::Subject(issuer)) => Ok((permit, issuer.as_deref())),
         Some(OnBehalfOf::Itself) | None => Err(REFUSED),

@@ -90,7 +90,9 @@ async fn answer(
     let full = permit.grant().to_string();
     let issuer = surface.issuers.permitted(&permit).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
     #[expect(clippy::disallowed_methods, reason = "a token is verified by looking at it")]
-    let outcome = issuer.verify(token.expose_secret()).await;
+    let token = token.expose_secret();
+    let outcome = issuer.verify(token).await;
+    asker.notes().verified(surface, token, &outcome);
     let document = match outcome {
         Ok(verified) => active(verified),
         Err(Refused::KeysUnavailable(failure)) => return Err(Trouble::keys_unavailable(&full, failure)),
@@ -108,11 +110,11 @@ fn permit(asker: &Asker, named: Option<&SecretString>) -> Result<Permit, Trouble
     if let Some(name) = named.map(ExposeSecret::expose_secret) {
         let grant = Grant::Issuer(name.strip_prefix("issuers.").unwrap_or(name).to_owned());
         // The text may be a token in the wrong place, so it is not repeated.
-        return asker.0.permit(grant).ok_or_else(|| Trouble::NotAllowed("that issuer".to_owned()));
+        return asker.permit(grant).ok_or_else(|| Trouble::NotAllowed("that issuer".to_owned()));
     }
     let mut issuers = asker.0.allow.iter().filter(|grant| matches!(grant, Grant::Issuer(_)));
     match (issuers.next(), issuers.next()) {
-        (Some(only), None) => asker.0.permit(only.clone()).ok_or_else(|| Trouble::NotAllowed(only.to_string())),
+        (Some(only), None) => asker.permit(only.clone()).ok_or_else(|| Trouble::NotAllowed(only.to_string())),
         (None, _) => Err(Trouble::NotAllowed("any issuer".to_owned())),
         (Some(_), Some(_)) => {
             Err(Trouble::BadRequest("this caller may use several issuers; name one in the field issuer"))

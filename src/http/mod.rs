@@ -21,6 +21,7 @@ pub mod oauth;
 pub mod openapi;
 pub mod page;
 pub mod proof;
+pub mod refusals;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
@@ -28,6 +29,7 @@ pub mod stall;
 pub mod status;
 pub mod subject;
 pub mod tokens;
+pub mod trail;
 pub mod units;
 
 use std::sync::Arc;
@@ -43,15 +45,18 @@ use warp::filters::BoxedFilter;
 
 use crate::clock::Clock;
 use crate::files::Files;
+use crate::ops::audit::Audit;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
 use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
+use refusals::Refusals;
 use reply::{Response, Style, Trouble};
 use serve::Answers;
 use status::Fees;
+use trail::{Notes, Trail};
 
 /// A request is answered within this; every route is much faster.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -77,6 +82,10 @@ pub struct Surface {
     pub listeners: Vec<String>,
     /// The local forward addresses, for the status.
     pub egress: Vec<Arc<dyn status::Row>>,
+    /// Where every decision about a credential is written down.
+    pub audit: Audit,
+    /// Which refusals the log has told of.
+    pub refusals: Refusals,
     /// How the process is doing.
     pub life: Arc<Life>,
 }
@@ -85,6 +94,15 @@ impl Surface {
     /// How many of what is always kept has nothing to serve at the moment.
     pub fn without_value(&self) -> usize {
         self.kept.iter().filter(|(grant, ask)| !self.store.is_usable(grant, ask)).count()
+    }
+
+    /// Is what `grant` names configured?
+    pub fn has(&self, grant: &Grant) -> bool {
+        match grant {
+            Grant::Token(name) => self.store.scopes_of(name).is_some(),
+            Grant::Credentials(name) => self.store.on_behalf_of(name).is_some(),
+            Grant::Issuer(name) => self.issuers.named(name).is_some(),
+        }
     }
 
     /// Is everything that is always kept there to be served, and every file in its place?
@@ -155,9 +173,9 @@ impl Life {
     }
 }
 
-/// A caller that has been identified, as the routes see it.
+/// A caller that has been identified, as the routes see it, and where it is noted what is decided about its request.
 #[derive(Clone, Debug)]
-pub struct Asker(pub Arc<Caller>);
+pub struct Asker(pub Arc<Caller>, Notes);
 
 type Routes = BoxedFilter<(Response,)>;
 
@@ -211,7 +229,7 @@ impl Door {
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
-    async fn admit(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response, Trouble> {
+    async fn admit(&self, request: Request<Incoming>, peer: &Peer, notes: Notes) -> Result<Response, Trouble> {
         intake::check(&request, peer.transport)?;
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
             return route(&self.open, request.map(|_| Empty::new())).await;
@@ -227,14 +245,17 @@ impl Door {
         let (mut head, incoming) = request.into_parts();
         let callers = self.surface.callers.current();
         let (caller, body) = if client::is_for_clients(head.uri.path()) {
-            client::identified(&callers, &head, incoming, peer).await?
+            let (caller, body) = client::identified(&callers, &head, incoming, peer).await?;
+            notes.caller(&caller, caller.factors());
+            (caller, body)
         } else {
             let presented = intake::presented(&head.headers, peer)?;
             let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
+            notes.caller(caller, caller.factors());
             intake::means_it(caller, &head.headers, peer)?;
             (Arc::clone(caller), Body::read(incoming).await?)
         };
-        head.extensions.insert(Asker(caller));
+        head.extensions.insert(Asker(caller, notes));
         head.extensions.insert(body);
         route(&self.guarded, Request::from_parts(head, Empty::new())).await
     }
@@ -243,7 +264,10 @@ impl Door {
 impl Answers for Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
         let style = Style::of(request.uri().path());
-        let response = in_time(&self.surface.life, peer, is_last, style, self.admit(request, peer)).await;
+        let trail = Trail::at_door(&self.surface, peer, request.uri().path());
+        let admitted = self.admit(request, peer, Trail::notes(trail.as_ref()));
+        let response = in_time(&self.surface, peer, is_last, style, admitted).await;
+        Trail::end(trail, &response);
         response.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 }
@@ -251,16 +275,17 @@ impl Answers for Door {
 /// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
 /// `style`), and its answer has the headers of every answer.
 async fn in_time(
-    life: &Arc<Life>,
+    surface: &Surface,
     peer: &Peer,
     is_last: bool,
     style: Style,
     admitted: impl Future<Output = Result<Response, Trouble>>,
 ) -> Response {
+    let life = &surface.life;
     let when_ready = async {
         let _in_flight = life.answering();
         let mut response = admitted.await.unwrap_or_else(|trouble| {
-            tell(&trouble, peer);
+            surface.refusals.tell(&trouble, peer);
             reply::refusal(&trouble, style)
         });
         reply::harden(&mut response, life.is_draining());
@@ -273,16 +298,6 @@ async fn in_time(
         reply::harden(&mut response, true);
     }
     response
-}
-
-/// Who is refused is for people to see; what goes wrong upstream is told where it goes wrong.
-fn tell(trouble: &Trouble, peer: &Peer) {
-    let (status, why) = (trouble.status().as_u16(), trouble.code());
-    if matches!(status, 401 | 403) {
-        tracing::info!(status, why, transport = ?peer.transport, uid = ?peer.process.uid, "refused");
-    } else {
-        tracing::debug!(status, why, "refused");
-    }
 }
 
 async fn route(routes: &Routes, request: Request<Empty<Bytes>>) -> Result<Response, Trouble> {

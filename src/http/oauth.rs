@@ -123,10 +123,11 @@ async fn by_client_credentials(
     let id = client_id.ok_or(Trouble::BadRequest("there is no client_id, which is the name of a token here"))?;
     let name = id.strip_prefix("tokens.").unwrap_or(&id);
     // The text may be a secret in the wrong place, so it is not repeated.
-    let permit = asker.0.permit(Grant::Token(name.to_owned())).ok_or(Trouble::NotForThisClient)?;
+    let permit = asker.permit(Grant::Token(name.to_owned())).ok_or(Trouble::NotForThisClient)?;
     let configured = surface.store.scopes_of(name).ok_or(Trouble::NotForThisClient)?;
     let scopes = text(form, "scope")?.map_or(Ok(None), |asked| subset(asked, configured))?;
     let served = obtained(surface, &permit, scopes).await?;
+    asker.notes().token(surface, &served.lease, served.cache);
     Ok(with_cache(render(surface, &served), served.cache))
 }
 

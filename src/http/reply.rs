@@ -14,6 +14,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use crate::lease::RequestId;
 use crate::refresh::Unserved;
 use crate::source::{Failure, FailureKind};
 
@@ -100,6 +101,25 @@ pub enum Trouble {
         /// When it is worth asking again.
         retry_after: Duration,
     },
+}
+
+/// Goes with the answer to a request that is not served, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The code.
+    pub reason: &'static str,
+    /// What the upstream calls the request that failed.
+    pub request_id: Option<RequestId>,
+}
+
+impl From<&Trouble> for Refusal {
+    fn from(trouble: &Trouble) -> Self {
+        let request_id = match trouble {
+            Trouble::Failed { failure, .. } => failure.request_id.clone(),
+            _ => None,
+        };
+        Self { reason: trouble.code(), request_id }
+    }
 }
 
 /// How an error is spelled.
@@ -318,6 +338,7 @@ pub fn refusal(trouble: &Trouble, style: Style) -> Response {
         body => json(trouble.status(), &body),
     };
     response.headers_mut().extend(headers(trouble));
+    response.extensions_mut().insert(Refusal::from(trouble));
     response
 }
 

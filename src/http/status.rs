@@ -75,6 +75,8 @@ pub fn document(surface: &Surface) -> Value {
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
+    let (to, lost) = surface.audit.standing();
+    document["audit"] = json!({ "to": to, "lines_lost": lost });
     if let Some(fees) = surface.fees {
         document["cognito_fees"] = fees.summary(&tokens);
     }

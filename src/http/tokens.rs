@@ -96,9 +96,10 @@ async fn answer(
     allowed(method, METHODS)?;
     let full = format!("tokens.{name}");
     let configured = surface.store.scopes_of(name).ok_or_else(|| Trouble::NoSuchName(full.clone()))?;
-    let permit = asker.0.permit(Grant::Token(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
+    let permit = asker.permit(Grant::Token(name.to_owned())).ok_or_else(|| Trouble::NotAllowed(full.clone()))?;
     let scopes = narrowed(query, configured)?;
     let served = obtained(surface, &permit, scopes).await?;
+    asker.notes().token(surface, &served.lease, served.cache);
     Ok(with_cache(
         render(surface, &served, wants_text(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()))),
         served.cache,

@@ -1,19 +1,28 @@
-//! The way of the log's lines to standard error. Whoever logs never waits for whoever reads the log: lines go through a queue to a
-//! thread that does nothing else. Where standard error is not read, as by a log collector that hangs, the queue fills, and what comes
-//! then is lost, counted, and said when there is room again. Without that every refused request, which anybody on the machine may
-//! make, would bring the daemon a step nearer to a halt.
+//! The way of lines out of the process, those of the log and those of the audit log. Whoever has something to say never waits for
+//! whoever reads it: lines go through a queue to a thread that does nothing else. Where nobody reads, as with a log collector that
+//! hangs, the queue fills, and what comes then is lost, counted, and said when there is room again. Without that every refused
+//! request, which anybody on the machine may make, would bring the daemon a step nearer to a halt.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines of so many bytes wait at most.
-const ROOM: usize = 256 * 1024;
+pub const ROOM: usize = 256 * 1024;
 /// At the end the last lines are waited for so long.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where lines end.
+pub trait Sink: Send + 'static {
+    /// Writes `lines` in their order. How many of them could not be written?
+    fn write(&mut self, lines: &[Vec<u8>]) -> u64;
+
+    /// Says that `lost` lines had no room while others were written.
+    fn tell(&mut self, lost: u64);
+}
 
 /// The queue. Cloning shares it.
 #[derive(Clone, Debug, Default)]
@@ -24,27 +33,49 @@ struct Shared {
     waiting: Mutex<Waiting>,
     news: Condvar,
     quiet: Condvar,
+    lost: AtomicU64,
 }
 
 /// What has not been written yet.
 #[derive(Debug, Default)]
 struct Waiting {
-    lines: VecDeque<Vec<u8>>,
+    lines: Vec<Vec<u8>>,
     bytes: usize,
     lost: u64,
     is_writing: bool,
 }
 
 impl Lines {
-    /// Writes to `sink` what is put into the queue, in a thread that ends with the process.
+    /// Writes to `sink` what is put into the queue, in a thread called `name` that ends with the process.
     ///
     /// # Errors
     /// If there can be no thread.
-    pub fn to(sink: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn to(name: &str, sink: impl Sink) -> io::Result<Self> {
         let lines = Self::default();
         let taken = lines.clone();
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || taken.write_all_to(sink))?;
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || taken.write_all_to(sink))?;
         Ok(lines)
+    }
+
+    /// Puts a line into the queue, if no more than `room` bytes wait with it; else it is lost.
+    pub fn put(&self, line: Vec<u8>, room: usize) {
+        let mut waiting = self.waiting();
+        if waiting.bytes.saturating_add(line.len()) > room {
+            waiting.lost = waiting.lost.saturating_add(1);
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.bytes += line.len();
+        waiting.lines.push(line);
+        // Behind another one it is seen with that.
+        if waiting.lines.len() == 1 {
+            self.0.news.notify_one();
+        }
+    }
+
+    /// How many lines were lost so far, in the queue or behind it.
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
     }
 
     /// Waits until everything is written, but not for long.
@@ -54,21 +85,19 @@ impl Lines {
         drop(waited);
     }
 
-    fn write_all_to(&self, mut sink: impl Write) {
+    fn write_all_to(&self, mut sink: impl Sink) {
         loop {
             let (lines, lost) = self.take();
-            for line in lines {
-                // Where standard error is closed there is nobody to tell.
-                let _ = sink.write_all(&line);
-            }
+            let unwritten = sink.write(&lines);
+            self.0.lost.fetch_add(unwritten, Ordering::Relaxed);
             if lost > 0 {
-                tracing::warn!(lost, "lines of the log were lost: what reads standard error was too slow");
+                sink.tell(lost);
             }
         }
     }
 
     /// Waits until there is something to write.
-    fn take(&self) -> (VecDeque<Vec<u8>>, u64) {
+    fn take(&self) -> (Vec<Vec<u8>>, u64) {
         let mut waiting = self.waiting();
         waiting.is_writing = false;
         if waiting.lines.is_empty() {
@@ -89,14 +118,7 @@ impl Lines {
 
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.waiting();
-        if waiting.bytes.saturating_add(line.len()) > ROOM {
-            waiting.lost = waiting.lost.saturating_add(1);
-        } else {
-            waiting.bytes += line.len();
-            waiting.lines.push_back(line.to_vec());
-            self.0.news.notify_one();
-        }
+        self.put(line.to_vec(), ROOM);
         Ok(line.len())
     }
 
@@ -122,16 +144,16 @@ mod tests {
     /// What is written is sent on; nothing is taken before it is let.
     struct Held(Receiver<()>, Sender<Vec<u8>>);
 
-    impl Write for Held {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    impl Sink for Held {
+        fn write(&mut self, lines: &[Vec<u8>]) -> u64 {
             // Let once, it is let for good.
             let _ = self.0.recv();
-            self.1.send(bytes.to_vec()).unwrap();
-            Ok(bytes.len())
+            lines.iter().for_each(|line| self.1.send(line.clone()).unwrap());
+            0
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+        fn tell(&mut self, lost: u64) {
+            self.1.send(format!("lost {lost}\n").into_bytes()).unwrap();
         }
     }
 
@@ -139,7 +161,7 @@ mod tests {
     fn nobody_waits_for_a_sink_that_takes_nothing_and_what_had_room_comes_in_order() {
         let (hold, held) = channel();
         let (written, seen) = channel();
-        let lines = Lines::to(Held(held, written)).unwrap();
+        let lines = Lines::to("lines", Held(held, written)).unwrap();
         let line = |number: usize| format!("{number:01023}\n").into_bytes();
         let many = 3 * ROOM / 1024;
         for number in 0..many {
@@ -147,8 +169,10 @@ mod tests {
         }
         drop(hold);
         lines.finish();
-        let came: Vec<_> = seen.try_iter().collect();
+        let (said, came): (Vec<_>, Vec<_>) = seen.try_iter().partition(|line| line.starts_with(b"lost"));
         assert!(came.is_sorted() && came[0] == line(0));
+        let lost = many - came.len();
+        assert_eq!((said, lines.lost()), (vec![format!("lost {lost}\n").into_bytes()], lost as u64));
         // What the thread had taken when it came to a halt, and a full queue.
         assert!((ROOM / 1024..=2 * ROOM / 1024).contains(&came.len()), "{} of {many} lines", came.len());
         (&lines).write_all(b"again\n").unwrap();
@@ -157,9 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn what_may_take_less_room_leaves_the_rest_to_others() {
+        let (hold, held) = channel();
+        let (written, seen) = channel();
+        let lines = Lines::to("lines", Held(held, written)).unwrap();
+        for _ in 0..3 * ROOM / 1024 {
+            lines.put(vec![b'x'; 1024], ROOM / 2);
+        }
+        lines.put(b"another\n".to_vec(), ROOM);
+        drop(hold);
+        lines.finish();
+        assert!(seen.try_iter().any(|line| line == b"another\n"));
+    }
+
+    #[test]
     fn the_end_does_not_wait_for_ever() {
         let (_hold, held) = channel();
-        let lines = Lines::to(Held(held, channel().0)).unwrap();
+        let lines = Lines::to("lines", Held(held, channel().0)).unwrap();
         (&lines).write_all(b"line\n").unwrap();
         lines.finish();
         assert!(lines.waiting().is_writing);

@@ -7,7 +7,7 @@
 //!
 //! Nobody waits for the log to be read: [`Lines`].
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Stderr, Write as _};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::lines::Lines;
+use super::lines::{Lines, Sink};
 use crate::environment::Environment;
 
 /// The log while it is written. What was said last is written when this is dropped.
@@ -31,9 +31,22 @@ impl Drop for Log {
     }
 }
 
+struct StandardError(Stderr);
+
+impl Sink for StandardError {
+    fn write(&mut self, lines: &[Vec<u8>]) -> u64 {
+        // Where standard error is closed there is nobody to tell.
+        lines.iter().map(|line| u64::from(self.0.write_all(line).is_err())).sum()
+    }
+
+    fn tell(&mut self, lost: u64) {
+        tracing::warn!(lost, "lines of the log were lost: what reads standard error was too slow");
+    }
+}
+
 /// Starts the log. Where somebody else has started one, as in a test, that stays.
 pub fn start(environment: &Environment) -> Log {
-    let lines = Lines::to(std::io::stderr()).ok();
+    let lines = Lines::to("log", StandardError(std::io::stderr())).ok();
     // A log that may have to be waited for is better than none.
     let writer = lines.clone().map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
     write_to(writer, environment);

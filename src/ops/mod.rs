@@ -1,5 +1,6 @@
-//! What the operating side needs: the log, and systemd.
+//! What the operating side needs: the log, the audit log, and systemd.
 
+pub mod audit;
 mod lines;
 pub mod log;
 pub mod systemd;

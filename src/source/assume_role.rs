@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_sts::operation::RequestId as _;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 
 use super::aws::{self, Identity, Parts, Sdk};
@@ -96,7 +97,9 @@ impl AssumeRole {
         let parts = Parts::from(output.credentials());
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = config.duration.unwrap_or(DEFAULT_DURATION);
-        aws::issued(WHAT, &parts, (account, Some(config.role_arn.clone())), longest, sent_at, &self.clock)
+        let role = (account, Some(config.role_arn.clone()));
+        let issued = aws::issued(WHAT, &parts, role, longest, sent_at, &self.clock)?;
+        Ok(issued.by_request(output.request_id()))
     }
 }
 

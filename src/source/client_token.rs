@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_cognitoidentityprovider::operation::RequestId as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::aws::{self, Sdk};
@@ -79,7 +80,8 @@ impl ClientToken {
             expires_in: Some(u64::try_from(result.expires_in()).unwrap_or(0)),
             scope: None,
         };
-        bearer::issued(WHAT, grant, &scopes, sent_at, &self.clock)
+        let issued = bearer::issued(WHAT, grant, &scopes, sent_at, &self.clock)?;
+        Ok(issued.by_request(output.request_id()))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_sts::operation::RequestId as _;
 use secrecy::SecretString;
 
 use super::aws::{self, Identity, Sdk};
@@ -79,7 +80,8 @@ impl IdentityToken {
             expires_in: Some(u64::try_from(lifetime).unwrap_or_default()),
             scope: None,
         };
-        bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
+        let issued = bearer::issued(WHAT, grant, &[], sent_at, &self.clock)?;
+        Ok(issued.by_request(output.request_id()))
     }
 }
 

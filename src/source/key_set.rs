@@ -212,7 +212,12 @@ mod tests {
             (429, FailureKind::Throttled),
             (503, FailureKind::Unavailable),
         ] {
-            let reply = Reply { status, retry_after: Some(Duration::from_secs(7)), body: b"<html>".to_vec().into() };
+            let reply = Reply {
+                status,
+                retry_after: Some(Duration::from_secs(7)),
+                request_id: None,
+                body: b"<html>".to_vec().into(),
+            };
             let failure = publication.read(&reply).unwrap_err();
             assert_eq!(failure.kind, kind, "{status}");
             assert!(failure.message.starts_with("the key set of https://login.example "), "{failure}");

@@ -34,7 +34,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
-use crate::lease::{Issued, Lease};
+use crate::lease::{Issued, Lease, RequestId};
 pub use subject::Subject;
 
 /// Obtains one kind of value from one upstream.
@@ -184,6 +184,8 @@ pub struct Failure {
     pub user_refused: bool,
     /// Has what it was asked with expired, so that a newer one may do?
     pub expired: bool,
+    /// What the upstream calls the request in its own records.
+    pub request_id: Option<RequestId>,
 }
 
 impl Failure {
@@ -197,6 +199,7 @@ impl Failure {
             secret_refused: false,
             user_refused: false,
             expired: false,
+            request_id: None,
         }
     }
 

@@ -30,6 +30,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, FailureKind};
 use crate::environment::Environment;
+use crate::lease::RequestId;
 
 /// No token or set of credentials is larger than this, in bytes.
 pub const LARGEST_ANSWER: usize = 64 * 1024;
@@ -37,6 +38,9 @@ pub const LARGEST_ANSWER: usize = 64 * 1024;
 const CONNECT: Duration = Duration::from_secs(3);
 /// One exchange, from the first byte sent to the last one read, takes at most this.
 pub const EXCHANGE: Duration = Duration::from_secs(10);
+
+/// How AWS, Cognito's hosted endpoint and others say what they call a request.
+const REQUEST_IDS: [&str; 4] = ["x-amzn-requestid", "x-amz-request-id", "x-amz-cognito-request-id", "x-request-id"];
 
 const USER_AGENT: &str = concat!("credbroker/", env!("CARGO_PKG_VERSION"));
 
@@ -64,6 +68,8 @@ pub struct Reply {
     pub status: u16,
     /// `Retry-After` in seconds, where sent in that form.
     pub retry_after: Option<Duration>,
+    /// What the upstream calls the request in its own records.
+    pub request_id: Option<RequestId>,
     /// The body; cleared when dropped, because it may hold a token.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -190,10 +196,12 @@ impl Upstream {
         let status = response.status().as_u16();
         let retry_after =
             response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let header = |name| response.headers().get(name).and_then(RequestId::of);
+        let request_id = REQUEST_IDS.into_iter().find_map(header);
         let body = read(response.into_body()).await.map_err(|fault| {
             Failure::new(FailureKind::Malformed, format!("{what} sent an answer that {fault}; it is asked again"))
         })?;
-        Ok(Reply { status, retry_after, body })
+        Ok(Reply { status, retry_after, request_id, body })
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_sdk_sts::operation::RequestId as _;
 use aws_sdk_sts::types::PolicyDescriptorType;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -180,7 +181,8 @@ impl Assumption {
         let parts = Parts::from(output.credentials());
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = self.duration.unwrap_or(DEFAULT_DURATION);
-        aws::issued(WHAT, &parts, (account, Some(self.role_arn.clone())), longest, sent_at, clock)
+        let role = (account, Some(self.role_arn.clone()));
+        Ok(aws::issued(WHAT, &parts, role, longest, sent_at, clock)?.by_request(output.request_id()))
     }
 }
 

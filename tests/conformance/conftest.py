@@ -246,13 +246,13 @@ DAEMON_SECRETS = {"billing.secret": world.M2M_SECRET + "\n", "robot.password": w
 
 @pytest.fixture
 def broker(start_daemon, emulator):
-    """Starts the daemon in front of the emulator; `log` is its CREDBROKER_LOG."""
+    """Starts the daemon in front of the emulator; `log` is its CREDBROKER_LOG, `more` further tables, `files` what lies beside them."""
 
-    def start(log: str = "debug") -> Daemon:
+    def start(log: str = "debug", more: str = "", files: dict[str, str] | None = None) -> Daemon:
         return start_daemon(
-            TABLES.replace("@EMULATOR@", emulator.url),
+            TABLES.replace("@EMULATOR@", emulator.url) + more,
             log=log,
-            secrets_=DAEMON_SECRETS,
+            secrets_=DAEMON_SECRETS | (files or {}),
             env={
                 "AWS_ENDPOINT_URL": emulator.url,
                 "AWS_ACCESS_KEY_ID": world.BROKER_KEY,

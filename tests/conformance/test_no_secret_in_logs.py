@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 import urllib.parse
@@ -17,6 +18,10 @@ from processes import request, until
 # Pieces of this length are looked for: a log line that cuts a secret off still shows most of it.
 WINDOW = 12
 
+
+AUDIT_KEY = "4uD1tk3yXc9Vb2Nm7Qw5Er1Ty8Ui3Op6As0Df"
+KEYED = '[audit]\nkey = { file = "@HOME@/audit.key" }\n'
+TO_A_FILE = '[audit]\nto = { file = "@HOME@/audit.log" }\n'
 
 # How every JWT begins: the base64 of `{"`.
 JWT = re.compile(rb"eyJ[\w-]{12,}")
@@ -56,8 +61,9 @@ def sightings(printed: bytes, secrets: dict[str, str]) -> list[str]:
 @pytest.fixture
 def exercised(broker, emulator, service, credbroker):
     """A daemon at trace level after every path that touches a secret, and all the secrets there were."""
-    daemon = broker(log="trace")
+    daemon = broker(log="trace", more=KEYED, files={"audit.key": AUDIT_KEY})
     secrets = {
+        "audit key": AUDIT_KEY,
         "client secret": world.M2M_SECRET,
         "wrong client secret": DAEMON_SECRETS["wrong.secret"],
         "password": world.ROBOT_PASSWORD,
@@ -94,7 +100,7 @@ def exercised(broker, emulator, service, credbroker):
 
     # A second daemon meets a broken upstream: one that says our secret back, one that stops in the middle of a token, then
     # one that is gone. What the daemon holds in its hands when a fetch fails must not show either.
-    failing = broker(log="trace")
+    failing = broker(log="trace", more=TO_A_FILE)
     secrets |= {"second caller token": failing.caller_token("orders")}
     for operation, echo in (("token", world.M2M_SECRET), ("GetClientToken", world.M2M_SECRET), ("AssumeRole", world.BROKER_SECRET)):
         emulator.fault(operation, 1, {"status": {"status": 500, "body": f"<html>you sent {echo}, and I broke</html>"}})
@@ -109,7 +115,11 @@ def exercised(broker, emulator, service, credbroker):
 
     for one in (daemon, failing):
         one.server.stop()
-    printed = daemon.printed + failing.printed + "".join(run.stdout + run.stderr for run in clients).encode()
+    audited = daemon.server.stdout.read_bytes(), (failing.directory / "audit.log").read_bytes()
+    for lines in audited:
+        outcomes = {json.loads(line)["outcome"] for line in lines.splitlines()}
+        assert {"issued", "failed"} <= outcomes, "the audit log says what happened, so that finding nothing in it says something"
+    printed = daemon.printed + failing.printed + audited[1] + "".join(run.stdout + run.stderr for run in clients).encode()
     return printed, secrets
 
 

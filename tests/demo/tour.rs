@@ -89,7 +89,7 @@ fn invite(setting: &Setting) {
     println!("   AWS_REGION=eu-west-1 AWS_ENDPOINT_URL_STS={} \\", setting.emulator.url());
     println!("     AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:{port}/v1/credentials/orders \\");
     println!("     AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={dir}/demo.token aws sts get-caller-identity");
-    println!("   less {dir}/daemon.log");
+    println!("   less {dir}/daemon.log    {dir}/audit.log");
 }
 
 async fn get(setting: &Setting, path: &str) -> Result<Answer, Fault> {

@@ -17,14 +17,17 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("rotation", &["clock", "file", "secret", "source"]),
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
-    ("files", &["clock", "lease", "place", "refresh", "source"]),
-    ("http", &["clock", "environment", "files", "policy", "refresh", "source", "verify"]),
-    ("egress", &["clock", "http", "lease", "policy", "refresh", "source"]),
+    ("files", &["clock", "lease", "ops", "place", "refresh", "source"]),
+    ("http", &["clock", "environment", "files", "lease", "ops", "policy", "refresh", "source", "verify"]),
+    ("egress", &["clock", "http", "lease", "ops", "policy", "refresh", "source"]),
     (
         "config",
-        &["egress", "file", "files", "http", "place", "policy", "refresh", "rotation", "secret", "source", "verify"],
+        &[
+            "egress", "file", "files", "http", "ops", "place", "policy", "refresh", "rotation", "secret", "source",
+            "verify",
+        ],
     ),
-    ("ops", &["environment"]),
+    ("ops", &["clock", "environment", "policy", "secret"]),
     ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "policy", "secret"]),
 ];
 

@@ -1,7 +1,6 @@
 //! The daemon under test: configured, started, waited for, and ended with the test.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -113,9 +112,8 @@ impl Launch {
     }
 
     fn spawn(&self, port: u16) -> Daemon {
-        let mut command = self.command(port);
-        command.stdout(Stdio::piped());
-        Daemon { port, dir: self.dir.clone(), running: Running::spawn(command), notifications: None }
+        let running = Running::spawn_apart(self.command(port));
+        Daemon { port, dir: self.dir.clone(), running, notifications: None }
     }
 
     fn command(&self, port: u16) -> tokio::process::Command {
@@ -153,6 +151,41 @@ impl Daemon {
         self.running.signal("HUP").await;
         until("the line about a signal", Duration::from_secs(10), async || (signals() > before).then_some(())).await;
         self.running.printed.text()
+    }
+
+    /// The audit lines up to now, where they go to standard output.
+    pub async fn audited(&self) -> Vec<Value> {
+        self.audited_in(|| self.running.stdout.text()).await
+    }
+
+    /// The same, where `read` gives the text of them. They are written beside the requests, in their order: when the one about a
+    /// probe is there, all before it are.
+    pub async fn audited_in(&self, read: impl Fn() -> String) -> Vec<Value> {
+        const PROBE: &str = "/v1/authorize/probe/policy";
+        let lines = || -> Vec<Value> {
+            let text = read();
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"))).collect()
+        };
+        let is_probe = |line: &Value| line["event"] == "authorizer" && line["status"] == 403 && line["name"].is_null();
+        let before = lines().iter().filter(|line| is_probe(line)).count();
+        // Refused whoever asks.
+        let asked = Ask::get(PROBE).header("host", "probe").over(&self.v4()).await.unwrap();
+        assert_eq!(asked.status, 403, "{}", asked.text);
+        let mut all = until("the audit line of a probe", Duration::from_secs(10), async || {
+            let lines = lines();
+            (lines.iter().filter(|line| is_probe(line)).count() > before).then_some(lines)
+        })
+        .await;
+        all.retain(|line| !is_probe(line));
+        all
+    }
+
+    /// All that it has said up to now: its log, and its audit lines.
+    pub async fn said(&self) -> String {
+        let log = self.logged().await;
+        self.audited().await;
+        log + &self.running.stdout.text()
     }
 
     /// Asks over 127.0.0.1.

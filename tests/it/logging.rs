@@ -22,7 +22,8 @@ const REFUSALS: usize = 3_000;
 async fn a_log_that_nobody_reads_stops_nobody() {
     limited(async {
         let site = Site::open().await;
-        let launch = site.launch(&billing_for_orders()).env("CREDBROKER_LOG_FORMAT", "json");
+        let launch =
+            site.launch(&billing_for_orders()).env("CREDBROKER_LOG_FORMAT", "json").env("CREDBROKER_LOG", "debug");
         let port = free_port();
         let file = launch.configure(port);
         let mut command = process::command(CREDBROKER, site.dir.path(), launch.environment());

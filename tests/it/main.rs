@@ -28,6 +28,8 @@ mod asking;
 #[cfg(test)]
 mod assume_role;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod authorize;
 #[cfg(test)]
 mod callers;

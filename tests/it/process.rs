@@ -66,6 +66,8 @@ impl Printed {
 pub struct Running {
     child: Child,
     pub printed: Printed,
+    /// What stands on standard output, where that is collected apart.
+    pub stdout: Printed,
     collectors: Vec<JoinHandle<()>>,
 }
 
@@ -75,7 +77,17 @@ impl Running {
         let printed = Printed::default();
         let stdout = child.stdout.take().map(|stdout| printed.collect_from(stdout));
         let stderr = child.stderr.take().map(|stderr| printed.collect_from(stderr));
-        Self { child, printed, collectors: stdout.into_iter().chain(stderr).collect() }
+        let collectors = stdout.into_iter().chain(stderr).collect();
+        Self { child, printed, stdout: Printed::default(), collectors }
+    }
+
+    /// The same with standard output apart: two streams in one may be mixed in the middle of a line.
+    pub fn spawn_apart(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (printed, stdout) = (Printed::default(), Printed::default());
+        let said = child.stderr.take().map(|stderr| printed.collect_from(stderr));
+        let put_out = child.stdout.take().map(|out| stdout.collect_from(out));
+        Self { child, printed, stdout, collectors: said.into_iter().chain(put_out).collect() }
     }
 
     /// The exit code, if it has ended; -1 for a signal.

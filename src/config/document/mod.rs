@@ -9,6 +9,7 @@
 
 #![expect(dead_code, reason = "the grammar of what is not built yet is parsed and checked, though nobody reads it")]
 
+mod audit;
 mod credentials;
 mod egress;
 mod files;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use audit::{AuditTable, AuditTo, AuditWord, LocalSecret};
 pub use credentials::{
     AssumeRole, CredentialsSource, CredentialsTable, DeveloperLogin, IdentityPool, Login, PolicyPlace, PoolFlow,
     WebIdentity, WebIdentityToken,
@@ -59,6 +61,8 @@ pub struct Document {
     pub refresh: Refresh,
     /// What the status reckons with.
     pub status: Status,
+    /// Where decisions about credentials are written down.
+    pub audit: AuditTable,
     /// OAuth 2.0 bearer tokens the broker can obtain, by name.
     pub tokens: BTreeMap<String, TokenTable>,
     /// Temporary AWS credentials the broker can obtain, by name.

@@ -125,11 +125,14 @@ async fn answer(
     let event = Event::read(body.bytes()).ok_or(Trouble::BadRequest(
         "the body is no event of an API Gateway authorizer: TOKEN, or REQUEST of payload 1.0 or 2.0",
     ))?;
-    let outcome = match &event.token {
-        #[expect(clippy::disallowed_methods, reason = "a token is verified by looking at it")]
-        Some(token) => accepted(issuer, without_scheme(token.expose_secret()), &required).await,
-        None => return Ok(reply::json(StatusCode::OK, &event.decision(format, None))),
+    let Some(token) = &event.token else {
+        asker.notes().denied("token_required");
+        return Ok(reply::json(StatusCode::OK, &event.decision(format, None)));
     };
+    #[expect(clippy::disallowed_methods, reason = "a token is verified by looking at it")]
+    let token = without_scheme(token.expose_secret());
+    let outcome = accepted(issuer, token, &required).await;
+    asker.notes().verified(surface, token, &outcome);
     if let Err(refused) = &outcome {
         tracing::debug!(caller = permit.caller(), issuer = %permit.grant(), why = refused.as_str(), "denied");
     }

@@ -26,7 +26,7 @@ use crate::refresh::Served;
 use crate::source::AwsCredentials;
 
 /// The one path that clients write with a slash at its end.
-const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+pub const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 /// Is a path written as those of the categories are? The router would take a last slash for nothing.
 pub fn is_plain(path: &str) -> bool {
@@ -77,8 +77,9 @@ async fn answer(surface: &Surface, asker: &Asker, name: &str, role: &str) -> Res
         return Err(Trouble::NoSuchPath);
     }
     let full = format!("credentials.{name}");
-    let permit = asker.0.permit(Grant::Credentials(name.to_owned())).ok_or(Trouble::NotAllowed(full))?;
+    let permit = asker.permit(Grant::Credentials(name.to_owned())).ok_or(Trouble::NotAllowed(full))?;
     let served = credentials::lasting(surface, &permit, super::ENOUGH).await?;
+    asker.notes().credentials(surface, &served.lease, served.cache);
     Ok(with_cache(text(document(surface, &served).to_string()), served.cache))
 }
 

@@ -35,8 +35,10 @@ use secrecy::ExposeSecret as _;
 use super::intake::{self, Peer};
 use super::reply::{self, Response, Style, Trouble};
 use super::serve::{self, Answers};
+use super::trail::{Notes, Trail};
 use super::{Asker, Routes, Surface, allowed, in_time, route};
-use crate::policy::Caller;
+use crate::ops::audit::Event;
+use crate::policy::{Caller, Grant};
 use sessions::Sessions;
 
 /// Credentials are handed out with this much life left wherever their lifetime allows it.
@@ -46,6 +48,8 @@ const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const SESSION: &str = "x-aws-ec2-metadata-token";
 /// The seconds that a session may last.
 const TTLS: std::ops::RangeInclusive<u64> = 1..=21_600;
+/// Where sessions are opened.
+const SESSIONS: &str = "/latest/api/token";
 const OPENING: &[&str] = &["PUT"];
 const READING: &[&str] = &["GET", "HEAD"];
 
@@ -65,6 +69,7 @@ pub struct Config {
 pub struct Imds {
     surface: Arc<Surface>,
     caller: Arc<str>,
+    grant: Grant,
     sessions: Arc<Sessions>,
     categories: Routes,
 }
@@ -75,14 +80,16 @@ impl Imds {
         Self {
             surface: Arc::clone(surface),
             caller: config.caller.as_str().into(),
+            grant: Grant::Credentials(config.credentials.clone()),
             sessions: Arc::new(Sessions::new(surface.clock.clone())),
             categories: categories::routes(surface, &config.credentials, region),
         }
     }
 
-    async fn admit<B>(&self, request: Request<B>, peer: &Peer) -> Result<Response, Trouble> {
+    async fn admit<B>(&self, request: Request<B>, peer: &Peer, notes: Notes) -> Result<Response, Trouble> {
         intake::check_up_to_slash(&request, peer.transport)?;
         let caller = self.caller(peer)?;
+        notes.caller(&caller, caller.factors());
         let (mut head, _) = request.into_parts();
         match head.uri.path().split('/').collect::<Vec<_>>()[..] {
             ["", "latest", "api", "token"] => return self.open(&head.method, &head.headers),
@@ -94,8 +101,14 @@ impl Imds {
         if !categories::is_plain(head.uri.path()) {
             return Err(Trouble::NoSuchPath);
         }
-        head.extensions.insert(Asker(caller));
+        head.extensions.insert(Asker(caller, notes));
         route(&self.categories, Request::from_parts(head, Empty::new())).await
+    }
+
+    /// What is decided about the credentials, and about the sessions in which they are read.
+    fn trail(&self, path: &str, peer: &Peer) -> Option<Trail> {
+        let is_about_them = path == SESSIONS || path.starts_with(categories::ROLES);
+        is_about_them.then(|| Trail::through(&self.surface, peer, Event::Imds, None, self.grant.clone()))
     }
 
     /// Who asks, if it is the one caller that may. It has nothing to show but what the kernel says of it.
@@ -126,8 +139,10 @@ impl Imds {
 
 impl Answers for Imds {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
-        let admitted = self.admit(request, peer);
-        let mut response = in_time(&self.surface.life, peer, is_last, Style::Text, admitted).await;
+        let trail = self.trail(request.uri().path(), peer);
+        let admitted = self.admit(request, peer, Trail::notes(trail.as_ref()));
+        let mut response = in_time(&self.surface, peer, is_last, Style::Text, admitted).await;
+        Trail::end(trail, &response);
         response.headers_mut().insert(SERVER, HeaderValue::from_static("EC2ws"));
         response.map(|body| body.map_err(Into::into).boxed_unsync())
     }

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::Clock;
-use crate::http::Life;
 use crate::http::intake::Transport;
+use crate::http::{Life, Refusals};
 use crate::lease::Issued;
+use crate::ops::audit::Audit;
 use crate::policy::directory::{Entry as Known, Id};
-use crate::policy::{Directory, Grant, Process};
+use crate::policy::{Directory, Process};
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::refresh::{Credentials, Entry, Inputs, OnBehalfOf, Store};
 use crate::source::{Ask, AwsCredentials, Failure, Source};
@@ -67,6 +68,8 @@ async fn service() -> Imds {
         fees: None,
         listeners: Vec::new(),
         egress: Vec::new(),
+        audit: Audit::default(),
+        refusals: Refusals::new(clock.clone()),
         life: Arc::new(Life::new(clock.now())),
     });
     let listen = "127.0.0.1:2779".parse().unwrap();
@@ -76,7 +79,11 @@ async fn service() -> Imds {
 async fn ask(service: &Imds, uid: Option<u32>, request: http::request::Builder) -> Result<(u16, String), Trouble> {
     let request = request.header("host", "127.0.0.1:2779").body(()).unwrap();
     let response = service
-        .admit(request, &Peer { transport: Transport::Tcp, process: Process { uid, ..Process::default() }, at: None })
+        .admit(
+            request,
+            &Peer { transport: Transport::Tcp, process: Process { uid, ..Process::default() }, at: None },
+            Notes::default(),
+        )
         .await?;
     let status = response.status().as_u16();
     #[expect(clippy::disallowed_methods, reason = "the body is short")]

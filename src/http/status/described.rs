@@ -16,6 +16,7 @@ pub fn described() -> Path {
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests",
             "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
+            "audit",
         ],
         "properties": {
             "version": text,
@@ -32,6 +33,14 @@ pub fn described() -> Path {
             "cognito_fees": of("CognitoFees"),
             "egress": { "type": "array", "items": of("Egress") },
             "files": { "type": "array", "items": of("File") },
+            "audit": {
+                "type": "object",
+                "required": ["to", "lines_lost"],
+                "properties": {
+                    "to": { "type": "string", "description": "Where the audit log goes." },
+                    "lines_lost": { "type": "integer", "minimum": 0, "description": "What of it could not be written, or not fast enough." },
+                },
+            },
         },
     });
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")

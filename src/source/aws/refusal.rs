@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use crate::lease::RequestId;
 use crate::source::{Failure, FailureKind};
 
 type Meaning = (FailureKind, &'static str);
@@ -67,6 +68,7 @@ pub fn failure(what: &str, operation: &str, Said { code, message }: Said<'_>, re
         retry_after: retry_after(response),
         secret_refused,
         user_refused,
+        request_id: request_id(response),
         expired: matches!(code, Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired")),
         ..Failure::new(kind, format!("{what} ({operation}) answered {said}: {remedy}"))
     }
@@ -84,6 +86,11 @@ fn refused_proofs(operation: &str, code: Option<&str>, message: &str) -> (bool, 
         refused && WITH_SECRET.contains(&operation) && !(by_a_user && says(&OF_THE_USER)),
         (refused && by_a_user && !says(&OF_THE_SECRET)) || is_over,
     )
+}
+
+fn request_id(response: &HttpResponse) -> Option<RequestId> {
+    let header = |name| response.headers().get(name);
+    header("x-amzn-requestid").or_else(|| header("x-amz-request-id")).and_then(RequestId::of)
 }
 
 fn retry_after(response: &HttpResponse) -> Option<Duration> {

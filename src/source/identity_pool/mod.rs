@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentity::Client;
+use aws_sdk_cognitoidentity::operation::RequestId as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -212,7 +213,8 @@ impl IdentityPool {
             expiration: credentials.and_then(|c| c.expiration()).and_then(aws::wall),
         };
         let account = role.and_then(|role| aws::account_of(role));
-        aws::issued(WHAT, &parts, (account, role.cloned()), LIFETIME, sent_at, &self.clock)
+        let issued = aws::issued(WHAT, &parts, (account, role.cloned()), LIFETIME, sent_at, &self.clock)?;
+        Ok(issued.by_request(output.request_id()))
     }
 
     async fn basic(

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_cognitoidentityprovider::operation::RequestId as _;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -66,7 +67,9 @@ impl MachineUser {
             Err(error) => Err(aws::failure(WHAT, operation, &error)),
             Ok(output) => {
                 let session = session.by(Operation::GetTokens);
-                self.accept(operation, output.authentication_result(), session, sent_at).map_err(of_no_use)
+                self.accept(operation, output.authentication_result(), session, sent_at)
+                    .map(|issued| issued.by_request(output.request_id()))
+                    .map_err(of_no_use)
             }
         })
     }
@@ -89,7 +92,9 @@ impl MachineUser {
         let operation = "InitiateAuth, REFRESH_TOKEN_AUTH";
         let output = request.send().await.map_err(|error| aws::failure(WHAT, operation, &error))?;
         let session = session.by(Operation::InitiateAuth);
-        self.accept(operation, output.authentication_result(), session, sent_at).map_err(of_no_use)
+        self.accept(operation, output.authentication_result(), session, sent_at)
+            .map(|issued| issued.by_request(output.request_id()))
+            .map_err(of_no_use)
     }
 }
 

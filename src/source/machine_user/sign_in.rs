@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::RequestId as _;
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ChallengeNameType};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -61,6 +62,7 @@ impl MachineUser {
         let output = request.send().await.map_err(|error| aws::failure(WHAT, "InitiateAuth", &error))?;
         self.unchallenged(output.challenge_name())?;
         self.accept("InitiateAuth", output.authentication_result(), Session::new(&self.config.username), sent_at)
+            .map(|issued| issued.by_request(output.request_id()))
     }
 
     async fn admin_user_password(
@@ -79,6 +81,7 @@ impl MachineUser {
         let output = request.send().await.map_err(|error| aws::failure(WHAT, "AdminInitiateAuth", &error))?;
         self.unchallenged(output.challenge_name())?;
         self.accept("AdminInitiateAuth", output.authentication_result(), Session::new(&self.config.username), sent_at)
+            .map(|issued| issued.by_request(output.request_id()))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the password is a parameter of the operation")]
@@ -120,6 +123,7 @@ impl MachineUser {
         self.unchallenged(output.challenge_name())?;
         let session = Session::new(challenge.user);
         self.accept("RespondToAuthChallenge", output.authentication_result(), session, sent_at)
+            .map(|issued| issued.by_request(output.request_id()))
     }
 
     /// The answer to `challenge`.

@@ -136,7 +136,8 @@ impl TokenEndpoint {
         if reply.status != 200 {
             return Err(refusal::failure(&what, &self.words(scopes), &reply));
         }
-        bearer::issued(&what, granted(&what, &reply.body)?, scopes, sent_at, &self.clock)
+        let issued = bearer::issued(&what, granted(&what, &reply.body)?, scopes, sent_at, &self.clock)?;
+        Ok(Issued { request_id: reply.request_id, ..issued })
     }
 
     async fn ask_with_secret(&self, ask: &Ask, secret: SecretString) -> Result<Issued<BearerToken>, Failure> {

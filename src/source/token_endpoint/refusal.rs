@@ -40,7 +40,8 @@ pub fn failure(what: &str, words: &Words<'_>, reply: &Reply) -> Failure {
     // Not only the code: whoever answers 401 speaks of the proof.
     let secret_refused =
         kind == FailureKind::Denied && (code.as_deref() == Some("invalid_client") || reply.status == 401);
-    Failure { retry_after: reply.retry_after, secret_refused, ..Failure::new(kind, message) }
+    let request_id = reply.request_id.clone();
+    Failure { retry_after: reply.retry_after, secret_refused, request_id, ..Failure::new(kind, message) }
 }
 
 fn by_code(what: &str, words: &Words<'_>, code: &str) -> Option<(FailureKind, String)> {

@@ -1,5 +1,6 @@
 //! `[egress.*]`: what a program sends to the forward address arrives at the upstream with the credential and nothing else changed.
 
+mod audited;
 mod breaking;
 mod credential;
 mod forwarding;

@@ -1,5 +1,6 @@
 //! `[files.*]`: a token or credentials in a file, kept fresh.
 
+mod audited;
 mod content;
 mod disk;
 mod fresh;

@@ -1,6 +1,7 @@
 //! The metadata service: what EC2 would answer, to one caller.
 
 mod answers;
+mod audited;
 mod clients;
 mod refused;
 mod setting;

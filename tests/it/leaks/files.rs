@@ -55,7 +55,7 @@ async fn nothing_that_is_written_to_files_is_printed() {
             "{}{}{}",
             daemon.get("/v1/status", ORDERS).await.text,
             commands(&daemon).await,
-            daemon.running.printed.text()
+            daemon.said().await
         );
         for word in ["DEBUG", "written", "could not be written", "files.lost4"] {
             assert!(said.contains(word), "{word} is not in what was printed");

@@ -35,7 +35,7 @@ async fn neither_sessions_nor_credentials_nor_guesses_are_printed() {
             assert!(matches!(answer.status, 400..=405), "{} {}", answer.status, answer.text);
             said += &answer.text;
         }
-        said += &service.daemon.logged().await;
+        said += &service.daemon.said().await;
         for word in ["asking the source", "refused", "SessionOver"] {
             assert!(said.contains(word), "{word} is not in what was printed");
         }

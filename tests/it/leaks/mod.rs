@@ -169,7 +169,7 @@ async fn meet_a_broken_source(site: &Site, secrets: &mut Secrets) -> String {
         site.control().clear_faults();
         let own = daemon.get("/v1/credentials/own", ORDERS).await;
         assert_eq!(own.status, 200, "{}", own.text);
-        said += &daemon.logged().await;
+        said += &daemon.said().await;
         drop(daemon);
         std::fs::remove_file(site.dir.path().join("api.sock")).unwrap();
     }
@@ -210,7 +210,7 @@ async fn nothing_printed_holds_a_piece_of_a_secret() {
         succeed(&daemon, &mut secrets).await;
         let mut said = be_refused(&daemon).await;
         said += &commands(&daemon).await;
-        said += &daemon.logged().await;
+        said += &daemon.said().await;
         drop(daemon);
         std::fs::remove_file(site.dir.path().join("api.sock")).unwrap();
         said += &meet_a_broken_source(&site, &mut secrets).await;
@@ -225,6 +225,8 @@ async fn nothing_printed_holds_a_piece_of_a_secret() {
             "refused",
             "tokens.broken",
             M2M_CLIENT,
+            "\"event\":\"oauth2\",\"outcome\":\"refused\"",
+            "\"name\":\"tokens.broken\"",
         ] {
             assert!(said.contains(word), "{word} is not in what was printed");
         }
@@ -253,7 +255,7 @@ async fn what_the_sdk_is_told_while_it_looks_for_an_identity_is_not_printed() {
             let answer = daemon.get("/v1/credentials/own", ORDERS).await;
             assert!(matches!(answer.status, 502..=504), "{}", answer.text);
             assert_eq!(secrets.found_in(&answer.text), [""; 0]);
-            assert_eq!(secrets.found_in(&daemon.logged().await), [""; 0]);
+            assert_eq!(secrets.found_in(&daemon.said().await), [""; 0]);
             drop(daemon);
             std::fs::remove_file(site.dir.path().join("api.sock")).unwrap();
             site.control().clear_faults();
@@ -274,7 +276,7 @@ async fn a_token_in_a_path_is_not_printed_either() {
         daemon.ask(Ask::get(&format!("/v1/tokens/{GUESSED}")).bearer(ORDERS)).await;
         daemon.ask(Ask::get(&format!("/v1/{GUESSED}")).bearer(ORDERS)).await;
         daemon.ask(Ask::get(&format!("/{GUESSED}"))).await;
-        assert_eq!(secrets.found_in(&daemon.logged().await), [""; 0]);
+        assert_eq!(secrets.found_in(&daemon.said().await), [""; 0]);
     })
     .await;
 }

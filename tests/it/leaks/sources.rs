@@ -98,7 +98,7 @@ async fn meet_broken_sources(site: &Site, server: &Server) -> String {
             said += &answer.text;
         }
         said += &daemon.get("/v1/status", ORDERS).await.text;
-        said += &daemon.logged().await;
+        said += &daemon.said().await;
     }
     said
 }
@@ -118,7 +118,7 @@ async fn nothing_of_keys_assertions_refresh_tokens_and_secrets_at_aws_is_printed
         site.asked_times("GetTokensFromRefreshToken", 1).await;
         said += &daemon.get("/v1/status", ORDERS).await.text;
         said += &commands(&daemon).await;
-        said += &daemon.logged().await;
+        said += &daemon.said().await;
         drop(daemon);
         said += &meet_broken_sources(&site, &server).await;
         for word in ["DEBUG", "issued", "not issued", "tokens.broken", "Secrets Manager", M2M_CLIENT] {
