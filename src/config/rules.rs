@@ -145,7 +145,8 @@ impl<'a> Rules<'a> {
             let token = |key: &str| token.and_then(|token| token.member(key)?.node.text());
             let digest = token("sha256").map(str::to_ascii_lowercase);
             let known = ["uid", "gid", "unit"].map(|factor| Some(caller.node.member(factor)?.node.to_json()));
-            let place = token("file").or(token("generate"));
+            // No two of those that are made are alike; that they have one file is another mistake.
+            let place = token("file").or(token("generate").map(|_| &*caller.key));
             if let Some(other) = seen.insert(format!("{place:?} {digest:?} {known:?}"), &caller.key) {
                 let message = format!(
                     "cannot be told apart from callers.{other}: give one of them a token, a uid or a unit of its own"

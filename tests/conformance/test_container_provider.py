@@ -4,8 +4,10 @@ Each client is a process of its own that knows a region, where the daemon is and
 service's unit file or task definition holds. That STS's address is given too is the test's doing, not the user's.
 """
 
+import hmac
 import json
 import os
+import secrets
 import sys
 
 import pytest
@@ -79,6 +81,25 @@ def test_boto3_of_another_user_with_a_stolen_token_gets_nothing(start_daemon, em
     assert run.returncode != 0 and "401" in run.stderr, run.stderr
     assert emulator.journal() == [], "neither for it nor by it"
     assert printed(service([sys.executable, "-c", IDENTITY], **held))["Arn"] == world.assumed_role("orders") + "orders"
+
+
+def test_boto3_shows_a_token_that_the_daemon_made_and_python_finds_it_proved(start_daemon, emulator, service):
+    made = """
+[callers.sidecar]
+allow = ["credentials.orders"]
+token = { generate = "@HOME@/callers/sidecar", mode = "0400" }
+"""
+    keys = {"AWS_ACCESS_KEY_ID": world.BROKER_KEY, "AWS_SECRET_ACCESS_KEY": world.BROKER_SECRET}
+    tables = TABLES.replace("@EMULATOR@", emulator.url) + made
+    daemon = start_daemon(tables, secrets_=DAEMON_SECRETS, env={"AWS_ENDPOINT_URL": emulator.url, **keys})
+    identity = printed(service([sys.executable, "-c", IDENTITY], **provider(daemon, caller="sidecar")))
+    assert identity["Arn"] == world.assumed_role("orders") + "sidecar", "session_name = {caller}"
+
+    token, nonce, address = daemon.caller_token("sidecar"), secrets.token_urlsafe(24), daemon.url.removeprefix("http://")
+    answer = daemon.get(f"/v1/proof?nonce={nonce}&caller=sidecar&address={address}", None)
+    expected = hmac.new(token.encode(), f"{nonce}@{address}".encode(), "sha256").hexdigest()
+    assert answer.status == 200 and answer.json()["proof"] == expected
+    assert answer.json()["previous_proof"] != expected, "there is none before"
 
 
 def test_boto3_took_them_from_the_container_provider(broker, service):

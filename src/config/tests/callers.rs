@@ -57,8 +57,8 @@ fn each_rule_has_its_words() {
         (generate("/etc/credbroker/billing.secret"), "tokens.billing.client_secret is there, and would be replaced"),
         (generate("/run/credbroker/api.sock"), "server.listen is there, and would be replaced"),
         (generate("/run/credbroker"), "and one of the two would have to be a directory"),
-        (two("/x", "/x"), "callers.other.token.generate: callers.sidecar.token is written there already"),
-        (two("/x", "/x/y"), "callers.other.token.generate: callers.sidecar.token is /x, and one of the two"),
+        (two("/x", "/x"), "callers.sidecar.token.generate: callers.other.token is written there already"),
+        (two("/x", "/x/y"), "callers.sidecar.token.generate: callers.other.token is /x/y, and one of the two"),
         (format!("{}{}", generate("/x"), file("/x")), "files.f.path: callers.sidecar.token is written there already"),
         (caller("sidecar", "generate = \"/x\", mode = \"0444\""), "not open to others"),
         (
