@@ -17,6 +17,9 @@ import world
 from conftest import DAEMON_SECRETS, HERE
 from processes import clean_environment, free_port, request
 
+# Eight addresses, thirty ways each, in a browser: a busy machine takes its time.
+pytestmark = pytest.mark.timeout(280)
+
 CANARY = "canary-Xq4Wm8Rt2Yp6"
 PATHS = ["/v1/tokens/billing", "/v1/credentials/orders", "/oauth2/token", "/v1/status", "/"]
 TABLES = f"""
