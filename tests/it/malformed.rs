@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Way;
 use crate::documents::{BILLING, ORDERS, ROLES, caller};
+use crate::process::variable;
 use crate::site::Site;
 use crate::users::USERS;
 use crate::waiting::limited_to;
@@ -28,7 +29,7 @@ const AT_ONCE: std::ops::RangeInclusive<usize> = 1..=12;
 const END: &str = "\0\r\n\r\n\0\r\n\r\n";
 /// Whoever is silent for so long waits for the rest of a body, and gets as much as any may have.
 const QUIET: Duration = Duration::from_millis(300);
-const REST: [u8; 72 * 1024] = [0; 72 * 1024];
+static REST: [u8; 72 * 1024] = [0; 72 * 1024];
 /// A connection is closed within this: the daemon waits for nothing longer.
 const CLOSED: Duration = Duration::from_secs(20);
 /// What makes a request another one.
@@ -66,7 +67,7 @@ const PIECES: [&str; 30] = [
 ];
 
 fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+    variable(name).map_or(default, |text| text.parse().unwrap())
 }
 
 /// Requests that are as they should be, one for each door.
@@ -206,7 +207,7 @@ async fn malformed_requests_leave_it_as_it_was() {
         let site = Site::open().await;
         let orders = caller("orders", &["tokens.billing", "credentials.hub", "issuers.users"]);
         let mut launch = site.launch(&format!("{BILLING}{ROLES}{USERS}{orders}")).env("CREDBROKER_LOG", "info");
-        if let Ok(binary) = std::env::var("CREDBROKER_BIN") {
+        if let Some(binary) = variable("CREDBROKER_BIN") {
             launch = launch.binary(&binary);
         }
         let daemon = launch.start().await;

@@ -16,6 +16,12 @@ pub const CREDBROKER: &str = env!("CARGO_BIN_EXE_credbroker");
 /// No command takes longer; one that does is a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A variable of the environment that the tests run in.
+#[expect(clippy::disallowed_methods, reason = "the size of a run, and which build it is of, is given from outside")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// How a command ended.
 #[derive(Clone, Debug)]
 pub struct Ended {

@@ -12,7 +12,7 @@ use tokio::process::Child;
 use super::Forward;
 use super::service::listener;
 use crate::client::Ask;
-use crate::process;
+use crate::process::{self, variable};
 use crate::site::Site;
 use crate::waiting::{Stopwatch, limited_to};
 
@@ -104,9 +104,4 @@ async fn a_large_body_goes_there_and_back_in_little_memory() {
         echoing.abort();
     })
     .await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "the sizes of a run are given from outside")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

@@ -11,6 +11,7 @@ use super::{GET_CREDENTIALS, GET_ID, for_users, given_out, key_of, with_token};
 use crate::client::{Answer, Line, Way};
 use crate::daemon::Daemon;
 use crate::documents::ORDERS;
+use crate::process::variable;
 use crate::site::Site;
 use crate::users::{login_of, mint, order};
 use crate::waiting::{Stopwatch, limited_to};
@@ -22,11 +23,6 @@ const LINES: usize = 8;
 const BATCHES: usize = 5;
 /// The later four fifths of the users may add this much, in KiB: what is remembered of each is where its identity is.
 const GROWTH: u64 = 8 * 1024;
-
-#[expect(clippy::disallowed_methods, reason = "a test's own size is set from outside")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
 
 /// Asks until it is served: a machine that is busy may need longer than a caller's second.
 async fn served(line: &mut Line, token: &str) -> Answer {
