@@ -12,6 +12,7 @@ use super::{CannotStart, Outside, assemble, egress, imds, issuers};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
+use crate::http::load::Load;
 use crate::http::serve::Server;
 use crate::http::status::Fees;
 use crate::http::{Door, Life, Surface, socket_table};
@@ -62,12 +63,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let fees = Fees::of(config.cognito_fee_per_1000);
-    let callers = Arc::new(Directory::new(config.callers.clone()));
+    let limited = config.callers.clone();
+    let callers = Arc::new(Directory::new(limited.clone()));
     callers.look().await;
     socket_table::warn_where_blind(&sockets, &callers.known_by_uid());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let (store, files) = assemble::store(config, &upstream, metadata, &outside)?;
+    let (stop, stopped) = watch::channel(false);
+    let server = Server::new(most, egress::descriptors(forward.len()), outside.clock.clone(), stopped);
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
@@ -79,9 +83,9 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
         egress: forward.iter().map(egress::Opened::row).collect(),
         life: Arc::new(Life::new(outside.clock.now())),
+        load: Load::new(server.places().tally().most, &limited, outside.clock.clone()),
+        places: Arc::clone(server.places()),
     });
-    let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, egress::descriptors(forward.len()), outside.clock.clone(), stopped);
     let door = Door::new(&surface);
     for socket in sockets {
         server.accept_callers(socket, door.clone());

@@ -1,8 +1,9 @@
 //! The accept loop: one for TCP, unix and inherited sockets.
 //!
-//! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
+//! HTTP/1.1 only. A connection is served when it has a place; a head must be complete in time, its size is bounded,
 //! an answer must be taken, and after some requests the place is given to others. How long an answer takes is for what
 //! answers to bound.
+//! Who gets a place where there are too few is decided in [`places`](super::places).
 //! The admin listener has places of its own, so that callers cannot shut health checks out, and so has every forward address, whose
 //! connections last as long as what they forward. Another user cannot take those: whom a listener is not for has few of its own. There are no more places than
 //! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
@@ -22,10 +23,13 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+use super::away::turn_away;
+use super::held::Held;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
+use super::places::{Place, Places};
 use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use crate::clock::{Clock, Moment};
@@ -40,6 +44,10 @@ const MOST_REQUESTS: u32 = 100;
 const ADMIN_PLACES: usize = 16;
 /// Connections at once of those whom a listener is not for, at all listeners together.
 const STRANGERS: usize = 8;
+/// Connections at once that are told in words that there is no place, as soon as they have asked.
+const TURNED_AWAY: usize = 8;
+/// How long they have to ask.
+const TO_ASK: Duration = Duration::from_millis(100);
 /// File descriptors that are for other things: listeners, upstream and admin connections, files, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How long the loop rests when the machine has no descriptors left.
@@ -81,10 +89,12 @@ pub struct Limits {
 
 /// What the accept loops share.
 pub struct Server {
-    places: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    places: Arc<Places>,
+    strangers: Arc<Places>,
+    turned_away: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+    clock: Clock,
     stop: watch::Receiver<bool>,
 }
 
@@ -93,12 +103,19 @@ impl Server {
     /// for others, until `stop` turns true.
     pub fn new(most: usize, aside: u64, clock: Clock, stop: watch::Receiver<bool>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places(most, descriptors().saturating_sub(aside)))),
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
-            complaints: Arc::new(Complaints::new(clock)),
+            places: Places::shared(places(most, descriptors().saturating_sub(aside)), clock.clone()),
+            strangers: Places::new(STRANGERS, STRANGERS, clock.clone()),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            complaints: Arc::new(Complaints::new(clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
+            clock,
             stop,
         }
+    }
+
+    /// The places of callers.
+    pub fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     /// Accepts callers from `socket` in a task of its own.
@@ -108,7 +125,7 @@ impl Server {
 
     /// Accepts from `sockets` in a task for each; they have `most` places of their own together.
     pub fn accept_apart(&self, sockets: Vec<Socketed>, most: usize, limits: Limits, answers: &impl Answers) {
-        let places = Arc::new(Semaphore::new(most));
+        let places = Places::new(most, most, self.clock.clone());
         for socket in sockets {
             self.accept_from(socket, None, Arc::clone(&places), limits, answers.clone());
         }
@@ -116,7 +133,8 @@ impl Server {
 
     /// Accepts from the admin listener in a task of its own.
     pub fn accept_admin(&self, socket: Socketed, answers: impl Answers) {
-        self.accept_from(socket, Some(Transport::Admin), Arc::new(Semaphore::new(ADMIN_PLACES)), OF_CALLERS, answers);
+        let places = Places::new(ADMIN_PLACES, ADMIN_PLACES, self.clock.clone());
+        self.accept_from(socket, Some(Transport::Admin), places, OF_CALLERS, answers);
     }
 
     /// `transport` overrides what the socket says.
@@ -124,7 +142,7 @@ impl Server {
         &self,
         socket: Socketed,
         transport: Option<Transport>,
-        places: Arc<Semaphore>,
+        places: Arc<Places>,
         limits: Limits,
         answers: impl Answers,
     ) {
@@ -136,6 +154,7 @@ impl Server {
             answers,
             places,
             strangers: Arc::clone(&self.strangers),
+            turned_away: Arc::clone(&self.turned_away),
             limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
@@ -166,8 +185,7 @@ fn descriptors() -> u64 {
 /// How many connections are served at once: `most`, or what `descriptors` leave for them, but one in any case.
 fn places(most: usize, descriptors: u64) -> usize {
     let spare = usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX);
-    // A semaphore does not count further.
-    let served = most.min(spare).clamp(1, Semaphore::MAX_PERMITS);
+    let served = most.min(spare).max(1);
     if served < most {
         tracing::warn!(
             max_connections = most,
@@ -207,8 +225,9 @@ struct Accepting<A> {
     transport: Option<Transport>,
     answers: A,
     table: Option<SocketTable>,
-    places: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    places: Arc<Places>,
+    strangers: Arc<Places>,
+    turned_away: Arc<Semaphore>,
     limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -246,18 +265,8 @@ impl<A: Answers> Accepting<A> {
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                // They are refused in words where there is room for it, and nobody waits behind them.
-                Ok(accepted) if accepted.peer().is_some_and(|peer| !self.answers.is_for(peer)) => {
-                    if let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() {
-                        self.serve(accepted, place);
-                    }
-                }
-                // When all places are taken this one waits in the loop, and those behind it in the backlog.
                 Ok(accepted) => tokio::select! {
-                    place = Arc::clone(&self.places).acquire_owned() => match place {
-                        Ok(place) => self.serve(accepted, place),
-                        Err(_) => return,
-                    },
+                    () = self.settle(accepted) => {},
                     _ = stop.wait_for(|stop| *stop) => return,
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
@@ -293,17 +302,45 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    fn serve(&self, accepted: Accepted, place: OwnedSemaphorePermit) {
+    /// Gives it a place, if there is one for it. Those behind it wait in the backlog.
+    async fn settle(&self, accepted: Accepted) {
+        let Some(peer) = accepted.peer() else {
+            tracing::warn!("a connection that did not come over loopback was dropped");
+            return;
+        };
+        let holder = peer.process.uid;
+        // Strangers are refused in words where there is room for it, and nobody waits behind them.
+        let is_stranger = !self.answers.is_for(peer);
+        let place =
+            if is_stranger { self.strangers.take_now(holder) } else { self.places.take(holder).await };
+        match (place, accepted) {
+            (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
+            (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
+            (None, Accepted::Tcp(stream, _)) if !is_stranger => self.send_away(stream).await,
+            (None, Accepted::Unix(stream, _)) if !is_stranger => self.send_away(stream).await,
+            _ => {}
+        }
+    }
+
+    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Some(watcher) = self.watcher() else { return };
-        let (answers, limits) = (self.answers.clone(), self.limits);
-        match accepted {
-            Accepted::Tcp(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
-            }
-            Accepted::Unix(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
-            }
-            Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
+        drop(tokio::spawn(connection(stream, peer, self.limits, self.answers.clone(), watcher, place)));
+    }
+
+    /// Nobody waits behind those either: when too many of them have yet to ask, the next are told at once.
+    async fn send_away<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match Arc::clone(&self.turned_away).try_acquire_owned() {
+            Ok(room) => drop(tokio::spawn(async move {
+                turn_away(stream, TO_ASK).await;
+                drop(room);
+            })),
+            Err(_) => turn_away(stream, Duration::ZERO).await,
         }
     }
 }
@@ -320,23 +357,24 @@ fn is_of_one_connection(cause: &io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection; its place is free again when it ends.
-async fn connection<S, A>(
-    stream: S,
-    peer: Peer,
-    limits: Limits,
-    answers: A,
-    watcher: Watcher,
-    place: OwnedSemaphorePermit,
-) where
+/// Serves one connection, to its end or until its place is for another one.
+async fn connection<S, A>(stream: S, peer: Peer, limits: Limits, answers: A, watcher: Watcher, place: Arc<Place>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answers,
 {
     let asked = Cell::new(0);
+    let stream = Stalling::at(Arc::clone(&place), stream, limits.stall);
+    let place_of_all = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.set(asked.get() + 1);
         let (answers, peer, is_last) = (answers.clone(), peer.clone(), asked.get() >= MOST_REQUESTS);
-        async move { Ok::<_, std::convert::Infallible>(answers.answer(request, &peer, is_last).await) }
+        // Before the first await, and so before anybody can be told to go.
+        let answering = place_of_all.answering();
+        async move {
+            let answer = answers.answer(request, &peer, is_last).await;
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, answering)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -346,11 +384,15 @@ async fn connection<S, A>(
         .max_buf_size(2 * limits.largest_head)
         .max_headers(limits.most_fields)
         .half_close(false)
-        .serve_connection(TokioIo::new(Stalling::new(stream, limits.stall)), service);
-    if let Err(cause) = watcher.watch(connection).await {
-        tracing::trace!(%cause, "a connection ended");
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // First, since a request that is there by now is answered.
+        biased;
+        ended = watcher.watch(connection) => if let Err(cause) = ended {
+            tracing::trace!(%cause, "a connection ended");
+        },
+        () = place.told() => tracing::trace!("a connection made room"),
     }
-    drop(place);
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Entry {
     pub gid: Option<Id>,
     /// The systemd unit it belongs to.
     pub unit: Option<Arc<str>>,
+    /// How often it may ask.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Where a caller's token is.
@@ -176,7 +178,7 @@ mod tests {
     use crate::policy::{Presented, Process};
 
     fn known_by(token: Option<Token>, uid: Option<Id>, gid: Option<Id>) -> Entry {
-        Entry { name: "orders".into(), allow: vec![], token, uid, gid, unit: None }
+        Entry { name: "orders".into(), allow: vec![], token, uid, gid, unit: None, requests_per_second: None }
     }
 
     fn shown(token: &str) -> Presented {

@@ -1,8 +1,9 @@
 //! Who is asking, and what they may have. [`caller`] is pure: what the kernel and the request say about a peer comes in as
-//! values; [`directory`] is the edge that reads token files and looks users up.
+//! values; [`directory`] is the edge that reads token files and looks users up; [`pace`] is how fast one may ask.
 
 pub mod caller;
 pub mod directory;
+pub mod pace;
 
 pub use caller::{Caller, Callers, Factors, Presented, Process, TokenDigest};
 pub use directory::Directory;

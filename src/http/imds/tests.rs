@@ -9,6 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::http::Life;
 use crate::http::intake::Transport;
+use crate::http::load::Load;
+use crate::http::places::Places;
 use crate::lease::Issued;
 use crate::policy::directory::{Entry as Known, Id};
 use crate::policy::{Directory, Grant, Process};
@@ -54,8 +56,11 @@ async fn service() -> Imds {
         uid: Some(Id::Number(uid)),
         gid: None,
         unit: None,
+        requests_per_second: None,
     };
-    let callers = Directory::new(vec![known("app", APP), known("other", OTHER)]);
+    let entries = vec![known("app", APP), known("other", OTHER)];
+    let load = Load::new(8, &entries, clock.clone());
+    let callers = Directory::new(entries);
     callers.look().await;
     let surface = Arc::new(Surface {
         store: Store::new(BTreeMap::new(), BTreeMap::from([("orders".into(), held)]), entry),
@@ -68,6 +73,8 @@ async fn service() -> Imds {
         listeners: Vec::new(),
         egress: Vec::new(),
         life: Arc::new(Life::new(clock.now())),
+        load,
+        places: Places::new(8, 8, clock.clone()),
     });
     let listen = "127.0.0.1:2779".parse().unwrap();
     Imds::new(&surface, &Config { listen, credentials: "orders".into(), caller: "app".into() }, None)
