@@ -1,5 +1,6 @@
 //! The answer to whoever gets no place: like any other refusal, but for the head, which is not read as one.
 
+use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,10 +16,17 @@ const MOST_READ: usize = 4096;
 pub async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, patience: Duration) {
     let mut head = [0; MOST_READ];
     let read = timeout(patience, stream.read(&mut head)).await;
-    let style = head.get(..read.map_or(0, Result::unwrap_or_default)).map_or(Style::OAuth, style);
-    // It fits into the socket of a connection on which nothing was sent before; for one that it does not fit into, nobody waits.
-    let _ = timeout(Duration::ZERO, stream.write_all(answer(style).as_bytes())).await;
-    let _ = timeout(Duration::ZERO, stream.shutdown()).await;
+    let answer = answer(&head[..read.map_or(0, Result::unwrap_or_default)]);
+    // It fits into the socket of a connection on which nothing was sent before.
+    let _ = timeout(patience, stream.write_all(answer.as_bytes())).await;
+    let _ = timeout(patience, stream.shutdown()).await;
+}
+
+/// The same at once for a stream that does not block: the request is there by now, or is not read.
+pub fn turn_away_at_once(mut stream: impl io::Read + io::Write) {
+    let mut head = [0; MOST_READ];
+    let read = stream.read(&mut head).unwrap_or_default();
+    let _ = stream.write(answer(&head[..read]).as_bytes());
 }
 
 /// The style of the path in the first line.
@@ -27,7 +35,8 @@ fn style(head: &[u8]) -> Style {
     path.and_then(|path| std::str::from_utf8(path).ok()).map_or(Style::OAuth, Style::of)
 }
 
-fn answer(style: Style) -> String {
+fn answer(head: &[u8]) -> String {
+    let style = style(head);
     let trouble = Trouble::Overloaded;
     let body = reply::body(&trouble, style).to_string();
     let mut response = Response::default();
@@ -50,7 +59,7 @@ mod tests {
     async fn read_by(request: &[u8]) -> String {
         let (mut client, server) = tokio::io::duplex(8 * 1024);
         client.write_all(request).await.unwrap();
-        turn_away(server, Duration::ZERO).await;
+        turn_away(server, Duration::from_secs(1)).await;
         let mut text = String::new();
         client.read_to_string(&mut text).await.unwrap();
         text

@@ -6,10 +6,11 @@
 //! answered or its answer is being taken, nor before it had [`GRACE`] to ask. A head that comes byte by byte gains nothing by it:
 //! what counts is when it began.
 //!
-//! A user whose requests are all being answered is turned away at its share, so that the rest is there for others and nobody
-//! waits behind it in the loop.
+//! Who waits at the share of its user waits beside the accept loop, and where most of its user's requests are being answered it is
+//! turned away: so the rest is there for others, and they do not wait behind it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::clock::{Clock, Moment};
 /// A connection keeps its place for this long although it says nothing: whoever asks does so at once, and what it sends may still
 /// be on its way to us. Longer, and a flood of silent connections could hold up the loop, which then accepts no more in this time
 /// than there are places.
-const GRACE: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_millis(250);
 
 /// Whose connections are counted together: a user, or all of whom none is known.
 pub type Holder = Option<u32>;
@@ -31,6 +32,8 @@ pub struct Places {
     board: Mutex<Board>,
     /// A place is free, or one that was to be is kept after all.
     changed: Notify,
+    /// Who waits because its user is at its share, one after the other.
+    line: tokio::sync::Mutex<()>,
     clock: Clock,
 }
 
@@ -74,7 +77,7 @@ impl Places {
     /// `most` places, of which one user may hold `share`.
     pub fn new(most: usize, share: usize, clock: Clock) -> Arc<Self> {
         let board = Mutex::new(Board { most, share, ..Board::default() });
-        Arc::new(Self { board, changed: Notify::new(), clock })
+        Arc::new(Self { board, changed: Notify::new(), line: tokio::sync::Mutex::default(), clock })
     }
 
     /// `most` places, of which no user may hold more than three quarters.
@@ -101,6 +104,17 @@ impl Places {
         }
     }
 
+    /// The same for one whose user is at its share: it waits behind others of that user. No two users can be at their shares.
+    pub async fn take_in_line(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
+        let _first = self.line.lock().await;
+        self.take(holder).await
+    }
+
+    /// Does this user hold its share?
+    pub fn is_at_share(&self, holder: Holder) -> bool {
+        self.board().is_at_share(holder)
+    }
+
     /// A place for a connection of `holder`, if there is one now. Otherwise one may be there for the next.
     pub fn take_now(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
         let claim = self.board().claim(holder, self.clock.now());
@@ -109,8 +123,7 @@ impl Places {
 
     /// What became of them.
     pub fn tally(&self) -> Tally {
-        let board = self.board();
-        Tally { open: board.standings.len(), ..board.tally() }
+        self.board().tally()
     }
 
     fn place(self: &Arc<Self>, id: u64) -> Arc<Place> {
@@ -173,7 +186,7 @@ struct Board {
     most: usize,
     share: usize,
     standings: HashMap<u64, Standing>,
-    held: HashMap<Holder, usize>,
+    holdings: HashMap<Holder, Holding>,
     /// The one that has to go. There is never a second one, so each newcomer has one moved for it.
     leaving: Option<u64>,
     next: u64,
@@ -194,46 +207,73 @@ struct Standing {
     wake: Arc<Notify>,
 }
 
-impl Standing {
-    fn is_busy(&self) -> bool {
-        self.answering > 0 || self.is_blocked
+/// The connections of one holder.
+#[derive(Debug, Default)]
+struct Holding {
+    count: usize,
+    /// Those that are not being answered, the one that is silent longest first: that never asked anything, and the others.
+    never_asked: BTreeSet<(Moment, u64)>,
+    idle: BTreeSet<(Moment, u64)>,
+}
+
+impl Holding {
+    fn quiet(&self) -> usize {
+        self.never_asked.len() + self.idle.len()
+    }
+
+    /// The first that may be moved, and whether it never asked anything.
+    fn movable(&self, now: Moment) -> Option<(bool, (Moment, u64))> {
+        let first =
+            |quiet: &BTreeSet<(Moment, u64)>| quiet.first().copied().filter(|(since, _)| now.since(*since) >= GRACE);
+        let never_asked = first(&self.never_asked).map(|one| (true, one));
+        never_asked.or_else(|| first(&self.idle).map(|one| (false, one)))
+    }
+
+    fn earliest(&self) -> Option<Moment> {
+        self.never_asked.first().into_iter().chain(self.idle.first()).map(|(since, _)| *since).min()
+    }
+
+    fn quiet_ones(&mut self, has_asked: bool) -> &mut BTreeSet<(Moment, u64)> {
+        if has_asked { &mut self.idle } else { &mut self.never_asked }
     }
 }
 
 impl Board {
     fn claim(&mut self, holder: Holder, now: Moment) -> Claim {
-        let is_at_share = self.held_by(holder) >= self.share;
+        let is_at_share = self.is_at_share(holder);
         if !is_at_share && self.standings.len() < self.most {
             return Claim::Granted(self.insert(holder, now));
         }
         if self.leaving.is_some() {
             return Claim::Wait(None);
         }
-        let quiet = || self.standings.iter().filter(|(_, one)| !one.is_busy() && (!is_at_share || one.holder == holder));
-        let movable = quiet().filter(|(_, one)| now.since(one.since) >= GRACE);
-        let first = movable.max_by_key(|(_, one)| (self.held_by(one.holder), !one.has_asked, now.since(one.since)));
-        if let Some((id, standing)) = first {
-            standing.wake.notify_one();
-            self.leaving = Some(*id);
+        let concerned =
+            || self.holdings.iter().filter(|(whose, _)| !is_at_share || **whose == holder).map(|(_, of)| of);
+        let movable = concerned().filter_map(|of| of.movable(now).map(|one| (of.count, one)));
+        let first = movable.max_by_key(|(count, (never_asked, since))| (*count, *never_asked, Reverse(*since)));
+        if let Some((_, (_, (_, id)))) = first {
+            self.leaving = Some(id);
+            if let Some(standing) = self.standings.get(&id) {
+                standing.wake.notify_one();
+            }
             return Claim::Wait(None);
         }
         // Few of its own are silent: to wait for one of them would hold up everybody behind it.
-        if is_at_share && quiet().count() * 2 < self.share {
+        if is_at_share && concerned().map(Holding::quiet).sum::<usize>() * 2 < self.share {
             self.turned_away += 1;
             return Claim::TurnedAway;
         }
-        let earliest = quiet().map(|(_, one)| one.since).min().unwrap_or(now);
+        let earliest = concerned().filter_map(Holding::earliest).min().unwrap_or(now);
         Claim::Wait(Some(earliest.plus(GRACE)))
     }
 
-    fn held_by(&self, holder: Holder) -> usize {
-        self.held.get(&holder).copied().unwrap_or_default()
+    fn is_at_share(&self, holder: Holder) -> bool {
+        self.holdings.get(&holder).is_some_and(|holding| holding.count >= self.share)
     }
 
     fn insert(&mut self, holder: Holder, now: Moment) -> u64 {
         let id = self.next;
         self.next += 1;
-        *self.held.entry(holder).or_default() += 1;
         let standing = Standing {
             holder,
             since: now,
@@ -243,15 +283,39 @@ impl Board {
             has_asked: false,
             wake: Arc::default(),
         };
+        self.holdings.entry(holder).or_default().count += 1;
         self.standings.insert(id, standing);
+        self.list(id);
         id
+    }
+
+    /// Lists it among the quiet ones, if it is one.
+    fn list(&mut self, id: u64) {
+        let Some(standing) = self.standings.get(&id) else { return };
+        let is_quiet = standing.answering == 0 && !standing.is_blocked;
+        if let Some(holding) = self.holdings.get_mut(&standing.holder).filter(|_| is_quiet) {
+            holding.quiet_ones(standing.has_asked).insert((standing.since, id));
+        }
+    }
+
+    fn unlist(&mut self, id: u64) {
+        let Some(standing) = self.standings.get(&id) else { return };
+        if let Some(holding) = self.holdings.get_mut(&standing.holder) {
+            holding.quiet_ones(standing.has_asked).remove(&(standing.since, id));
+        }
+    }
+
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Standing)) {
+        self.unlist(id);
+        if let Some(standing) = self.standings.get_mut(&id) {
+            change(standing);
+        }
+        self.list(id);
     }
 
     /// Was it to go?
     fn begin(&mut self, id: u64) -> bool {
-        if let Some(standing) = self.standings.get_mut(&id) {
-            standing.answering += 1;
-        }
+        self.change(id, |standing| standing.answering += 1);
         let was_leaving = self.leaving == Some(id);
         if was_leaving {
             self.leaving = None;
@@ -260,35 +324,34 @@ impl Board {
     }
 
     fn finish(&mut self, id: u64, now: Moment) {
-        if let Some(standing) = self.standings.get_mut(&id) {
+        self.change(id, |standing| {
             standing.answering = standing.answering.saturating_sub(1);
             (standing.since, standing.is_reading, standing.has_asked) = (now, false, true);
-        }
+        });
     }
 
     fn hear(&mut self, id: u64, now: Moment) {
-        let first = self.standings.get_mut(&id).filter(|standing| standing.answering == 0 && !standing.is_reading);
-        if let Some(standing) = first {
-            (standing.since, standing.is_reading) = (now, true);
+        let is_first = self.standings.get(&id).is_some_and(|standing| standing.answering == 0 && !standing.is_reading);
+        if is_first {
+            self.change(id, |standing| (standing.since, standing.is_reading) = (now, true));
         }
     }
 
     fn block(&mut self, id: u64, is_blocked: bool, now: Moment) {
-        if let Some(standing) = self.standings.get_mut(&id) {
-            (standing.since, standing.is_blocked) = (now, is_blocked);
-        }
+        self.change(id, |standing| (standing.since, standing.is_blocked) = (now, is_blocked));
     }
 
     fn release(&mut self, id: u64) {
+        self.unlist(id);
         let Some(standing) = self.standings.remove(&id) else { return };
         if self.leaving == Some(id) {
             self.leaving = None;
             self.moved += 1;
         }
-        if let Some(held) = self.held.get_mut(&standing.holder) {
-            *held -= 1;
-            if *held == 0 {
-                self.held.remove(&standing.holder);
+        if let Some(holding) = self.holdings.get_mut(&standing.holder) {
+            holding.count -= 1;
+            if holding.count == 0 {
+                self.holdings.remove(&standing.holder);
             }
         }
     }

@@ -169,7 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8usize).prop_map(Step::Hear),
         1 => (0..8usize, any::<bool>()).prop_map(|(one, is_blocked)| Step::Block(one, is_blocked)),
         2 => (0..8usize).prop_map(Step::End),
-        2 => (0..150u64).prop_map(Step::Wait),
+        2 => (0..400u64).prop_map(Step::Wait),
     ]
 }
 
@@ -191,8 +191,8 @@ proptest! {
                     let claim = board.claim(Some(holder), now);
                     if let Some(told) = board.leaving.filter(|_| before.is_none()) {
                         let standing = &board.standings[&told];
-                        prop_assert!(!standing.is_busy() && now.since(standing.since) >= GRACE);
-                        prop_assert!(board.standings.len() == 8 || board.held_by(Some(holder)) == 6);
+                        prop_assert!(standing.answering == 0 && !standing.is_blocked && now.since(standing.since) >= GRACE);
+                        prop_assert!(board.standings.len() == 8 || board.holdings[&Some(holder)].count == 6);
                     }
                     if let Claim::Wait(Some(moment)) = claim {
                         prop_assert!(moment > now, "it would ask again at once");
@@ -205,8 +205,8 @@ proptest! {
                 Step::End(number) => nth(&board, number).into_iter().for_each(|id| board.release(id)),
                 Step::Wait(milliseconds) => now = now.plus(Duration::from_millis(milliseconds)),
             }
-            prop_assert!(board.standings.len() <= 8 && board.held.values().all(|held| (1..=6).contains(held)));
-            prop_assert_eq!(board.held.values().sum::<usize>(), board.standings.len());
+            prop_assert!(board.standings.len() <= 8 && board.holdings.values().all(|of| (1..=6).contains(&of.count) && of.quiet() <= of.count));
+            prop_assert_eq!(board.holdings.values().map(|of| of.count).sum::<usize>(), board.standings.len());
             prop_assert!(board.leaving.is_none_or(|id| board.standings[&id].answering == 0));
         }
     }

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::away::turn_away;
+use super::away::{turn_away, turn_away_at_once};
 use super::held::Held;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
@@ -44,10 +44,16 @@ const MOST_REQUESTS: u32 = 100;
 const ADMIN_PLACES: usize = 16;
 /// Connections at once of those whom a listener is not for, at all listeners together.
 const STRANGERS: usize = 8;
-/// Connections at once that are told in words that there is no place, as soon as they have asked.
+/// At least so many connections at once have some time to ask before they are told that there is no place.
 const TURNED_AWAY: usize = 8;
-/// How long they have to ask.
-const TO_ASK: Duration = Duration::from_millis(100);
+/// At most so many, where there are descriptors for them.
+const MOST_TURNED_AWAY: usize = 256;
+/// The time they have.
+const TO_ASK: Duration = Duration::from_millis(250);
+/// At least so many connections at once wait for a place beside the loop.
+const IN_LINE: usize = 8;
+/// At most so many, where there are descriptors for them: as many as the backlog holds.
+const MOST_IN_LINE: usize = 4096;
 /// File descriptors that are for other things: listeners, upstream and admin connections, files, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How long the loop rests when the machine has no descriptors left.
@@ -92,6 +98,7 @@ pub struct Server {
     places: Arc<Places>,
     strangers: Arc<Places>,
     turned_away: Arc<Semaphore>,
+    in_line: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     clock: Clock,
@@ -102,10 +109,15 @@ impl Server {
     /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, of which `aside` are
     /// for others, until `stop` turns true.
     pub fn new(most: usize, aside: u64, clock: Clock, stop: watch::Receiver<bool>) -> Self {
+        let descriptors = descriptors().saturating_sub(aside);
+        let served = places(most, descriptors);
         Self {
-            places: Places::shared(places(most, descriptors().saturating_sub(aside)), clock.clone()),
+            places: Places::shared(served, clock.clone()),
             strangers: Places::new(STRANGERS, STRANGERS, clock.clone()),
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            turned_away: Arc::new(Semaphore::new(spare(descriptors, served).clamp(TURNED_AWAY, MOST_TURNED_AWAY))),
+            in_line: Arc::new(Semaphore::new(
+                spare(descriptors, served.saturating_add(MOST_TURNED_AWAY)).clamp(IN_LINE, MOST_IN_LINE),
+            )),
             complaints: Arc::new(Complaints::new(clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             clock,
@@ -155,12 +167,13 @@ impl Server {
             places,
             strangers: Arc::clone(&self.strangers),
             turned_away: Arc::clone(&self.turned_away),
+            in_line: Arc::clone(&self.in_line),
             limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
             stop: self.stop.clone(),
         };
-        tokio::spawn(accepting.run());
+        tokio::spawn(Arc::new(accepting).run());
     }
 
     /// Ends every connection after the request it is answering; waits for them, but not longer than `patience`.
@@ -182,10 +195,14 @@ fn descriptors() -> u64 {
     }
 }
 
+/// How many `descriptors` are left beside `used` ones and those for other things.
+fn spare(descriptors: u64, used: usize) -> usize {
+    usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX).saturating_sub(used)
+}
+
 /// How many connections are served at once: `most`, or what `descriptors` leave for them, but one in any case.
 fn places(most: usize, descriptors: u64) -> usize {
-    let spare = usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX);
-    let served = most.min(spare).max(1);
+    let served = most.min(spare(descriptors, 0)).max(1);
     if served < most {
         tracing::warn!(
             max_connections = most,
@@ -228,6 +245,7 @@ struct Accepting<A> {
     places: Arc<Places>,
     strangers: Arc<Places>,
     turned_away: Arc<Semaphore>,
+    in_line: Arc<Semaphore>,
     limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -243,6 +261,15 @@ enum Accepted {
 }
 
 impl Accepted {
+    /// Returns when its peer has sent something.
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.readable().await,
+            Self::Unix(stream, _) => stream.readable().await,
+            Self::Stranger => Ok(()),
+        }
+    }
+
     fn peer(&self) -> Option<&Peer> {
         match self {
             Self::Tcp(_, peer) | Self::Unix(_, peer) => Some(peer),
@@ -257,7 +284,7 @@ impl<A: Answers> Accepting<A> {
         self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
     }
 
-    async fn run(mut self) {
+    async fn run(self: Arc<Self>) {
         let mut stop = self.stop.clone();
         loop {
             let accepted = tokio::select! {
@@ -280,7 +307,7 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    async fn accept(&mut self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
             Socketed::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -302,23 +329,47 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    /// Gives it a place, if there is one for it. Those behind it wait in the backlog.
-    async fn settle(&self, accepted: Accepted) {
+    /// Gives it a place, or says that there is none for it.
+    async fn settle(self: &Arc<Self>, accepted: Accepted) {
         let Some(peer) = accepted.peer() else {
             tracing::warn!("a connection that did not come over loopback was dropped");
             return;
         };
         let holder = peer.process.uid;
-        // Strangers are refused in words where there is room for it, and nobody waits behind them.
-        let is_stranger = !self.answers.is_for(peer);
-        let place =
-            if is_stranger { self.strangers.take_now(holder) } else { self.places.take(holder).await };
+        if !self.answers.is_for(peer) {
+            // They are refused in words where there is room for it, and nobody waits behind them.
+            if let Some(place) = self.strangers.take_now(holder) {
+                self.answer(accepted, Some(place));
+            }
+            return;
+        }
+        let seat =
+            if self.places.is_at_share(holder) { Arc::clone(&self.in_line).try_acquire_owned().ok() } else { None };
+        let Some(seat) = seat else {
+            // Those behind it wait in the backlog.
+            let place = self.places.take(holder).await;
+            return self.answer(accepted, place);
+        };
+        let this = Arc::clone(self);
+        drop(tokio::spawn(async move {
+            // Whoever says nothing does not even stand in line.
+            let asks = tokio::time::timeout(this.limits.head, accepted.readable()).await;
+            if !matches!(asks, Ok(Ok(()))) {
+                return;
+            }
+            let place = this.places.take_in_line(holder).await;
+            drop(seat);
+            this.answer(accepted, place);
+        }));
+    }
+
+    fn answer(&self, accepted: Accepted, place: Option<Arc<Place>>) {
         match (place, accepted) {
             (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
             (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
-            (None, Accepted::Tcp(stream, _)) if !is_stranger => self.send_away(stream).await,
-            (None, Accepted::Unix(stream, _)) if !is_stranger => self.send_away(stream).await,
-            _ => {}
+            (None, Accepted::Tcp(stream, _)) => self.send_away(stream, TcpStream::into_std),
+            (None, Accepted::Unix(stream, _)) => self.send_away(stream, UnixStream::into_std),
+            (_, Accepted::Stranger) => {}
         }
     }
 
@@ -331,16 +382,17 @@ impl<A: Answers> Accepting<A> {
     }
 
     /// Nobody waits behind those either: when too many of them have yet to ask, the next are told at once.
-    async fn send_away<S>(&self, stream: S)
+    fn send_away<S, B>(&self, stream: S, bare: impl FnOnce(S) -> io::Result<B>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        B: io::Read + io::Write,
     {
         match Arc::clone(&self.turned_away).try_acquire_owned() {
             Ok(room) => drop(tokio::spawn(async move {
                 turn_away(stream, TO_ASK).await;
                 drop(room);
             })),
-            Err(_) => turn_away(stream, Duration::ZERO).await,
+            Err(_) => bare(stream).into_iter().for_each(turn_away_at_once),
         }
     }
 }

@@ -58,7 +58,11 @@ mod tests {
             assert_eq!(allowed(&pace, start.plus(one)), 1, "{rate}: one request later");
             let next = start.plus(one + Duration::from_secs(1));
             assert!(allowed(&pace, next) >= rate as usize - 1, "{rate}: as Retry-After says");
-            assert_eq!(allowed(&pace, next.plus(Duration::from_secs(3_600))), rate as usize, "{rate}: rest saves up no more");
+            assert_eq!(
+                allowed(&pace, next.plus(Duration::from_secs(3_600))),
+                rate as usize,
+                "{rate}: rest saves up no more"
+            );
         }
     }
 }

@@ -121,7 +121,8 @@ impl Running {
     pub async fn descriptors(&self, most: u64) -> u64 {
         let pid = format!("--pid={}", self.pid());
         let run = async |limit: &str| {
-            let ended = Command::new("prlimit").args([&pid, limit, "--noheadings", "--output=SOFT"]).output().await.unwrap();
+            let ended =
+                Command::new("prlimit").args([&pid, limit, "--noheadings", "--output=SOFT"]).output().await.unwrap();
             assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
             String::from_utf8_lossy(&ended.stdout).into_owned()
         };
