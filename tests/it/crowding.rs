@@ -69,6 +69,7 @@ fn flood(port: u16) -> JoinSet<()> {
 
 /// The flood as another process, which another user may run.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the test that starts it says where to")]
 #[ignore = "is run by the test of another user's flood"]
 async fn flooding() {
     let Ok(port) = std::env::var(TARGET) else { return };
@@ -148,6 +149,7 @@ async fn nor_do_those_of_another_user() {
 }
 
 /// How many clients, ten thousand where `CREDBROKER_TEST_CLIENTS` says so.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how large the crowd is")]
 fn clients() -> usize {
     let wanted = std::env::var("CREDBROKER_TEST_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
     // The daemon's and the emulator's are this process' too, or are not many.
