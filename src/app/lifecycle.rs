@@ -12,6 +12,7 @@ use super::{CannotStart, Outside, assemble, egress, imds, issuers, warn_where_bl
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
+use crate::http::load::Load;
 use crate::http::refusals::Refusals;
 use crate::http::serve::Server;
 use crate::http::status::Fees;
@@ -66,7 +67,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let fees = Fees::of(config.cognito_fee_per_1000);
-    let callers = Arc::new(Directory::new(config.callers.clone()));
+    let limited = config.callers.clone();
+    let callers = Arc::new(Directory::new(limited.clone()));
     // Before anybody is served: whoever waits for the file of its token may ask as soon as it is there.
     callers.look(outside.clock.now()).await;
     warn_where_blind(&sockets, &callers, None);
@@ -74,6 +76,8 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit)?;
+    let (stop, stopped) = watch::channel(false);
+    let server = Server::new(most, egress::descriptors(forward.len()), units, outside.clock.clone(), stopped);
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
@@ -87,9 +91,9 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         audit: audit.clone(),
         refusals: Refusals::new(outside.clock.clone()),
         life: Arc::new(Life::new(outside.clock.now())),
+        load: Load::new(server.places().tally().most, &limited, outside.clock.clone()),
+        places: Arc::clone(server.places()),
     });
-    let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, egress::descriptors(forward.len()), units, outside.clock.clone(), stopped);
     let door = Door::new(&surface);
     for socket in sockets {
         server.accept_callers(socket, door.clone());

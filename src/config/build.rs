@@ -197,7 +197,8 @@ fn caller(name: &str, table: document::CallerTable) -> directory::Entry {
     };
     let (uid, gid, unit) = (table.uid.map(id), table.gid.map(id), table.unit.map(|read| read.0.0.into()));
     let allow = table.allow.iter().filter_map(|text| Grant::read(text).ok()).collect();
-    directory::Entry { name: name.to_owned(), allow, token: table.token.and_then(place), uid, gid, unit }
+    let (token, requests_per_second) = (table.token.and_then(place), table.requests_per_second);
+    directory::Entry { name: name.to_owned(), allow, token, uid, gid, unit, requests_per_second }
 }
 
 fn issuer(table: document::IssuerTable) -> Option<Issuer> {

@@ -233,7 +233,8 @@ impl fmt::Display for directory::Entry {
             f,
             "known by {known}; may have {}",
             if allow.is_empty() { "nothing".to_owned() } else { allow.join(", ") }
-        )
+        )?;
+        self.requests_per_second.map_or(Ok(()), |most| write!(f, "; at most {most} requests a second"))
     }
 }
 

@@ -128,41 +128,6 @@ impl Body for Paced {
     }
 }
 
-/// A body with something that lives as long as it.
-pub struct Held<B, G> {
-    body: B,
-    _held: G,
-}
-
-impl<B, G> Held<B, G> {
-    /// `body`, and `held` until it is dropped.
-    pub fn new(body: B, held: G) -> Self {
-        Self { body, _held: held }
-    }
-}
-
-impl<B, G> Body for Held<B, G>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Fault>,
-    G: Unpin,
-{
-    type Data = Bytes;
-    type Error = Fault;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        Pin::new(&mut self.body).poll_frame(cx).map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// A body that was read as a whole. Its room is free when nobody holds its bytes any more, be it the HTTP library's queue.
 struct Whole {
     bytes: Vec<u8>,

@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::http::Surface;
+use crate::http::held::Held;
 use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
 use crate::http::serve::{Answers, Body, Limits};
@@ -53,7 +54,7 @@ use crate::policy::{Caller, Factors, Grant, Permit};
 use crate::refresh::{Served, Unserved};
 use crate::source::upstream::Upstream;
 use crate::source::{AwsCredentials, BearerToken};
-use body::{Held, Paced, Pulse};
+use body::{Paced, Pulse};
 use renewal::Renewal;
 pub use sign::Signature;
 use tally::Forwarding;
@@ -186,6 +187,7 @@ impl Shared {
         let caller = callers.known_to_kernel(&self.config.caller, &peer.process);
         let caller = caller.ok_or(Trouble::NotTheCaller)?;
         notes.caller(caller, Factors { token: false, ..caller.factors() });
+        self.surface.load.of_elsewhere(caller)?;
         let (mut head, incoming) = request.into_parts();
         head.uri = self.way.target(&head.uri)?;
         headers::end_request_hop(&mut head.headers);

@@ -1,10 +1,12 @@
 //! What callers see. Each surface has a file that opens with the wire contract it implements; [`intake`] and [`reply`] are
-//! shared by all; [`listen`] and [`serve`] are the sockets below, [`socket_table`] says who is at their other end.
+//! shared by all; [`listen`], [`serve`] and [`places`] are the sockets below, [`socket_table`] says who is at their other end, and
+//! [`load`] how much is answered at once.
 //!
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
 
 pub mod authorize;
+pub mod away;
 pub mod body;
 pub mod client;
 pub mod credentials;
@@ -12,14 +14,17 @@ mod describe;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
+pub mod held;
 pub mod imds;
 pub mod intake;
 pub mod introspect;
 pub mod listen;
+pub mod load;
 pub mod metadata;
 pub mod oauth;
 pub mod openapi;
 pub mod page;
+pub mod places;
 pub mod proof;
 pub mod refusals;
 pub mod reply;
@@ -52,6 +57,8 @@ use crate::source::Ask;
 use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
+use load::Load;
+use places::Places;
 use refusals::Refusals;
 use reply::{Response, Style, Trouble};
 use serve::Answers;
@@ -88,6 +95,10 @@ pub struct Surface {
     pub refusals: Refusals,
     /// How the process is doing.
     pub life: Arc<Life>,
+    /// Who is connected.
+    pub places: Arc<Places>,
+    /// How much is being answered.
+    pub load: Load,
 }
 
 impl Surface {
@@ -234,6 +245,7 @@ impl Door {
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
             return route(&self.open, request.map(|_| Empty::new())).await;
         }
+        let _counted = self.surface.load.request()?;
         if metadata::is_open(request.uri().path()) || openapi::is_open(request.uri().path()) {
             return route(&self.guarded, request.map(|_| Empty::new())).await;
         }
@@ -244,16 +256,18 @@ impl Door {
         }
         let (mut head, incoming) = request.into_parts();
         let callers = self.surface.callers.current();
-        let (caller, body) = if client::is_for_clients(head.uri.path()) {
+        let (caller, body, _share) = if client::is_for_clients(head.uri.path()) {
             let (caller, body) = client::identified(&callers, &head, incoming, peer).await?;
             notes.caller(&caller, caller.factors());
-            (caller, body)
+            let share = self.surface.load.of(&caller)?;
+            (caller, body, share)
         } else {
             let presented = intake::presented(&head.headers, peer)?;
             let caller = callers.identify(&presented).ok_or(Trouble::UnknownCaller)?;
             notes.caller(caller, caller.factors());
             intake::means_it(caller, &head.headers, peer)?;
-            (Arc::clone(caller), Body::read(incoming).await?)
+            let share = self.surface.load.of(caller)?;
+            (Arc::clone(caller), Body::read(incoming).await?, share)
         };
         head.extensions.insert(Asker(caller, notes));
         head.extensions.insert(body);

@@ -90,6 +90,12 @@ pub enum Trouble {
     Crowded(String),
     /// Every place for a subject token is taken by a fetch that goes on.
     CrowdedSubjects(String),
+    /// As much is being answered as may be at once.
+    Overloaded,
+    /// As much is being answered for this caller as may be at once.
+    TooManyAtOnce,
+    /// This caller asks faster than it may.
+    TooFast,
     /// A fetch goes on.
     Pending(String),
     /// The source failed.
@@ -183,8 +189,10 @@ impl Trouble {
             Self::NoSuchName(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge | Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Crowded(_) | Self::CrowdedSubjects(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::TooSlow | Self::Pending(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowded(_) | Self::CrowdedSubjects(_) | Self::TooManyAtOnce | Self::TooFast => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::TooSlow | Self::Pending(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied | FailureKind::Misconfigured => StatusCode::BAD_GATEWAY,
                 FailureKind::Unavailable if failure.timed_out => StatusCode::GATEWAY_TIMEOUT,
@@ -214,8 +222,8 @@ impl Trouble {
             }
             Self::NoSuchName(_) | Self::NoSuchPath => "not_found",
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "method_not_allowed",
-            Self::Crowded(_) | Self::CrowdedSubjects(_) => "slow_down",
-            Self::TooSlow | Self::Pending(_) => "temporarily_unavailable",
+            Self::Crowded(_) | Self::CrowdedSubjects(_) | Self::TooManyAtOnce | Self::TooFast => "slow_down",
+            Self::TooSlow | Self::Pending(_) | Self::Overloaded => "temporarily_unavailable",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "upstream_denied",
                 FailureKind::Misconfigured => "upstream_misconfigured",
@@ -247,7 +255,8 @@ impl Trouble {
             | Self::BadTarget(_) => "AccessDenied",
             Self::NoSuchName(_) | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed(_) | Self::NeedsSubject(_) => "MethodNotAllowed",
-            Self::Crowded(_) | Self::CrowdedSubjects(_) => "TooManyRequests",
+            Self::Crowded(_) | Self::CrowdedSubjects(_) | Self::TooManyAtOnce | Self::TooFast => "TooManyRequests",
+            Self::Overloaded => "Overloaded",
             Self::TooSlow | Self::Pending(_) => "CredentialsUninitialized",
             Self::Failed { failure, .. } => match failure.kind {
                 FailureKind::Denied => "UpstreamDenied",
@@ -277,7 +286,12 @@ impl Trouble {
     /// Whole seconds after which it is worth asking again, at least one.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooSlow | Self::Pending(_) | Self::CrowdedSubjects(_) => Some(1),
+            Self::TooSlow
+            | Self::Pending(_)
+            | Self::CrowdedSubjects(_)
+            | Self::Overloaded
+            | Self::TooManyAtOnce
+            | Self::TooFast => Some(1),
             Self::Crowded(_) => Some(60),
             Self::Failed { retry_after, .. } => Some(
                 retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0),
@@ -325,6 +339,9 @@ impl fmt::Display for Trouble {
             Self::CrowdedSubjects(name) => {
                 write!(f, "{name} is being fetched for as many subject tokens as it holds at a time (max_subjects); ask again")
             }
+            Self::Overloaded => f.write_str("more requests came at once than are answered at a time (max_connections); ask again"),
+            Self::TooManyAtOnce => f.write_str("this caller has as many requests at once as one caller may; wait for answers before asking for more"),
+            Self::TooFast => f.write_str("this caller asks more often than its requests_per_second; keep what was answered, and ask again"),
             Self::Pending(name) => write!(f, "{name} is being fetched and takes longer than a second; ask again"),
             Self::Failed { name, failure, .. } => write!(f, "{name}: {failure}"),
         }

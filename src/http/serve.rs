@@ -1,8 +1,9 @@
 //! The accept loop: one for TCP, unix and inherited sockets.
 //!
-//! HTTP/1.1 only. A connection is served when a place for it is free; a head must be complete in time, its size is bounded,
+//! HTTP/1.1 only. A connection is served when it has a place; a head must be complete in time, its size is bounded,
 //! an answer must be taken, and after some requests the place is given to others. How long an answer takes is for what
 //! answers to bound.
+//! Who gets a place where there are too few is decided in [`places`](super::places).
 //! The admin listener has places of its own, so that callers cannot shut health checks out, and so has every forward address, whose
 //! connections last as long as what they forward. Another user cannot take those: whom a listener is not for has few of its own. There are no more places than
 //! file descriptors for them; where the machine has none left all the same, the loop waits instead of spinning.
@@ -22,10 +23,13 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+use super::away::{turn_away, turn_away_at_once};
+use super::held::Held;
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
+use super::places::{Place, Places};
 use super::socket_table::SocketTable;
 use super::stall::Stalling;
 use super::units::Units;
@@ -41,6 +45,16 @@ const MOST_REQUESTS: u32 = 100;
 const ADMIN_PLACES: usize = 16;
 /// Connections at once of those whom a listener is not for, at all listeners together.
 const STRANGERS: usize = 8;
+/// At least so many connections at once have some time to ask before they are told that there is no place.
+const TURNED_AWAY: usize = 8;
+/// At most so many, where there are descriptors for them.
+const MOST_TURNED_AWAY: usize = 256;
+/// The time they have.
+const TO_ASK: Duration = Duration::from_millis(250);
+/// At least so many connections at once wait for a place beside the loop.
+const IN_LINE: usize = 8;
+/// At most so many, where there are descriptors for them: as many as the backlog holds.
+const MOST_IN_LINE: usize = 4096;
 /// File descriptors that are for other things: listeners, upstream and admin connections, files, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How long the loop rests when the machine has no descriptors left.
@@ -82,11 +96,14 @@ pub struct Limits {
 
 /// What the accept loops share.
 pub struct Server {
-    places: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    places: Arc<Places>,
+    strangers: Arc<Places>,
+    turned_away: Arc<Semaphore>,
+    in_line: Arc<Semaphore>,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
     units: Option<Arc<Units>>,
+    clock: Clock,
     stop: watch::Receiver<bool>,
 }
 
@@ -94,14 +111,26 @@ impl Server {
     /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, of which `aside` are
     /// for others, until `stop` turns true. Their processes are looked for in `units`.
     pub fn new(most: usize, aside: u64, units: Option<Arc<Units>>, clock: Clock, stop: watch::Receiver<bool>) -> Self {
+        let descriptors = descriptors().saturating_sub(aside);
+        let served = places(most, descriptors);
         Self {
             units,
-            places: Arc::new(Semaphore::new(places(most, descriptors().saturating_sub(aside)))),
-            strangers: Arc::new(Semaphore::new(STRANGERS)),
-            complaints: Arc::new(Complaints::new(clock)),
+            places: Places::shared(served, clock.clone()),
+            strangers: Places::new(STRANGERS, STRANGERS, clock.clone()),
+            turned_away: Arc::new(Semaphore::new(spare(descriptors, served).clamp(TURNED_AWAY, MOST_TURNED_AWAY))),
+            in_line: Arc::new(Semaphore::new(
+                spare(descriptors, served.saturating_add(MOST_TURNED_AWAY)).clamp(IN_LINE, MOST_IN_LINE),
+            )),
+            complaints: Arc::new(Complaints::new(clock.clone())),
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
+            clock,
             stop,
         }
+    }
+
+    /// The places of callers.
+    pub fn places(&self) -> &Arc<Places> {
+        &self.places
     }
 
     /// Accepts callers from `socket` in a task of its own.
@@ -111,7 +140,7 @@ impl Server {
 
     /// Accepts from `sockets` in a task for each; they have `most` places of their own together.
     pub fn accept_apart(&self, sockets: Vec<Socketed>, most: usize, limits: Limits, answers: &impl Answers) {
-        let places = Arc::new(Semaphore::new(most));
+        let places = Places::new(most, most, self.clock.clone());
         for socket in sockets {
             self.accept_from(socket, None, Arc::clone(&places), limits, answers.clone());
         }
@@ -119,7 +148,8 @@ impl Server {
 
     /// Accepts from the admin listener in a task of its own.
     pub fn accept_admin(&self, socket: Socketed, answers: impl Answers) {
-        self.accept_from(socket, Some(Transport::Admin), Arc::new(Semaphore::new(ADMIN_PLACES)), OF_CALLERS, answers);
+        let places = Places::new(ADMIN_PLACES, ADMIN_PLACES, self.clock.clone());
+        self.accept_from(socket, Some(Transport::Admin), places, OF_CALLERS, answers);
     }
 
     /// `transport` overrides what the socket says.
@@ -127,7 +157,7 @@ impl Server {
         &self,
         socket: Socketed,
         transport: Option<Transport>,
-        places: Arc<Semaphore>,
+        places: Arc<Places>,
         limits: Limits,
         answers: impl Answers,
     ) {
@@ -139,13 +169,15 @@ impl Server {
             answers,
             places,
             strangers: Arc::clone(&self.strangers),
+            turned_away: Arc::clone(&self.turned_away),
+            in_line: Arc::clone(&self.in_line),
             limits,
             complaints: Arc::clone(&self.complaints),
             graceful: Arc::clone(&self.graceful),
             units: self.units.clone(),
             stop: self.stop.clone(),
         };
-        tokio::spawn(accepting.run());
+        tokio::spawn(Arc::new(accepting).run());
     }
 
     /// Ends every connection after the request it is answering; waits for them, but not longer than `patience`.
@@ -167,11 +199,14 @@ fn descriptors() -> u64 {
     }
 }
 
+/// How many `descriptors` are left beside `used` ones and those for other things.
+fn spare(descriptors: u64, used: usize) -> usize {
+    usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX).saturating_sub(used)
+}
+
 /// How many connections are served at once: `most`, or what `descriptors` leave for them, but one in any case.
 fn places(most: usize, descriptors: u64) -> usize {
-    let spare = usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX);
-    // A semaphore does not count further.
-    let served = most.min(spare).clamp(1, Semaphore::MAX_PERMITS);
+    let served = most.min(spare(descriptors, 0)).max(1);
     if served < most {
         tracing::warn!(
             max_connections = most,
@@ -211,8 +246,10 @@ struct Accepting<A> {
     transport: Option<Transport>,
     answers: A,
     table: Option<SocketTable>,
-    places: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    places: Arc<Places>,
+    strangers: Arc<Places>,
+    turned_away: Arc<Semaphore>,
+    in_line: Arc<Semaphore>,
     limits: Limits,
     complaints: Arc<Complaints>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
@@ -229,6 +266,15 @@ enum Accepted {
 }
 
 impl Accepted {
+    /// Returns when its peer has sent something.
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.readable().await,
+            Self::Unix(stream, _) => stream.readable().await,
+            Self::Stranger => Ok(()),
+        }
+    }
+
     fn peer(&self) -> Option<&Peer> {
         match self {
             Self::Tcp(_, peer) | Self::Unix(_, peer) => Some(peer),
@@ -243,7 +289,7 @@ impl<A: Answers> Accepting<A> {
         self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
     }
 
-    async fn run(mut self) {
+    async fn run(self: Arc<Self>) {
         let mut stop = self.stop.clone();
         loop {
             let accepted = tokio::select! {
@@ -251,18 +297,8 @@ impl<A: Answers> Accepting<A> {
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                // They are refused in words where there is room for it, and nobody waits behind them.
-                Ok(accepted) if accepted.peer().is_some_and(|peer| !self.answers.is_for(peer)) => {
-                    if let Ok(place) = Arc::clone(&self.strangers).try_acquire_owned() {
-                        self.serve(accepted, place);
-                    }
-                }
-                // When all places are taken this one waits in the loop, and those behind it in the backlog.
                 Ok(accepted) => tokio::select! {
-                    place = Arc::clone(&self.places).acquire_owned() => match place {
-                        Ok(place) => self.serve(accepted, place),
-                        Err(_) => return,
-                    },
+                    () = self.settle(accepted) => {},
                     _ = stop.wait_for(|stop| *stop) => return,
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
@@ -276,7 +312,7 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    async fn accept(&mut self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
             Socketed::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -300,17 +336,70 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    fn serve(&self, accepted: Accepted, place: OwnedSemaphorePermit) {
+    /// Gives it a place, or says that there is none for it.
+    async fn settle(self: &Arc<Self>, accepted: Accepted) {
+        let Some(peer) = accepted.peer() else {
+            tracing::warn!("a connection that did not come over loopback was dropped");
+            return;
+        };
+        let holder = peer.process.uid;
+        if !self.answers.is_for(peer) {
+            // They are refused in words where there is room for it, and nobody waits behind them.
+            if let Some(place) = self.strangers.take_now(holder) {
+                self.answer(accepted, Some(place));
+            }
+            return;
+        }
+        let seat =
+            if self.places.is_at_share(holder) { Arc::clone(&self.in_line).try_acquire_owned().ok() } else { None };
+        let Some(seat) = seat else {
+            // Those behind it wait in the backlog.
+            let place = self.places.take(holder).await;
+            return self.answer(accepted, place);
+        };
+        let this = Arc::clone(self);
+        drop(tokio::spawn(async move {
+            // Whoever says nothing does not even stand in line.
+            let asks = tokio::time::timeout(this.limits.head, accepted.readable()).await;
+            if !matches!(asks, Ok(Ok(()))) {
+                return;
+            }
+            let place = this.places.take_in_line(holder).await;
+            drop(seat);
+            this.answer(accepted, place);
+        }));
+    }
+
+    fn answer(&self, accepted: Accepted, place: Option<Arc<Place>>) {
+        match (place, accepted) {
+            (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
+            (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
+            (None, Accepted::Tcp(stream, _)) => self.send_away(stream, TcpStream::into_std),
+            (None, Accepted::Unix(stream, _)) => self.send_away(stream, UnixStream::into_std),
+            (_, Accepted::Stranger) => {}
+        }
+    }
+
+    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Some(watcher) = self.watcher() else { return };
-        let (answers, limits) = (self.answers.clone(), self.limits);
-        match accepted {
-            Accepted::Tcp(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
-            }
-            Accepted::Unix(stream, peer) => {
-                drop(tokio::spawn(connection(stream, peer, limits, answers, watcher, place)));
-            }
-            Accepted::Stranger => tracing::warn!("a connection that did not come over loopback was dropped"),
+        drop(tokio::spawn(connection(stream, peer, self.limits, self.answers.clone(), watcher, place)));
+    }
+
+    /// Nobody waits behind those either: when too many of them have yet to ask, the next are told at once.
+    fn send_away<S, B>(&self, stream: S, bare: impl FnOnce(S) -> io::Result<B>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        B: io::Read + io::Write,
+    {
+        match Arc::clone(&self.turned_away).try_acquire_owned() {
+            Ok(room) => drop(tokio::spawn(async move {
+                turn_away(stream, TO_ASK).await;
+                drop(room);
+            })),
+            Err(_) => bare(stream).into_iter().for_each(turn_away_at_once),
         }
     }
 }
@@ -327,23 +416,24 @@ fn is_of_one_connection(cause: &io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection; its place is free again when it ends.
-async fn connection<S, A>(
-    stream: S,
-    peer: Peer,
-    limits: Limits,
-    answers: A,
-    watcher: Watcher,
-    place: OwnedSemaphorePermit,
-) where
+/// Serves one connection, to its end or until its place is for another one.
+async fn connection<S, A>(stream: S, peer: Peer, limits: Limits, answers: A, watcher: Watcher, place: Arc<Place>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answers,
 {
     let asked = Cell::new(0);
+    let stream = Stalling::at(Arc::clone(&place), stream, limits.stall);
+    let place_of_all = Arc::clone(&place);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.set(asked.get() + 1);
         let (answers, peer, is_last) = (answers.clone(), peer.clone(), asked.get() >= MOST_REQUESTS);
-        async move { Ok::<_, std::convert::Infallible>(answers.answer(request, &peer, is_last).await) }
+        // Before the first await, and so before anybody can be told to go.
+        let answering = place_of_all.answering();
+        async move {
+            let answer = answers.answer(request, &peer, is_last).await;
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, answering)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -353,11 +443,15 @@ async fn connection<S, A>(
         .max_buf_size(2 * limits.largest_head)
         .max_headers(limits.most_fields)
         .half_close(false)
-        .serve_connection(TokioIo::new(Stalling::new(stream, limits.stall)), service);
-    if let Err(cause) = watcher.watch(connection).await {
-        tracing::trace!(%cause, "a connection ended");
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // First, since a request that is there by now is answered.
+        biased;
+        ended = watcher.watch(connection) => if let Err(cause) = ended {
+            tracing::trace!(%cause, "a connection ended");
+        },
+        () = place.told() => tracing::trace!("a connection made room"),
     }
-    drop(place);
 }
 
 #[cfg(test)]

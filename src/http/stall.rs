@@ -5,11 +5,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::places::Place;
 
 /// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes nothing for `patience`.
 #[derive(Debug)]
@@ -18,29 +21,52 @@ pub struct Stalling<S> {
     patience: Duration,
     /// Runs while a write, flush or shutdown waits for the peer.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Is told what goes on.
+    place: Option<Arc<Place>>,
 }
 
 impl<S> Stalling<S> {
     /// `stream` with a limit of `patience` on each wait of its writing half.
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None }
+        Self { stream, patience, deadline: None, place: None }
+    }
+
+    /// The same for a connection that has a place.
+    pub fn at(place: Arc<Place>, stream: S, patience: Duration) -> Self {
+        Self { place: Some(place), ..Self::new(stream, patience) }
     }
 
     /// Passes on what the stream said. The deadline starts with the first `Pending` and ends with the first progress.
     fn timed<T>(&mut self, cx: &mut Context<'_>, said: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if said.is_ready() {
-            self.deadline = None;
+            if self.deadline.take().is_some() {
+                self.tell(|place| place.blocked(false));
+            }
             return said;
+        }
+        if self.deadline.is_none() {
+            self.tell(|place| place.blocked(true));
         }
         let patience = self.patience;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
         deadline.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }
+
+    fn tell(&self, news: impl FnOnce(&Place)) {
+        if let Some(place) = &self.place {
+            news(place);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        let before = into.filled().len();
+        let said = Pin::new(&mut self.stream).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.tell(Place::heard);
+        }
+        said
     }
 }
 

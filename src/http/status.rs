@@ -67,6 +67,8 @@ pub fn document(surface: &Surface) -> Value {
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
+        "connections": connections(surface),
+        "load": surface.load.row(),
         "listeners": surface.listeners,
         "tokens": rows(&tokens),
         "credentials": rows(&credentials),
@@ -81,6 +83,12 @@ pub fn document(surface: &Surface) -> Value {
         document["cognito_fees"] = fees.summary(&tokens);
     }
     document
+}
+
+/// The connections of callers, apart from those to forward addresses.
+fn connections(surface: &Surface) -> Value {
+    let tally = surface.places.tally();
+    json!({ "open": tally.open, "most": tally.most, "moved": tally.moved, "turned_away": tally.turned_away })
 }
 
 /// Which entry comes after which: each name with that of the earlier stage.

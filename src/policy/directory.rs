@@ -32,6 +32,8 @@ pub struct Entry {
     pub gid: Option<Id>,
     /// The systemd unit it belongs to.
     pub unit: Option<Arc<str>>,
+    /// How often it may ask.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Where a caller's token is.
@@ -175,7 +177,7 @@ impl Watched {
 
     /// The caller as it is now.
     fn identified(&self, before: &Callers, now: Moment) -> Caller {
-        let Entry { name, allow, token, uid, gid, unit } = &self.entry;
+        let Entry { name, allow, token, uid, gid, unit, requests_per_second: _ } = &self.entry;
         let last = before.0.iter().find(|caller| caller.name == *name).map(Arc::as_ref);
         let (tokens, provers) = match token {
             Some(token) => self.known_by(token, last, now),
@@ -263,7 +265,7 @@ mod tests {
     use crate::policy::{Presented, Process};
 
     fn known_by(token: Option<Token>, uid: Option<Id>, gid: Option<Id>) -> Entry {
-        Entry { name: "orders".into(), allow: vec![], token, uid, gid, unit: None }
+        Entry { name: "orders".into(), allow: vec![], token, uid, gid, unit: None, requests_per_second: None }
     }
 
     fn shown(token: &str) -> Presented {

@@ -25,7 +25,15 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name).join("token");
         let token = Some(Token::Generated(Config { path, mode: 0o440, group: None, every: HOUR }));
-        let entry = Entry { name: "orders".into(), allow: vec![], token, uid: None, gid: None, unit: None };
+        let entry = Entry {
+            name: "orders".into(),
+            allow: vec![],
+            token,
+            uid: None,
+            gid: None,
+            unit: None,
+            requests_per_second: None,
+        };
         Self { dir, directory: Directory::new(vec![entry]), clock: Clock::tokio(std::time::UNIX_EPOCH) }
     }
 

@@ -1,10 +1,11 @@
 //! Who is asking, and what they may have. [`caller`] is pure: what the kernel and the request say about a peer comes in as
-//! values, and so it is with [`unit`]; [`directory`] is the edge that reads token files and looks users up; [`generated`] makes
-//! tokens and writes them, and [`proof`] shows a client that the daemon knows its token.
+//! values, and so it is with [`unit`]; [`pace`] is how fast one may ask; [`directory`] is the edge that reads token files and
+//! looks users up; [`generated`] makes tokens and writes them, and [`proof`] shows a client that the daemon knows its token.
 
 pub mod caller;
 pub mod directory;
 pub mod generated;
+pub mod pace;
 pub mod proof;
 pub mod unit;
 

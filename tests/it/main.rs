@@ -44,6 +44,8 @@ mod cold;
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]
+mod crowding;
+#[cfg(test)]
 mod egress;
 #[cfg(test)]
 mod failures;

@@ -126,6 +126,29 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// What it has used of the processors, in user mode and in the kernel.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        let ticks: u64 = rest.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        // A hundred of them are a second on every Linux.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Lets it open no descriptor above `most` from now on; what it could open before.
+    pub async fn descriptors(&self, most: u64) -> u64 {
+        let pid = format!("--pid={}", self.pid());
+        let run = async |limit: &str| {
+            let ended =
+                Command::new("prlimit").args([&pid, limit, "--noheadings", "--output=SOFT"]).output().await.unwrap();
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+            String::from_utf8_lossy(&ended.stdout).into_owned()
+        };
+        let before = run("--nofile").await.trim().parse().unwrap();
+        run(&format!("--nofile={most}:")).await;
+        before
+    }
+
     fn pid(&self) -> u32 {
         self.child.id().unwrap_or_else(|| panic!("it has ended already"))
     }

@@ -93,7 +93,8 @@ pub struct Server {
     pub admin_listen: Option<Read<SocketAddr>>,
     /// How long to go on answering after SIGTERM.
     pub drain: Read<Duration>,
-    /// Connections held at once; more wait in the listen backlog.
+    /// Connections held at once. Where there are more, those that ask nothing make room; seven eighths of them may have a
+    /// request answered at a time, and what is more gets 503.
     #[schemars(range(min = 1, max = 65536))]
     pub max_connections: u32,
 }
@@ -198,6 +199,9 @@ pub struct CallerTable {
     /// The systemd unit its process belongs to, on unix sockets and over TCP. Of a user's own services that is the user's manager,
     /// such as "user@1000.service".
     pub unit: Option<Read<UnitName>>,
+    /// How often it may ask; what is more gets 429. As many as in a second may come at once. Not given: as often as it likes.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub requests_per_second: Option<u32>,
 }
 
 /// The token a caller presents: exactly one of file, sha256 and generate.

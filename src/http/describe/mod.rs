@@ -106,6 +106,7 @@ impl Operation {
             Trouble::Foreign("the Host header names another machine; use 127.0.0.1, [::1] or localhost"),
             Trouble::TooLarge,
             Trouble::TooSlow,
+            Trouble::Overloaded,
         ];
         Self {
             id,
@@ -123,7 +124,7 @@ impl Operation {
     /// For callers.
     pub fn guarded(tag: &'static str, id: &'static str, summary: &'static str) -> Self {
         let open = Self { security: &["bearer", "token", "deliberate"], ..Self::open(tag, id, summary) };
-        open.refusing([Trouble::UnknownCaller, Trouble::NotDeliberate])
+        open.refusing([Trouble::UnknownCaller, Trouble::NotDeliberate, Trouble::TooManyAtOnce, Trouble::TooFast])
     }
 
     /// For callers as OAuth libraries show them.

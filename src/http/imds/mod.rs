@@ -87,9 +87,11 @@ impl Imds {
     }
 
     async fn admit<B>(&self, request: Request<B>, peer: &Peer, notes: Notes) -> Result<Response, Trouble> {
+        let _counted = self.surface.load.request()?;
         intake::check_up_to_slash(&request, peer.transport)?;
         let caller = self.caller(peer)?;
         notes.caller(&caller, caller.factors());
+        let _share = self.surface.load.of(&caller)?;
         let (mut head, _) = request.into_parts();
         match head.uri.path().split('/').collect::<Vec<_>>()[..] {
             ["", "latest", "api", "token"] => return self.open(&head.method, &head.headers),

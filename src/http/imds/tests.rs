@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use super::*;
 use crate::clock::Clock;
 use crate::http::intake::Transport;
+use crate::http::load::Load;
+use crate::http::places::Places;
 use crate::http::{Life, Refusals};
 use crate::lease::Issued;
 use crate::ops::audit::Audit;
@@ -55,8 +57,11 @@ async fn service() -> Imds {
         uid: Some(Id::Number(uid)),
         gid: None,
         unit: None,
+        requests_per_second: None,
     };
-    let callers = Directory::new(vec![known("app", APP), known("other", OTHER)]);
+    let entries = vec![known("app", APP), known("other", OTHER)];
+    let load = Load::new(8, &entries, clock.clone());
+    let callers = Directory::new(entries);
     callers.look(clock.now()).await;
     let surface = Arc::new(Surface {
         store: Store::new(BTreeMap::new(), BTreeMap::from([("orders".into(), held)]), entry),
@@ -71,6 +76,8 @@ async fn service() -> Imds {
         audit: Audit::default(),
         refusals: Refusals::new(clock.clone()),
         life: Arc::new(Life::new(clock.now())),
+        load,
+        places: Places::new(8, 8, clock.clone()),
     });
     let listen = "127.0.0.1:2779".parse().unwrap();
     Imds::new(&surface, &Config { listen, credentials: "orders".into(), caller: "app".into() }, None)

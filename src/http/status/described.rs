@@ -15,7 +15,7 @@ pub fn described() -> Path {
         "type": "object",
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests",
-            "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
+            "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
             "audit",
         ],
         "properties": {
@@ -25,6 +25,8 @@ pub fn described() -> Path {
             "ready": { "type": "boolean", "description": "Is every `keep = \"always\"` entry usable, and every file in its place?" },
             "uptime_seconds": count,
             "requests": count,
+            "connections": of("Connections"),
+            "load": of("Load"),
             "listeners": { "type": "array", "items": text },
             "tokens": rows,
             "credentials": rows,
@@ -49,10 +51,60 @@ pub fn described() -> Path {
     Path::at("/v1/status")
         .defining("Status", status)
         .defining("Entry", entry())
+        .defining("Connections", connections())
+        .defining("Load", load())
+        .defining("CallerLoad", caller())
         .defining("Egress", egress())
         .defining("File", file())
         .defining("CognitoFees", cognito_fees())
         .offering(METHODS, &read)
+}
+
+/// The schema of what is said of connections.
+fn connections() -> Value {
+    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
+    json!({
+        "type": "object",
+        "description": "Connections of callers, apart from those to forward addresses.",
+        "required": ["open", "most", "moved", "turned_away"],
+        "properties": {
+            "open": said("Connections now."),
+            "most": said("Connections at most."),
+            "moved": said("Closed so far because they asked nothing and others needed the place."),
+            "turned_away": said("Refused so far because their user held its share and all of it was being answered."),
+        },
+    })
+}
+
+/// The schema of what is said of the requests that are being answered.
+fn load() -> Value {
+    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
+    json!({
+        "type": "object",
+        "required": ["in_flight", "most", "shed", "callers"],
+        "properties": {
+            "in_flight": said("Requests being answered, this one among them."),
+            "most": said("At most so many at once."),
+            "shed": said("Answered with 503 so far because there were more."),
+            "callers": { "type": "array", "items": of("CallerLoad") },
+        },
+    })
+}
+
+/// The schema of a caller's row.
+fn caller() -> Value {
+    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
+    json!({
+        "type": "object",
+        "required": ["name", "requests", "in_flight", "limited"],
+        "properties": {
+            "name": { "type": "string" },
+            "requests": said("Requests of it so far."),
+            "in_flight": said("Requests of it being answered."),
+            "limited": said("Answered with 429 so far: too many at once, or more often than it may."),
+            "requests_per_second": said("How often it may ask, where that is limited."),
+        },
+    })
 }
 
 /// The schema of a forward address' row.
