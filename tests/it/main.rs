@@ -108,6 +108,8 @@ mod impostor;
 #[cfg(test)]
 mod logging;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod rotate;
 #[cfg(test)]
 mod starting;
