@@ -78,21 +78,19 @@ pub fn protect() -> Memory {
 impl Memory {
     /// Says what was possible, and what is to be done about what was not.
     pub fn report(&self) {
+        let swap = self.swap.as_str();
+        tracing::info!(closed = self.is_closed, swap, "memory: no core dumps, what is freed is cleared");
         if !self.is_closed {
             tracing::warn!(
                 "other processes of this user can read the daemon's memory: prctl(PR_SET_DUMPABLE) was refused"
             );
         }
-        match &self.swap {
-            Swap::Locked => tracing::info!("memory: no core dumps, closed to other processes, locked: never swapped"),
-            Swap::Denied => {
-                tracing::info!("memory: no core dumps, closed to other processes, no swap in its control group")
-            }
-            Swap::Possible(why) => tracing::warn!(
+        if let Swap::Possible(why) = &self.swap {
+            tracing::warn!(
                 %why,
-                "memory: it may be swapped out, secrets with it, where this machine has swap that is not encrypted; \
-                 set LimitMEMLOCK=infinity or MemorySwapMax=0 in the unit, or memlock or no swap for the container"
-            ),
+                "memory may be swapped out, with secrets in it, where this machine has swap: set LimitMEMLOCK=infinity or \
+                 MemorySwapMax=0 in the unit, memlock=-1 or no swap for the container"
+            );
         }
     }
 }

@@ -38,6 +38,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// One exchange, from the first byte sent to the last one read, takes at most this.
 pub const EXCHANGE: Duration = Duration::from_secs(10);
 
+/// An idle connection is closed after this: its buffers hold what was said on it last.
+const IDLE: Duration = Duration::from_secs(20);
+
 const USER_AGENT: &str = concat!("credbroker/", env!("CARGO_PKG_VERSION"));
 
 /// The way to every upstream. Cloning shares it.
@@ -303,7 +306,7 @@ impl Lazy {
             .connect_timeout(CONNECT)
             .read_timeout(EXCHANGE)
             .build();
-        let mut builder = Connector::builder().connector_settings(settings);
+        let mut builder = Connector::builder().connector_settings(settings).pool_idle_timeout(IDLE);
         if over_proxy {
             builder = builder.proxy_config(ProxyConfig::from_env());
         }

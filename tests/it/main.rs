@@ -89,6 +89,8 @@ mod wycheproof;
 mod arrows;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod dependencies;
 
 // What operators are promised.
 #[cfg(test)]
