@@ -10,6 +10,10 @@ ARGS ?=
 # PYTEST_ARGS="-k orders -x" narrows a conformance run.
 PYTEST_ARGS ?=
 
+# Most of a test is waiting, so more of them than processors run at once.
+TEST_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? n : 4)))
+PYTEST_WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n + 1)))
+
 target := $(or $(CARGO_TARGET_DIR),target)
 conformance := tests/conformance
 pytest = CREDBROKER_BIN="$(abspath $(target)/debug/credbroker)" \
@@ -31,7 +35,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node environments format lint unit release-check crowd malformed stream conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node environments format lint deny unit release-check crowd malformed stream conformance deploy-check ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -49,10 +53,20 @@ lint: need-lints
 	$(say) 'lints: cargo clippy on every target of the workspace, warnings are errors'
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 
+.PHONY: deny
+deny: need-rust ## the dependencies: licences, sources, what may not be among them, and known advisories
+	$(say) 'dependencies: cargo-deny with deny.toml'
+	@tools/deny.sh
+
+.PHONY: sbom
+sbom: need-rust ## the parts list of the shipped binary (CycloneDX): credbroker.cdx.json in the target directory
+	$(say) 'parts list: cargo-cyclonedx'
+	@tools/sbom.sh $(target)/credbroker.cdx.json
+
 .PHONY: unit
 unit: need-rust need-curl
 	$(say) 'tests: unit, property and integration, daemon and emulator'
-	@cargo test --locked --workspace
+	@RUST_TEST_THREADS=$(TEST_THREADS) cargo test --locked --workspace
 
 # The workspace is named so that nothing is built twice; the test is alone, for it takes both cores.
 .PHONY: crowd
@@ -94,7 +108,7 @@ environments: need-python need-node
 .PHONY: conformance
 conformance: binaries environments ## AWS SDKs and CLI, OAuth libraries, aws-jwt-verify, nginx, Chromium, schemathesis, moto, ministack and oidc-provider against the daemon and the emulator
 	$(say) 'conformance: software we did not write'
-	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py $(PYTEST_ARGS)
+	@$(pytest) $(conformance) --ignore=$(conformance)/test_deploy.py -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: deploy-check
 deploy-check: binaries environments ## the files in deploy/, by systemd's, botocore's and the daemon's own checks

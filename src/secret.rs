@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 
 use crate::environment::Environment;
 use crate::file;
@@ -106,6 +107,14 @@ impl Secret {
             }
         }
     }
+}
+
+/// The SHA-256 of something secret, of which nothing stays behind: ring leaves up to 64 bytes of it on the stack.
+pub fn sha256<const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    // Where it stands: what is moved leaves a copy.
+    hash.finalize_reset().into()
 }
 
 /// Reads one secret from a plain file. One trailing newline is dropped.

@@ -30,6 +30,7 @@ use nix::unistd::{Uid, User};
 use crate::app::Outside;
 use crate::config;
 use crate::environment::Environment;
+use crate::ops::process;
 
 /// A machine-to-machine credential broker: OAuth 2.0 bearer tokens and temporary AWS credentials on loopback.
 #[derive(Debug, Parser)]
@@ -100,6 +101,8 @@ impl From<Exit> for ExitCode {
 
 /// Parses the process's arguments and carries the command out.
 pub fn main() -> ExitCode {
+    // Before anything secret is read: nearly every command holds tokens. If it is refused, the daemon says so.
+    process::close();
     // Writing to a closed pipe ends the command instead of panicking: clap and `output` report it as an error.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

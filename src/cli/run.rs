@@ -5,10 +5,12 @@ use std::path::Path;
 use super::{Exit, output};
 use crate::app::{self, Outside};
 use crate::config::Config;
-use crate::ops::log;
+use crate::ops::{log, process};
 
 pub fn run(file: &Path, outside: Outside) -> Exit {
+    let memory = process::protect();
     let log = log::start(&outside.environment);
+    memory.report();
     let config = match Config::load(file) {
         Ok(config) => config,
         Err(problems) => {

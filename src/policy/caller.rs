@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::proof::Prover;
 use super::{Grant, Permit};
+use crate::secret::sha256;
 
 /// The SHA-256 of a caller's token. Tokens themselves are never kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,7 @@ pub struct TokenDigest([u8; 32]);
 impl TokenDigest {
     /// The digest of a token as presented or as read from its file.
     pub fn of(token: &str) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        Self(bytes)
+        Self(sha256([token.as_bytes()]))
     }
 
     /// A digest written in the configuration, as 64 hexadecimal digits.

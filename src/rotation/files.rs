@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
-use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::form::{self, Form};
@@ -213,8 +212,8 @@ impl Files {
 /// What stands for `secret`.
 #[expect(clippy::disallowed_methods, reason = "the digest stands for the secret")]
 pub fn fingerprint(secret: &SecretString) -> Fingerprint {
-    let digest = digest(&SHA256, secret.expose_secret().as_bytes());
-    Fingerprint(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let digest = secret::sha256([secret.expose_secret().as_bytes()]);
+    Fingerprint(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn locked(file: &Path, path: &Path) -> Result<Lock, Trouble> {

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::refused::{Contents, Refused};
@@ -19,7 +18,7 @@ use super::{Ask, Failure, FailureKind, Stage};
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::lease::{Issued, Lease};
-use crate::secret::Secret;
+use crate::secret::{Secret, sha256};
 
 /// Where one secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +158,7 @@ pub struct Print([u8; 32]);
 impl Print {
     #[expect(clippy::disallowed_methods, reason = "the digest stands for the secret")]
     fn of(secret: &SecretString) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, secret.expose_secret().as_bytes()).as_ref());
-        Self(bytes)
+        Self(sha256([secret.expose_secret().as_bytes()]))
     }
 }
 

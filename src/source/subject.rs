@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use ring::digest::{SHA256, digest};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Failure, FailureKind};
 use crate::clock::Moment;
+use crate::secret::sha256;
 
 /// A subject token with what is known of it. Two are the same if their tokens are, to the letter: what is held for one is
 /// never given to the bearer of another, not even of the same user, for what the user may can differ between the two.
@@ -25,9 +25,8 @@ impl Subject {
     /// The subject token `token`, which ends at `expiry`; `user` is its issuer and `sub`, if they have been verified.
     #[expect(clippy::disallowed_methods, reason = "the digest stands for the token from here on")]
     pub fn new(token: SecretString, expiry: Moment, user: Option<(String, String)>) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, token.expose_secret().as_bytes()).as_ref());
-        Self { token, digest: bytes, expiry, user }
+        let digest = sha256([token.expose_secret().as_bytes()]);
+        Self { token, digest, expiry, user }
     }
 
     /// The token itself.

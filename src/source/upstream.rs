@@ -39,6 +39,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// One exchange, from the first byte sent to the last one read, takes at most this.
 pub const EXCHANGE: Duration = Duration::from_secs(10);
 
+/// An idle connection is closed after this: its buffers hold what was said on it last.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// How AWS, Cognito's hosted endpoint and others say what they call a request.
 const REQUEST_IDS: [&str; 4] = ["x-amzn-requestid", "x-amz-request-id", "x-amz-cognito-request-id", "x-request-id"];
 
@@ -311,7 +314,7 @@ impl Lazy {
             .connect_timeout(CONNECT)
             .read_timeout(EXCHANGE)
             .build();
-        let mut builder = Connector::builder().connector_settings(settings);
+        let mut builder = Connector::builder().connector_settings(settings).pool_idle_timeout(IDLE);
         if over_proxy {
             builder = builder.proxy_config(ProxyConfig::from_env());
         }

@@ -267,7 +267,7 @@ def broker(start_daemon, emulator):
 def service(tmp_path, emulator):
     """Runs a program the way a service beside the broker runs: it knows a region, where STS is, and what `env` adds. Nothing else."""
 
-    def run(command: list[str], seconds: float = 45, **env: str) -> subprocess.CompletedProcess:
+    def run(command: list[str], seconds: float = 90, **env: str) -> subprocess.CompletedProcess:
         home = tmp_path / "service"
         home.mkdir(exist_ok=True)
         return subprocess.run(

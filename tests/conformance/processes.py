@@ -65,11 +65,19 @@ def until(condition, seconds: float, what: str):
         time.sleep(0.02)
 
 
+def own_ports() -> range:
+    """Tests that run side by side take their ports from ranges of their own: one is free only until it is taken."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    start = 20000 + 1000 * (int(worker) % 12)
+    return range(start, start + 1000)
+
+
 def free_port() -> int:
     """A port free on both loopback families, below the range the kernel gives to outgoing connections, so that none takes it meanwhile."""
+    ports = own_ports()
     families = [(socket.AF_INET, "127.0.0.1")] + ([(socket.AF_INET6, "::1")] if has_ipv6() else [])
     for _ in range(200):
-        port = random.randrange(20000, 32000)
+        port = random.choice(ports)
         held = []
         try:
             for family, address in families:
@@ -81,7 +89,7 @@ def free_port() -> int:
         finally:
             for one in held:
                 one.close()
-    raise RuntimeError("no free port between 20000 and 32000")
+    raise RuntimeError(f"no free port between {ports.start} and {ports.stop}")
 
 
 def has_ipv6() -> bool:

@@ -100,6 +100,9 @@ def test_the_units_fit_each_other_and_the_configuration():
     socket_path = Path(held["ListenStream"][-1])
     for directory in service["RuntimeDirectory"]:
         assert not socket_path.is_relative_to(Path("/run") / directory)
+    # No secret is written anywhere: not into a core, not into swap. The daemon locks its pages itself, which the filter lets it.
+    assert (service["LimitCORE"], service["LimitMEMLOCK"], service["MemorySwapMax"]) == (["0"], ["infinity"], ["0"])
+    assert not any("@memlock" in line for line in service["SystemCallFilter"])
     # Callers are known by uid; in a user namespace of its own the daemon would see 65534 for all of them.
     assert "PrivateUsers" not in service and "WatchdogSec" not in service
     assert "AF_NETLINK" in service["RestrictAddressFamilies"][0].split()

@@ -24,7 +24,8 @@ pub struct Launch {
     document: String,
     environment: Vec<(String, String)>,
     port: Option<u16>,
-    umask: Option<&'static str>,
+    /// Shell text that starts it, as `"$@"`.
+    through: Option<String>,
     notifications: Option<UnixDatagram>,
 }
 
@@ -46,7 +47,7 @@ impl Launch {
             document: format!("{head}{document}"),
             environment,
             port: None,
-            umask: None,
+            through: None,
             notifications: None,
         }
     }
@@ -63,8 +64,13 @@ impl Launch {
     }
 
     /// Starts it with this umask.
-    pub fn umask(mut self, umask: &'static str) -> Self {
-        self.umask = Some(umask);
+    pub fn umask(self, umask: &str) -> Self {
+        self.through(&format!("umask {umask}; exec \"$@\""))
+    }
+
+    /// Starts it by this shell text, in which it is `"$@"`.
+    pub fn through(mut self, shell: &str) -> Self {
+        self.through = Some(shell.to_owned());
         self
     }
 
@@ -118,10 +124,10 @@ impl Launch {
 
     fn command(&self, port: u16) -> tokio::process::Command {
         let file = self.configure(port);
-        let program = if self.umask.is_some() { "/bin/sh" } else { &*self.binary };
+        let program = if self.through.is_some() { "/bin/sh" } else { &*self.binary };
         let mut command = process::command(program, &self.dir, &self.environment);
-        if let Some(umask) = self.umask {
-            command.args(["-c", "umask $0; exec \"$@\"", umask, &self.binary]);
+        if let Some(shell) = &self.through {
+            command.args(["-c", shell, "sh", &self.binary]);
         }
         command.arg("run").arg("--config").arg(file);
         command

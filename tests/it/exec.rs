@@ -265,7 +265,7 @@ async fn a_source_that_is_down_is_told_in_time() {
         let daemon = daemon(&site).await;
         let down = FaultKind::Status { status: 503, body: String::new(), headers: [].into() };
         site.control().fault(Fault::always("AssumeRole", down));
-        let given = ["--credentials", "orders", "--timeout", "1s", "--", "/bin/echo", "started"];
+        let given = ["--credentials", "orders", "--timeout", "3s", "--", "/bin/echo", "started"];
         let ended = exec(&daemon, &given, &[AS_ORDERS]).await;
         assert_eq!((ended.code, &*ended.stdout), (Some(5), ""), "{}", ended.stderr);
         assert!(ended.stderr.contains("credentials.orders"), "{}", ended.stderr);

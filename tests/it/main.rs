@@ -104,6 +104,8 @@ mod arrows;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod security;
 
 // What operators are promised.
@@ -123,6 +125,8 @@ mod exec;
 mod impostor;
 #[cfg(test)]
 mod logging;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]

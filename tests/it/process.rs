@@ -1,7 +1,7 @@
 //! Child processes of the daemon's binary: what they print is collected, and they end with the test.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -149,7 +149,7 @@ impl Running {
         before
     }
 
-    fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id().unwrap_or_else(|| panic!("it has ended already"))
     }
 
@@ -177,10 +177,15 @@ impl Running {
 
     /// Waits for the end; the exit code, -1 for a signal.
     pub async fn wait(&mut self, patience: Duration) -> i32 {
+        self.end(patience).await.code().unwrap_or(-1)
+    }
+
+    /// Waits for the end, and how it came.
+    pub async fn end(&mut self, patience: Duration) -> ExitStatus {
         let ended = tokio::time::timeout(patience, self.child.wait()).await;
         let ended = ended.unwrap_or_else(|_| panic!("the process did not end within {patience:?}")).unwrap();
         self.all_printed().await;
-        ended.code().unwrap_or(-1)
+        ended
     }
 }
 

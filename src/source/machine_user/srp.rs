@@ -19,10 +19,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_bigint::modular::ConstMontyParams as _;
 use crypto_bigint::{U256, U1024, U1280, U3072, Uint, const_monty_form, const_monty_params};
-use ring::digest::{Context, Digest, SHA256};
 use ring::{hkdf, hmac};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
+
+use crate::secret::sha256;
 
 const_monty_params!(
     Prime,
@@ -109,7 +110,7 @@ impl Exchange {
         if b == Element::ZERO {
             return Err(Refused("that would reveal the password"));
         }
-        let u = number(hash([&*padded(&self.public), &*padded(server)]));
+        let u = number(sha256([&*padded(&self.public), &*padded(server)]));
         if u == U256::ZERO {
             return Err(Refused("that would reveal the password"));
         }
@@ -135,15 +136,15 @@ pub fn timestamp(wall: SystemTime) -> String {
 
 /// k g^x.
 fn verifier(x: &U256) -> Element {
-    let k = number(hash([&*padded(Prime::PARAMS.modulus().as_ref()), &[2]]));
+    let k = number(sha256([&*padded(Prime::PARAMS.modulus().as_ref()), &[2]]));
     Element::new(&k.resize()) * GENERATOR.pow(x)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the exponent is made of the password")]
 fn exponent(pool: &str, password: &SecretString, challenge: &Challenge<'_>) -> Result<Zeroizing<U256>, Refused> {
     let parts = [pool, challenge.user, ":", password.expose_secret()];
-    let identity = hash(parts.map(str::as_bytes));
-    Ok(Zeroizing::new(number(hash([&*padded(&read(challenge.salt)?), identity.as_ref()]))))
+    let identity = sha256(parts.map(str::as_bytes));
+    Ok(Zeroizing::new(number(sha256([&*padded(&read(challenge.salt)?), &identity]))))
 }
 
 struct KeyLength;
@@ -161,14 +162,8 @@ fn derived(shared: &U3072, u: &U256) -> Option<Zeroizing<[u8; 16]>> {
     Some(key)
 }
 
-fn hash<const PARTS: usize>(parts: [&[u8]; PARTS]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    context.finish()
-}
-
-fn number(digest: Digest) -> U256 {
-    U256::from_be_slice(digest.as_ref())
+fn number(digest: [u8; 32]) -> U256 {
+    U256::from_be_slice(&digest)
 }
 
 /// The fewest big-endian bytes whose first bit is clear.
