@@ -19,7 +19,7 @@
 //!
 //! The same entry names the socket's cgroup, which is its systemd unit: the place for that is [`message::Entry`].
 
-mod message;
+pub mod message;
 
 use std::io;
 use std::net::SocketAddr;
