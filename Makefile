@@ -9,6 +9,12 @@ SHELL := /bin/bash
 ARGS ?=
 # PYTEST_ARGS="-k orders -x" narrows a conformance run.
 PYTEST_ARGS ?=
+# What `make fuzz` runs, and for how long.
+TARGET ?= request_intake
+SECONDS ?= 600
+# Tools that no machine needs for anything else are installed here, each at one version.
+tools := .tools
+cargo_fuzz := 0.13.1
 
 # Most of a test is waiting, so more of them than processors run at once.
 TEST_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? n : 4)))
@@ -16,6 +22,7 @@ PYTEST_WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n + 1)))
 
 target := $(or $(CARGO_TARGET_DIR),target)
 conformance := tests/conformance
+fuzz := tests/fuzz/fuzz.sh
 pytest = CREDBROKER_BIN="$(abspath $(target)/debug/credbroker)" \
 	CREDBROKER_EMULATOR_BIN="$(abspath $(target)/debug/credbroker-emulator)" \
 	PYTHONDONTWRITEBYTECODE=1 $(conformance)/.venv/clients/bin/python -m pytest -c $(conformance)/pytest.ini
@@ -35,7 +42,7 @@ run: need-rust ## emulator, daemon and a tour of both in one command; ARGS=--onc
 	@cargo run --quiet --locked --example demo -- $(ARGS)
 
 .PHONY: test
-test: need-rust need-lints need-python need-node environments format lint deny unit release-check crowd malformed stream conformance deploy-check ## everything that must pass before a commit
+test: need-rust need-lints need-python need-node environments format lint deny unit release-check crowd malformed stream conformance deploy-check fuzz-smoke ## everything that must pass before a commit
 	$(say) 'all of make test passed'
 
 .PHONY: check-fast
@@ -47,6 +54,7 @@ check-fast: format lint ## format, lints and the library's own tests: seconds af
 format: need-lints
 	$(say) 'format: cargo fmt --check'
 	@cargo fmt --all --check || { echo "Run 'cargo fmt --all' to mend this." >&2; exit 1; }
+	@cargo fmt --manifest-path tests/fuzz/Cargo.toml --check || { echo "Run 'cargo fmt --manifest-path tests/fuzz/Cargo.toml' to mend this." >&2; exit 1; }
 
 .PHONY: lint
 lint: need-lints
@@ -115,11 +123,22 @@ deploy-check: binaries environments ## the files in deploy/, by systemd's, botoc
 	$(say) 'deploy: units, task definition, configurations, container file'
 	@$(pytest) $(conformance)/test_deploy.py $(PYTEST_ARGS)
 
+.PHONY: fuzz-smoke
+fuzz-smoke: need-fuzz ## every fuzz target over its corpus and a few thousand inputs more
+	$(say) 'fuzz: building every target with coverage counters (the first time takes some minutes)'
+	@$(fuzz) build
+	$(say) 'fuzz: every target over its corpus and a few thousand inputs more'
+	@$(fuzz) smoke
+
+.PHONY: fuzz
+fuzz: need-fuzz ## one fuzz target for longer: TARGET=jwt_verification SECONDS=600
+	@$(fuzz) run $(TARGET) $(SECONDS)
+
 .PHONY: clean
 clean: need-rust ## remove everything that was built
 	$(say) 'removing build results and the packages of the conformance tests'
 	@cargo clean --quiet
-	@rm -rf $(conformance)/.venv $(conformance)/node/node_modules
+	@rm -rf $(conformance)/.venv $(conformance)/node/node_modules $(tools)
 	@find tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A missing tool is one sentence, not a failure three steps later.
@@ -131,6 +150,14 @@ need-rust:
 .PHONY: need-lints
 need-lints: need-rust
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || { echo 'rustfmt or clippy is not installed: rustup component add rustfmt clippy' >&2; exit 1; }
+
+.PHONY: need-fuzz
+need-fuzz: need-rust
+	@command -v c++ >/dev/null 2>&1 || { echo 'c++ is not installed: a C++ compiler is needed for libFuzzer (Debian: apt-get install build-essential)' >&2; exit 1; }
+	@if [[ "$$($(tools)/bin/cargo-fuzz --version 2>/dev/null)" != 'cargo-fuzz $(cargo_fuzz)' ]]; then \
+		printf '\n== installing cargo-fuzz $(cargo_fuzz) into $(tools) (about a minute, once)\n'; \
+		cargo install --quiet --locked --root $(tools) --version $(cargo_fuzz) cargo-fuzz; \
+	fi
 
 .PHONY: need-curl
 need-curl:

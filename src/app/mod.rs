@@ -2,13 +2,13 @@
 //! those that hold keys, [`files`] what is written to the disk, [`imds`] the metadata service; [`lifecycle`] opens the listeners,
 //! serves and drains; [`rotation`] is one token's secret instead of the daemon.
 
-mod assemble;
+pub mod assemble;
 mod egress;
 mod files;
 mod imds;
-mod issuers;
+pub mod issuers;
 mod lifecycle;
-mod metadata;
+pub mod metadata;
 mod origin;
 mod rotation;
 mod time;

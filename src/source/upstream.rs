@@ -104,6 +104,16 @@ impl Upstream {
         Ok(Self { connector: SharedHttpConnector::new(connector), roots, proxies: Proxies::of(environment) })
     }
 
+    /// The way over a `connector` that is at hand, to which proxies and certificates are of no concern. Answers are cut off all
+    /// the same.
+    pub fn over(connector: SharedHttpConnector) -> Self {
+        let roots = Arc::new(None);
+        let direct = OnceLock::from(Some(connector));
+        let lazy = Lazy { roots: Arc::clone(&roots), proxied: false, direct, over_proxy: OnceLock::new() };
+        let connector = SharedHttpConnector::new(Bounded(Arc::new(lazy)));
+        Self { connector, roots, proxies: Proxies::of(&Environment::default()) }
+    }
+
     /// TLS as every upstream is spoken to, by HTTP/1.1. Reads the system's certificates, unless a bundle replaces them.
     ///
     /// # Errors
@@ -288,14 +298,14 @@ pub fn is_secure(url: &Url) -> bool {
 struct Lazy {
     roots: Arc<Option<Vec<u8>>>,
     proxied: bool,
-    direct: OnceLock<Option<Connector>>,
-    over_proxy: OnceLock<Option<Connector>>,
+    direct: OnceLock<Option<SharedHttpConnector>>,
+    over_proxy: OnceLock<Option<SharedHttpConnector>>,
 }
 
 impl Lazy {
     /// Plain http goes to this machine and to the metadata services of the host only, and never over a proxy: what they answer
     /// are credentials.
-    fn connector(&self, url: &str) -> Result<&Connector, ConnectorError> {
+    fn connector(&self, url: &str) -> Result<&SharedHttpConnector, ConnectorError> {
         let built = if self.proxied && url.starts_with("https:") {
             self.over_proxy.get_or_init(|| self.build(true))
         } else {
@@ -305,7 +315,7 @@ impl Lazy {
     }
 
     /// `None` rather than a fall back on other root certificates.
-    fn build(&self, over_proxy: bool) -> Option<Connector> {
+    fn build(&self, over_proxy: bool) -> Option<SharedHttpConnector> {
         let store = match &*self.roots {
             Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem.clone()),
             None => tls::TrustStore::default(),
@@ -320,7 +330,7 @@ impl Lazy {
         }
         let builder = builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
         let context = tls::TlsContext::builder().with_trust_store(store).build().ok()?;
-        Some(builder.tls_context(context).build())
+        Some(SharedHttpConnector::new(builder.tls_context(context).build()))
     }
 }
 

@@ -19,7 +19,7 @@
 //!
 //! The same entry names the cgroup that the socket was made in, which [`super::units`] knows the systemd unit of.
 
-mod message;
+pub mod message;
 
 use std::io;
 use std::net::SocketAddr;
