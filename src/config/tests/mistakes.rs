@@ -62,7 +62,7 @@ fn numbers_out_of_range_are_told_in_words() {
         let found = problem_of(extra);
         assert!(found.contains(part), "{found}\nexpected … {part}");
     }
-    let bound = |key: &str| schema()["$defs"]["User"]["anyOf"][0][key].clone();
+    let bound = |key: &str| schema()["$defs"]["Id"]["anyOf"][0][key].clone();
     assert_eq!((bound("minimum"), bound("maximum")), (0.into(), 4_294_967_294_u32.into()));
 }
 
