@@ -60,6 +60,8 @@ format: need-lints
 lint: need-lints
 	$(say) 'lints: cargo clippy on every target of the workspace, warnings are errors'
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(say) 'lints: the fuzz targets'
+	@cargo clippy --locked --all-targets --manifest-path tests/fuzz/Cargo.toml --target-dir $(target) -- -D warnings
 
 .PHONY: deny
 deny: need-rust ## the dependencies: licences, sources, what may not be among them, and known advisories

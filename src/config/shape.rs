@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
             None => {
                 let known: Vec<&Keys> = branches.iter().filter_map(|branch| branch["properties"].as_object()).collect();
                 let rest = node.members().iter().filter(|member| member.key != "from");
-                rest.for_each(|member| self.known_member(&known, member, path));
+                rest.for_each(|member| self.known_member(&known, node, member, path));
             }
         }
     }
@@ -158,10 +158,12 @@ impl<'a> Walk<'a> {
             return self.report(path, &node.span, &format!("expected a table, found {}", node.noun()));
         };
         match (schema["properties"].as_object(), schema.get("additionalProperties").filter(|any| any.is_object())) {
+            // Here every key is one, also what was none.
+            (None, Some(_)) if node.damaged && path.len() > 1 => {}
             (None, Some(any)) => members.iter().for_each(|member| self.named_member(any, member, path)),
             (known, _) => {
                 let known: Vec<&Keys> = known.into_iter().collect();
-                members.iter().for_each(|member| self.known_member(&known, member, path));
+                members.iter().for_each(|member| self.known_member(&known, node, member, path));
             }
         }
         for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -188,8 +190,8 @@ impl<'a> Walk<'a> {
         path.pop();
     }
 
-    /// A member of a table with the keys of `known`, of which the first that has it says what it is.
-    fn known_member(&mut self, known: &[&'a Keys], member: &'a Member, path: &mut Path<'a>) {
+    /// A member of `table` with the keys of `known`, of which the first that has it says what it is.
+    fn known_member(&mut self, known: &[&'a Keys], table: &Node, member: &'a Member, path: &mut Path<'a>) {
         path.push(&member.key);
         match known.iter().find_map(|keys| keys.get(&member.key)) {
             Some(schema) => self.node(schema, &member.node, path, &member.key_span),
@@ -198,7 +200,9 @@ impl<'a> Walk<'a> {
                 let hint = did_you_mean(&member.key, names.iter().copied());
                 let names: Vec<&str> = names.into_iter().collect();
                 let expected = if hint.is_empty() { format!("; expected one of {}", quoted(&names)) } else { hint };
-                self.report(path, &member.key_span, &format!("unknown key{expected}"));
+                // In a damaged table it may be a part of a secret, which is not repeated.
+                let named = path.len() - usize::from(table.damaged);
+                self.found.report(&path[..named], member.key_span.clone(), &format!("unknown key{expected}"));
             }
         }
         path.pop();

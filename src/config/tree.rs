@@ -50,6 +50,8 @@ impl Node {
         // Of an error only the message is used: its own display quotes the line, which may hold a secret.
         let mut problems = Vec::new();
         let mut repeated_table = None;
+        // In a text that is damaged otherwise too, a value may have been taken for a key.
+        let is_only_repeated = errors.iter().all(|error| error.message() == "duplicate key");
         let source = Source::new(text, errors.iter().filter_map(toml::de::Error::span).map(|span| span.start));
         for error in errors {
             let span = error.span().unwrap_or(0..0);
@@ -63,7 +65,8 @@ impl Node {
                     // The keys of a table that stands here a second time are not mistakes of their own.
                     continue;
                 }
-                message = format!("`{}` stands here a second time", &text[span.clone()]);
+                let key = if is_only_repeated { format!("`{}`", &text[span.clone()]) } else { "a key".to_owned() };
+                message = format!("{key} stands here a second time");
                 repeated_table = header.filter(|header| !text[*header..span.start].contains('\n'));
             }
             problems.push(Problem { span, message });
@@ -180,7 +183,9 @@ impl<'a> Source<'a> {
             let node = self.node(&key_span, value);
             Member { key_span, key: key.into_inner().into_owned(), node }
         };
-        Node { span, kind: Kind::Table(table.into_iter().map(member).collect()), damaged }
+        // What is read of a damaged inline table may be values that were taken for keys, secret ones among them.
+        let members = if inline && damaged { Vec::new() } else { table.into_iter().map(member).collect() };
+        Node { span, kind: Kind::Table(members), damaged }
     }
 
     /// The value of the key at `key_span`.

@@ -169,6 +169,24 @@ fn a_mistake_of_toml_has_no_spurious_followers() {
 }
 
 #[test]
+fn what_a_broken_line_turns_into_a_key_is_not_repeated() {
+    for lines in [
+        "client_secret = { env = \"A \"x\"\nprivate_key = \"hunter2\"\nclient_id = \"c\"",
+        "client_secret = { env = \"A\" \"hunter2\" = 1 }",
+        "client_secret = { env = \"A \"x\"\npassword = \"hunter2\"\nprivate_key = \"hunter2\"\n\"hunter2\" = 7",
+        "client_secret = \"abc\nhunter2=x\"",
+        "client_secret = \"abc\nhunter2 = 7",
+        "client_secret =\n\"hunter2\"",
+        "parameters = { a = \"b\" \"hunter2\" = 7 }",
+        "parameters.a = \"b\nparameters.hunter2 = 7",
+    ] {
+        let found = problems(&format!("[tokens.t]\nfrom = \"oauth2\"\n{lines}\n"));
+        assert!(found.iter().any(|problem| problem.contains("this is not TOML")), "{found:#?}");
+        assert!(found.iter().all(|problem| !problem.contains("hunter2")), "{found:#?}");
+    }
+}
+
+#[test]
 fn a_cycle_is_reported_once() {
     let table = |name: &str, next: &str| format!("[credentials.{name}]\n{ROLE}as = \"credentials.{next}\"\n");
     let text = [table("a", "c"), table("b", "c"), table("c", "d"), table("d", "b"), table("e", "e")].concat();

@@ -47,25 +47,33 @@ fn places(told: &str, text: &str, count: usize) {
     }
 }
 
-/// Does the canary stand where secrets are told about, and nowhere else? Then every line with it is the whole of such a key.
+/// Does the canary stand where secrets are told about, and nowhere else? Then every line with it is the whole of such a key, or
+/// follows one.
 fn holds_secrets(text: &str) -> bool {
     let quoted = format!("\"{CANARY}\"");
-    let mut table = "";
+    let (mut table, mut before) = ("", "");
     let mut found = false;
     for line in text.lines() {
         if line.starts_with('[') {
             table = line;
         }
         if line.contains(CANARY) {
-            let is_secret =
-                line.split_once(" = ").is_some_and(|(key, value)| SECRETS.contains(&key) && value == quoted);
-            if !is_secret || !is_token(table) {
+            let is_secret = secret(line).is_some_and(|value| value == quoted);
+            // What somebody has pasted goes on in the next line.
+            let goes_on = secret(before).is_some_and(|value| value.starts_with('"') && value.matches('"').count() == 1);
+            if !(is_secret || goes_on) || !is_token(table) {
                 return false;
             }
             found = true;
         }
+        before = line;
     }
     found && !text.contains("\"\"\"") && !text.contains("'''")
+}
+
+/// What stands behind the key of a secret.
+fn secret(line: &str) -> Option<&str> {
+    line.split_once(" = ").filter(|(key, _)| SECRETS.contains(key)).map(|(_, value)| value)
 }
 
 fn is_token(header: &str) -> bool {
