@@ -12,9 +12,6 @@ PYTEST_ARGS ?=
 # What `make fuzz` runs, and for how long.
 TARGET ?= request_intake
 SECONDS ?= 600
-# Tools that no machine needs for anything else are installed here, each at one version.
-tools := .tools
-cargo_fuzz := 0.13.1
 
 # Most of a test is waiting, so more of them than processors run at once.
 TEST_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? n : 4)))
@@ -140,7 +137,7 @@ fuzz: need-fuzz ## one fuzz target for longer: TARGET=jwt_verification SECONDS=6
 clean: need-rust ## remove everything that was built
 	$(say) 'removing build results and the packages of the conformance tests'
 	@cargo clean --quiet
-	@rm -rf $(conformance)/.venv $(conformance)/node/node_modules $(tools)
+	@rm -rf $(conformance)/.venv $(conformance)/node/node_modules .tools
 	@find tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A missing tool is one sentence, not a failure three steps later.
@@ -156,10 +153,6 @@ need-lints: need-rust
 .PHONY: need-fuzz
 need-fuzz: need-rust
 	@command -v c++ >/dev/null 2>&1 || { echo 'c++ is not installed: a C++ compiler is needed for libFuzzer (Debian: apt-get install build-essential)' >&2; exit 1; }
-	@if [[ "$$($(tools)/bin/cargo-fuzz --version 2>/dev/null)" != 'cargo-fuzz $(cargo_fuzz)' ]]; then \
-		printf '\n== installing cargo-fuzz $(cargo_fuzz) into $(tools) (about a minute, once)\n'; \
-		cargo install --quiet --locked --root $(tools) --version $(cargo_fuzz) cargo-fuzz; \
-	fi
 
 .PHONY: need-curl
 need-curl:

@@ -52,7 +52,8 @@ pub fn check<B>(request: &Request<B>, transport: Transport) -> Result<(), Troubl
 /// The same where a path may end in a slash.
 pub fn check_up_to_slash<B>(request: &Request<B>, transport: Transport) -> Result<(), Trouble> {
     let uri = request.uri();
-    if uri.scheme().is_some() || uri.authority().is_some() || !uri.path().starts_with('/') {
+    // An authority alone, as CONNECT has it, has no path, and the path of `*` is `*`.
+    if uri.scheme().is_some() || !uri.path().starts_with('/') {
         return Err(Trouble::BadRequest("the request target is a path, not a whole URL"));
     }
     if transport == Transport::Tcp {
@@ -314,14 +315,20 @@ mod tests {
             "/v1/tokens/a;b",
             &long,
             "http://127.0.0.1/v1/status",
+            "localhost:2778",
+            "*",
         ] {
             assert_eq!(status(path, &[("host", "localhost")]), 400, "{path}");
         }
+        let of = |bytes: usize| status(&format!("/{}", "a".repeat(bytes - 1)), &[("host", "localhost")]);
+        assert_eq!((of(LONGEST_PATH), of(LONGEST_PATH + 1)), (200, 400));
     }
 
     #[test]
     fn bodies_are_bounded() {
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "65537")]), 413);
+        let posted = Request::post("/").header("host", "localhost").header("content-length", "65536").body(()).unwrap();
+        assert!(check(&posted, Transport::Tcp).is_ok());
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "1")]), 400);
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "+1")]), 400);
         assert_eq!(status("/", &[("host", "localhost"), ("content-length", "0"), ("content-length", "0")]), 400);

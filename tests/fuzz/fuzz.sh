@@ -8,7 +8,6 @@ root=$(cd "$here/../.." && pwd)
 target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/fuzz
 triple=$(rustc --version --verbose | sed -n 's/^host: //p')
 finds=$target/finds
-export PATH=$root/.tools/bin:$PATH
 
 # Runs of one target in the smoke, after those of its corpus.
 RUNS=2000
@@ -16,8 +15,12 @@ RUNS=2000
 MOST=150
 LARGEST=65536
 
+cargo_fuzz() {
+    "$root/tools/cargo-tool.sh" cargo-fuzz 0.13.1 "$@"
+}
+
 build() {
-    cargo fuzz build --fuzz-dir "$here" --sanitizer none --target "$triple" --target-dir "$target" "$@"
+    cargo_fuzz build --fuzz-dir "$here" --sanitizer none --target "$triple" --target-dir "$target" "$@"
 }
 
 targets() {
