@@ -16,8 +16,10 @@ mod tree;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use serde_json::Value;
 use url::Url;
 
 pub use crate::source::upstream::is_loopback;
@@ -46,6 +48,9 @@ use crate::verify;
 
 /// Where the configuration is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/credbroker/credbroker.toml";
+
+/// What every configuration is held against.
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 /// No configuration is larger than this, in bytes.
 const LARGEST: usize = 1024 * 1024;
@@ -332,7 +337,7 @@ impl Config {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (tree, problems) = tree::Node::parse(text);
         let mut found = Findings::from(problems);
-        shape::check(&schema(), &tree, &mut found);
+        shape::check(&SCHEMA, &tree, &mut found);
         rules::check(&tree, &mut found);
         let config = build::config(&tree, &mut found);
         if found.problems.is_empty() { Ok(config) } else { Err(Problems::new(file, text, found.problems)) }

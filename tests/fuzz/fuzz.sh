@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and runs the fuzz targets: `fuzz.sh build`, `fuzz.sh smoke`, `fuzz.sh run TARGET SECONDS`, `fuzz.sh shrink TARGET`.
+# Builds and runs the fuzz targets: `fuzz.sh build`, `fuzz.sh smoke`, `fuzz.sh run TARGET SECONDS`, `fuzz.sh keep TARGET`.
 # README.md beside this says what they are.
 set -euo pipefail
 
@@ -12,6 +12,9 @@ export PATH=$root/.tools/bin:$PATH
 
 # Runs of one target in the smoke, after those of its corpus.
 RUNS=2000
+# A corpus has no more inputs, and is no larger in bytes.
+MOST=150
+LARGEST=65536
 
 build() {
     cargo fuzz build --fuzz-dir "$here" --sanitizer none --target "$triple" --target-dir "$target" "$@"
@@ -64,14 +67,18 @@ case ${1:-} in
         build "$2"
         fuzz "$2" "$finds/$2" -max_total_time="$3" -print_final_stats=1
         ;;
-    shrink)
-        # The smallest inputs that reach all that finds and corpus reach, in place of the corpus.
-        fresh=$(mktemp -d)
-        "$target/$triple/release/$2" -merge=1 -timeout=10 "$fresh" "$here/corpus/$2" "$finds/$2"
-        rm -rf "$here/corpus/$2"
-        mkdir "$here/corpus/$2"
-        cp "$fresh"/* "$here/corpus/$2/"
-        rm -rf "$fresh"
+    keep)
+        # To the corpus comes what reaches the most that it does not, as long as it stays small.
+        all=$(mktemp -d)
+        cp "$here/corpus/$2"/* "$all"
+        "$target/$triple/release/$2" -set_cover_merge=1 -use_counters=0 -timeout=10 "$all" "$finds/$2"
+        # They were written in that order.
+        find "$all" -type f -printf '%T@ %s %p\n' | sort -n | while read -r _ size input; do
+            [[ ! -e $here/corpus/$2/$(basename "$input") ]] || continue
+            read -r count bytes < <(du -ab "$here/corpus/$2"/* | awk '{ all += $1 } END { print NR, all }')
+            ((count < MOST && bytes + size < LARGEST)) && cp "$input" "$here/corpus/$2/" || break
+        done
+        rm -rf "$all"
         ;;
     *)
         sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}" >&2

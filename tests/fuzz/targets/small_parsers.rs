@@ -5,6 +5,7 @@
 
 #![no_main]
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::SystemTime;
 
 use credbroker::clock::{read_rfc3339, rfc3339};
@@ -55,11 +56,16 @@ fn duration(text: &str) {
 }
 
 fn host(text: &str) {
-    if is_loopback_host(text) {
-        let lower = text.to_ascii_lowercase();
-        assert!(["localhost", "127.", "["].iter().any(|start| lower.starts_with(start)), "{text}");
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:[]".contains(&byte)), "{text}");
-    }
+    let is_port = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match text.rsplit_once(':') {
+        Some((name, port)) if is_port(port) && (name.ends_with(']') || !name.contains(':')) => name,
+        _ => text,
+    };
+    let is_here = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok_and(|v6| v6.is_loopback()),
+        None => name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok_and(|v4| v4.is_loopback()),
+    };
+    assert_eq!(is_loopback_host(text), is_here, "{text}");
 }
 
 /// A key that is taken signs, or says why not.
