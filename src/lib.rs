@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Arrows point one way. `http` knows no concrete source; a source knows neither that it is cached nor what status a caller
-//! sees; `policy`, [`lease`] and the cell do no I/O; nobody but [`app`] takes the whole configuration or wires anything.
+//! sees; `policy::caller`, [`lease`] and the cell do no I/O; nobody but [`app`] takes the whole configuration or wires anything.
 //! [`clock`], [`environment`], [`secret`] and [`file`] are the only ways in for time, variables, secrets and files; [`place`] is
 //! where files go out.
 

@@ -49,21 +49,11 @@ const IDENTITIES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_ME
 pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     // Before the first listener: a signal that comes right after it opens is not lost.
     let mut signals = Signals::new()?;
-    let mut inherited = Inherited::take(&outside.environment);
+    let inherited = Inherited::take(&outside.environment);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
     let audit = Audit::open(&config.audit, &outside.environment, &outside.clock)?;
-
-    let mut sockets = Vec::new();
-    for line in &config.server.listen {
-        sockets.extend(listen::open(line, &mut inherited)?);
-    }
-    let forward = egress::open(&config.egress, &mut inherited, &outside)?;
-    inherited.finish()?;
-    let admin = config.server.admin_listen;
-    let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
-    let imds = imds::open(&config, &outside.environment)?;
-    not_ourselves(&outside.environment, &sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
+    let listeners = Listeners::open(&config, inherited, &outside)?;
 
     let (drain, most, spread) = (config.server.drain, config.server.max_connections, config.spread);
     let fees = Fees::of(config.cognito_fee_per_1000);
@@ -71,13 +61,13 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let callers = Arc::new(Directory::new(limited.clone()));
     // Before anybody is served: whoever waits for the file of its token may ask as soon as it is there.
     callers.look(outside.clock.now()).await;
-    warn_where_blind(&sockets, &callers, None);
+    warn_where_blind(&listeners.sockets, &callers, None);
     let units = Units::new(callers.units(), outside.clock.clone());
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit)?;
     let (stop, stopped) = watch::channel(false);
-    let server = Server::new(most, egress::descriptors(forward.len()), units, outside.clock.clone(), stopped);
+    let server = Server::new(most, egress::descriptors(listeners.forward.len()), units, outside.clock.clone(), stopped);
     let surface = Arc::new(Surface {
         kept: store.always_kept(|grant| callers.allowed(grant)),
         store,
@@ -86,27 +76,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         callers: Arc::clone(&callers),
         clock: outside.clock.clone(),
         fees,
-        listeners: names(&sockets, admin.as_ref(), imds.as_ref(), &forward),
-        egress: forward.iter().map(egress::Opened::row).collect(),
+        listeners: listeners.names(),
+        egress: listeners.forward.iter().map(egress::Opened::row).collect(),
         audit: audit.clone(),
         refusals: Refusals::new(outside.clock.clone()),
         life: Arc::new(Life::new(outside.clock.now())),
         load: Load::new(server.places().tally().most, &limited, outside.clock.clone()),
         places: Arc::clone(server.places()),
     });
-    let door = Door::new(&surface);
-    for socket in sockets {
-        server.accept_callers(socket, door.clone());
-    }
-    if let Some(admin) = admin {
-        server.accept_admin(admin, door);
-    }
-    for address in forward {
-        address.serve(&server, &surface, &upstream);
-    }
-    if let Some(imds) = imds {
-        imds.serve(&server, &surface);
-    }
+    listeners.serve(&server, &surface, &upstream);
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&format!("serving on {listeners}"));
@@ -133,17 +111,53 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     Ok(())
 }
 
-/// What the listeners are called where somebody looks. All but the callers' own have their kind before the address, so that
-/// nobody takes them for one of those.
-fn names(
-    sockets: &[Socketed],
-    admin: Option<&Socketed>,
-    imds: Option<&imds::Opened>,
-    forward: &[egress::Opened],
-) -> Vec<String> {
-    let admin = admin.map(|socket| format!("admin {}", socket.name()));
-    let forward = forward.iter().flat_map(egress::Opened::names);
-    sockets.iter().map(Socketed::name).chain(admin).chain(imds.map(imds::Opened::name)).chain(forward).collect()
+/// Where requests come in, opened.
+struct Listeners {
+    sockets: Vec<Socketed>,
+    forward: Vec<egress::Opened>,
+    admin: Option<Socketed>,
+    imds: Option<imds::Opened>,
+}
+
+impl Listeners {
+    fn open(config: &Config, mut inherited: Inherited, outside: &Outside) -> Result<Self, CannotStart> {
+        let mut sockets = Vec::new();
+        for line in &config.server.listen {
+            sockets.extend(listen::open(line, &mut inherited)?);
+        }
+        let forward = egress::open(&config.egress, &mut inherited, outside)?;
+        inherited.finish()?;
+        let admin = config.server.admin_listen;
+        let admin = admin.map(|address| listen::open_apart("admin_listen", address)).transpose()?;
+        let imds = imds::open(config, &outside.environment)?;
+        not_ourselves(&outside.environment, &sockets.iter().chain(imds.as_ref().map(imds::Opened::socket)))?;
+        Ok(Self { sockets, forward, admin, imds })
+    }
+
+    /// What they are called where somebody looks. All but the callers' own have their kind before the address, so that nobody
+    /// takes them for one of those.
+    fn names(&self) -> Vec<String> {
+        let admin = self.admin.iter().map(|socket| format!("admin {}", socket.name()));
+        let imds = self.imds.iter().map(imds::Opened::name);
+        let forward = self.forward.iter().flat_map(egress::Opened::names);
+        self.sockets.iter().map(Socketed::name).chain(admin).chain(imds).chain(forward).collect()
+    }
+
+    fn serve(self, server: &Server, surface: &Arc<Surface>, upstream: &Upstream) {
+        let door = Door::new(surface);
+        for socket in self.sockets {
+            server.accept_callers(socket, door.clone());
+        }
+        if let Some(admin) = self.admin {
+            server.accept_admin(admin, door);
+        }
+        for address in self.forward {
+            address.serve(server, surface, upstream);
+        }
+        if let Some(imds) = self.imds {
+            imds.serve(server, surface);
+        }
+    }
 }
 
 /// Starts the fetches of the `keep = "always"` entries, spread over a window so that a fleet does not start as one.

@@ -43,9 +43,9 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::http::Surface;
-use crate::http::held::Held;
 use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
+use crate::http::serve::held::Held;
 use crate::http::serve::{Answers, Body, Limits};
 use crate::http::trail::{Notes, Trail};
 use crate::lease::Lease;

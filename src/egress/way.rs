@@ -29,7 +29,7 @@ use super::body::Pulse;
 use crate::http::intake::is_coded;
 use crate::http::reply::Trouble;
 use crate::http::serve::Body;
-use crate::http::stall::Stalling;
+use crate::http::serve::stall::Stalling;
 use crate::source::upstream::{Upstream, innermost};
 
 /// A connection is made within this, TLS and proxy included.

@@ -1,12 +1,11 @@
 //! What callers see. Each surface has a file that opens with the wire contract it implements; [`intake`] and [`reply`] are
-//! shared by all; [`listen`], [`serve`] and [`places`] are the sockets below, [`socket_table`] says who is at their other end, and
-//! [`load`] how much is answered at once.
+//! shared by all, [`trail`] is what the audit log is told of a request; [`listen`] and [`serve`] are the sockets below, [`socket_table`]
+//! and [`units`] say who is at their other end, and [`load`] how much is answered at once.
 //!
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
 
 pub mod authorize;
-pub mod away;
 pub mod body;
 pub mod client;
 pub mod credentials;
@@ -14,23 +13,21 @@ mod describe;
 pub mod exchange;
 pub mod gateway;
 pub mod health;
-pub mod held;
 pub mod imds;
 pub mod intake;
 pub mod introspect;
+mod life;
 pub mod listen;
 pub mod load;
 pub mod metadata;
 pub mod oauth;
 pub mod openapi;
 pub mod page;
-pub mod places;
 pub mod proof;
 pub mod refusals;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
-pub mod stall;
 pub mod status;
 pub mod subject;
 pub mod tokens;
@@ -38,7 +35,6 @@ pub mod trail;
 pub mod units;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -57,11 +53,12 @@ use crate::source::Ask;
 use crate::verify::Issuers;
 use body::Body;
 use intake::{Peer, Transport};
+pub use life::Life;
 use load::Load;
-use places::Places;
 use refusals::Refusals;
 use reply::{Response, Style, Trouble};
 use serve::Answers;
+use serve::places::Places;
 use status::Fees;
 use trail::{Notes, Trail};
 
@@ -124,63 +121,6 @@ impl Surface {
     /// How many files are not in their places: those of `[files.*]`, and those of callers' tokens that the broker makes.
     pub fn files_missing(&self) -> usize {
         self.files.missing() + self.callers.unwritten()
-    }
-}
-
-/// How the process is doing.
-#[derive(Debug)]
-pub struct Life {
-    /// When it started.
-    pub started: crate::clock::Moment,
-    /// Is it ending?
-    draining: AtomicBool,
-    /// Requests answered so far.
-    answered: AtomicU64,
-    /// Requests being answered.
-    in_flight: AtomicU64,
-}
-
-/// One request being answered, from its creation to its drop, also where the caller hangs up.
-#[derive(Debug)]
-pub struct InFlight(Arc<Life>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Life {
-    /// A process that has just started.
-    pub fn new(started: crate::clock::Moment) -> Self {
-        Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0), in_flight: AtomicU64::new(0) }
-    }
-
-    /// One more request is being answered, until what is returned is dropped.
-    pub fn answering(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
-    }
-
-    /// From now on it is not ready, and connections end after the next answer.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Is it ending?
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Is no request being answered?
-    pub fn is_idle(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) == 0
-    }
-
-    /// Requests answered so far.
-    pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
     }
 }
 

@@ -51,7 +51,7 @@ impl fmt::Display for Unlocked {
 }
 
 impl Swap {
-    /// The word for it in the status.
+    /// The word for it in the log.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Locked => "locked",

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::client::{Ask, Way, read_to_end};
 use crate::daemon::Daemon;
 use crate::documents::{BILLING, ORDERS, REPORTS, billing_for_orders, caller};
-use crate::process::{self, Running};
+use crate::process::{self, Running, variable};
 use crate::site::Site;
 use crate::waiting::{Stopwatch, limited, limited_to, until};
 
@@ -69,10 +69,9 @@ fn flood(port: u16) -> JoinSet<()> {
 
 /// The flood as another process, which another user may run.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the test that starts it says where to")]
 #[ignore = "is run by the test of another user's flood"]
 async fn flooding() {
-    let Ok(port) = std::env::var(TARGET) else { return };
+    let Some(port) = variable(TARGET) else { return };
     let _attackers = flood(port.parse().unwrap());
     tokio::time::sleep(Duration::from_secs(30)).await;
 }
@@ -149,9 +148,8 @@ async fn nor_do_those_of_another_user() {
 }
 
 /// How many clients, ten thousand where `CREDBROKER_TEST_CLIENTS` says so.
-#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how large the crowd is")]
 fn clients() -> usize {
-    let wanted = std::env::var("CREDBROKER_TEST_CLIENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
+    let wanted = variable("CREDBROKER_TEST_CLIENTS").map_or(2_000, |text| text.parse().unwrap());
     // The daemon's and the emulator's are this process' too, or are not many.
     wanted.min(usize::try_from(as_many_descriptors_as_may_be() / 2).unwrap())
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::http::intake::Transport;
 use crate::http::load::Load;
-use crate::http::places::Places;
+use crate::http::serve::places::Places;
 use crate::http::{Life, Refusals};
 use crate::lease::Issued;
 use crate::ops::audit::Audit;

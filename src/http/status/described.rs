@@ -60,32 +60,35 @@ pub fn described() -> Path {
         .offering(METHODS, &read)
 }
 
+/// The schema of a number of things, or of seconds.
+fn counted(what: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": what })
+}
+
 /// The schema of what is said of connections.
 fn connections() -> Value {
-    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
     json!({
         "type": "object",
         "description": "Connections of callers, apart from those to forward addresses.",
         "required": ["open", "most", "moved", "turned_away"],
         "properties": {
-            "open": said("Connections now."),
-            "most": said("Connections at most."),
-            "moved": said("Closed so far because they asked nothing and others needed the place."),
-            "turned_away": said("Refused so far because their user held its share and all of it was being answered."),
+            "open": counted("Connections now."),
+            "most": counted("Connections at most."),
+            "moved": counted("Closed so far because they asked nothing and others needed the place."),
+            "turned_away": counted("Refused so far because their user held its share and most of it was being answered."),
         },
     })
 }
 
 /// The schema of what is said of the requests that are being answered.
 fn load() -> Value {
-    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
     json!({
         "type": "object",
         "required": ["in_flight", "most", "shed", "callers"],
         "properties": {
-            "in_flight": said("Requests being answered, this one among them."),
-            "most": said("At most so many at once."),
-            "shed": said("Answered with 503 so far because there were more."),
+            "in_flight": counted("Requests being answered, this one among them."),
+            "most": counted("At most so many at once."),
+            "shed": counted("Answered with 503 so far because there were more."),
             "callers": { "type": "array", "items": of("CallerLoad") },
         },
     })
@@ -93,16 +96,15 @@ fn load() -> Value {
 
 /// The schema of a caller's row.
 fn caller() -> Value {
-    let said = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
     json!({
         "type": "object",
         "required": ["name", "requests", "in_flight", "limited"],
         "properties": {
             "name": { "type": "string" },
-            "requests": said("Requests of it so far."),
-            "in_flight": said("Requests of it being answered."),
-            "limited": said("Answered with 429 so far: too many at once, or more often than it may."),
-            "requests_per_second": said("How often it may ask, where that is limited."),
+            "requests": counted("Requests of it so far."),
+            "in_flight": counted("Requests of it being answered."),
+            "limited": counted("Answered with 429 so far: too many at once, or more often than it may."),
+            "requests_per_second": counted("How often it may ask, where that is limited."),
         },
     })
 }
@@ -126,8 +128,8 @@ fn egress() -> Value {
             "caller": { "type": "string", "description": "Whose processes it serves." },
             "requests": count,
             "in_flight": count,
-            "refused": { "type": "integer", "minimum": 0, "description": "Requests that were not fit to be forwarded." },
-            "failures": { "type": "integer", "minimum": 0, "description": "Requests that were, and had no answer or half of one." },
+            "refused": counted("Requests that were not fit to be forwarded."),
+            "failures": counted("Requests that were, and had no answer or half of one."),
             "last_error": {
                 "type": "object",
                 "required": ["message", "at"],
@@ -141,7 +143,6 @@ fn egress() -> Value {
 fn entry() -> Value {
     let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
     let instant = json!({ "type": "string", "format": "date-time" });
-    let seconds = |what: &str| json!({ "type": "integer", "minimum": 0, "description": what });
     let error = json!({
         "type": "object",
         "required": ["kind", "message", "failures_in_a_row", "since", "retry_in"],
@@ -150,7 +151,7 @@ fn entry() -> Value {
             "message": text,
             "failures_in_a_row": count,
             "since": instant,
-            "retry_in": seconds("Seconds until the source is asked again."),
+            "retry_in": counted("Seconds until the source is asked again."),
         },
     });
     json!({
@@ -168,13 +169,13 @@ fn entry() -> Value {
             "fetching": { "type": "boolean" },
             "caller": text,
             "scope": text,
-            "lifetime": seconds("Seconds from its issue to its expiry."),
-            "refresh_due_after": seconds("Seconds from its issue to refresh-due."),
+            "lifetime": counted("Seconds from its issue to its expiry."),
+            "refresh_due_after": counted("Seconds from its issue to refresh-due."),
             "refresh_due_at": instant,
             "refresh_due_in": count,
             "expires_at": instant,
             "expires_in": count,
-            "outage_cover": seconds("For how long the source may be down without anybody noticing."),
+            "outage_cover": counted("For how long the source may be down without anybody noticing."),
             "outage_cover_wanted": count,
             "last_error": error,
             "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },

@@ -7,7 +7,11 @@ use credbroker::app::{Outside, assemble, issuers, metadata};
 use credbroker::config::Config;
 use credbroker::environment::Environment;
 use credbroker::http::imds::{self, Imds};
+use credbroker::http::load::Load;
+use credbroker::http::refusals::Refusals;
+use credbroker::http::serve::places::Places;
 use credbroker::http::{Door, Life, Surface};
+use credbroker::ops::audit::Audit;
 use credbroker::policy::Directory;
 use serde_json::json;
 
@@ -15,6 +19,7 @@ use crate::tokens::KEY_SET;
 use crate::upstream::{self, Answer};
 use crate::{canary, clock};
 
+const CONNECTIONS: usize = 1024;
 /// What the caller `app` shows; the configuration has its SHA-256.
 pub const TOKEN: &str = "fuzz-token-of-app";
 
@@ -88,21 +93,27 @@ fn configuration() -> Config {
 
 fn surface() -> Arc<Surface> {
     let (config, outside, upstream) = (configuration(), outside(), upstream::by(|url, _| well(url)));
+    let (audit, clock) = (Audit::default(), outside.clock.clone());
+    let load = Load::new(CONNECTIONS, &config.callers, clock.clone());
     let callers = Arc::new(Directory::new(config.callers.clone()));
     let metadata = metadata::Stages::new(upstream.clone(), &outside);
     let issuers = issuers::issuers(&config.issuers, &upstream, &metadata, &outside).expect("issuers");
-    let (store, files) = assemble::store(config, &upstream, metadata, &outside).expect("entries");
+    let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit).expect("entries");
     Arc::new(Surface {
         store,
         files,
         kept: Vec::new(),
         issuers: Arc::new(issuers),
         callers,
-        clock: outside.clock.clone(),
         fees: None,
         listeners: vec!["127.0.0.1:2778".to_owned()],
         egress: Vec::new(),
-        life: Arc::new(Life::new(outside.clock.now())),
+        audit,
+        refusals: Refusals::new(clock.clone()),
+        life: Arc::new(Life::new(clock.now())),
+        places: Places::shared(CONNECTIONS, clock.clone()),
+        load,
+        clock,
     })
 }
 
@@ -126,7 +137,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 /// The broker, with its callers known. One for the process.
 pub async fn site() -> &'static Site {
     if SITE.surface.callers.current().0.is_empty() {
-        SITE.surface.callers.look().await;
+        SITE.surface.callers.look(SITE.surface.clock.now()).await;
     }
     &SITE
 }

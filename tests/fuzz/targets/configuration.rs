@@ -7,6 +7,7 @@ use std::path::Path;
 
 use credbroker::app::{assemble, issuers, metadata};
 use credbroker::config::Config;
+use credbroker::ops::audit::Audit;
 use credbroker_fuzz::canary::{self, CANARY};
 use credbroker_fuzz::{run, site, upstream};
 use libfuzzer_sys::fuzz_target;
@@ -92,6 +93,6 @@ fn accepted(config: Config, text: &str) {
         let (outside, upstream) = (site::outside(), upstream::spelled(b"500\n\n"));
         let metadata = metadata::Stages::new(upstream.clone(), &outside);
         issuers::issuers(&config.issuers, &upstream, &metadata, &outside).expect("every issuer can be made");
-        assemble::store(config, &upstream, metadata, &outside).expect("every entry can be made");
+        assemble::store(config, &upstream, metadata, &outside, &Audit::default()).expect("every entry can be made");
     });
 }

@@ -10,7 +10,8 @@ use credbroker_fuzz::wire::{self, Said};
 use credbroker_fuzz::{run, site};
 use libfuzzer_sys::fuzz_target;
 
-const OPEN: [&str; 4] = ["/healthz", "/readyz", "/.well-known/oauth-authorization-server", "/openapi.json"];
+const OPEN: [&str; 5] =
+    ["/healthz", "/readyz", "/.well-known/oauth-authorization-server", "/openapi.json", "/v1/proof"];
 const OF_HYPER: [u16; 4] = [100, 400, 414, 431];
 
 fuzz_target!(|input: &[u8]| {

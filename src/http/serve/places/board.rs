@@ -1,53 +1,21 @@
-//! Who has a place: the connections that are served at once, and who goes when they are too many.
-//!
-//! A connection costs its peer nothing, so places are not for whoever came first. When all are taken, or one user holds its share
-//! of them, a newcomer gets the place of a connection that is not being answered: one of the user who holds most, first one that
-//! never completed a request, then the one that has been silent longest. Nobody loses its place while a request of it is being
-//! answered or its answer is being taken, nor before it had [`GRACE`] to ask. A head that comes byte by byte gains nothing by it:
-//! what counts is when it began.
-//!
-//! Who waits at the share of its user waits beside the accept loop, and where most of its user's requests are being answered it is
-//! turned away: so the rest is there for others, and they do not wait behind it.
+//! The places as they stand, and what becomes of each newcomer: nothing here waits.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 
 /// A connection keeps its place for this long although it says nothing: whoever asks does so at once, and what it sends may still
 /// be on its way to us. Longer, and a flood of silent connections could hold up the loop, which then accepts no more in this time
 /// than there are places.
-const GRACE: Duration = Duration::from_millis(250);
+pub const GRACE: Duration = Duration::from_millis(250);
 
 /// Whose connections are counted together: a user, or all of whom none is known.
 pub type Holder = Option<u32>;
-
-/// The places of some listeners.
-#[derive(Debug)]
-pub struct Places {
-    board: Mutex<Board>,
-    /// A place is free, or one that was to be is kept after all.
-    changed: Notify,
-    /// Who waits because its user is at its share, one after the other.
-    line: tokio::sync::Mutex<()>,
-    clock: Clock,
-}
-
-/// A place, free again when this is dropped.
-#[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
-    id: u64,
-    wake: Arc<Notify>,
-}
-
-/// A request that is being answered, until its answer has been handed to the connection as a whole.
-#[derive(Debug)]
-pub struct Answering(Arc<Place>);
 
 /// What became of the places, for the status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +32,7 @@ pub struct Tally {
 
 /// What a newcomer gets.
 #[derive(Debug)]
-enum Claim {
+pub enum Claim {
     /// A place, by its number.
     Granted(u64),
     /// Nothing yet; to be asked again when something changes, and at that moment, if there is one.
@@ -73,116 +41,9 @@ enum Claim {
     TurnedAway,
 }
 
-impl Places {
-    /// `most` places, of which one user may hold `share`.
-    pub fn new(most: usize, share: usize, clock: Clock) -> Arc<Self> {
-        let board = Mutex::new(Board { most, share, ..Board::default() });
-        Arc::new(Self { board, changed: Notify::new(), line: tokio::sync::Mutex::default(), clock })
-    }
-
-    /// `most` places, of which no user may hold more than three quarters.
-    pub fn shared(most: usize, clock: Clock) -> Arc<Self> {
-        Self::new(most, (most * 3).div_ceil(4), clock)
-    }
-
-    /// A place for a connection of `holder`, as soon as there is one; `None` if it is turned away.
-    pub async fn take(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            // From here on no change is missed.
-            changed.as_mut().enable();
-            let claim = self.board().claim(holder, self.clock.now());
-            match claim {
-                Claim::Granted(id) => return Some(self.place(id)),
-                Claim::TurnedAway => return None,
-                Claim::Wait(None) => changed.await,
-                Claim::Wait(Some(moment)) => tokio::select! {
-                    () = changed => {},
-                    () = self.clock.sleep_until(moment) => {},
-                },
-            }
-        }
-    }
-
-    /// The same for one whose user is at its share: it waits behind others of that user. No two users can be at their shares.
-    pub async fn take_in_line(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
-        let _first = self.line.lock().await;
-        self.take(holder).await
-    }
-
-    /// Does this user hold its share?
-    pub fn is_at_share(&self, holder: Holder) -> bool {
-        self.board().is_at_share(holder)
-    }
-
-    /// A place for a connection of `holder`, if there is one now. Otherwise one may be there for the next.
-    pub fn take_now(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
-        let claim = self.board().claim(holder, self.clock.now());
-        if let Claim::Granted(id) = claim { Some(self.place(id)) } else { None }
-    }
-
-    /// What became of them.
-    pub fn tally(&self) -> Tally {
-        self.board().tally()
-    }
-
-    fn place(self: &Arc<Self>, id: u64) -> Arc<Place> {
-        let wake = self.board().standings.get(&id).map(|standing| Arc::clone(&standing.wake));
-        Arc::new(Place { places: Arc::clone(self), id, wake: wake.unwrap_or_default() })
-    }
-
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Place {
-    /// A request of it is answered from now on, until what is returned is dropped. If it was to go, it stays.
-    pub fn answering(self: &Arc<Self>) -> Answering {
-        if self.places.board().begin(self.id) {
-            self.places.changed.notify_waiters();
-        }
-        Answering(Arc::clone(self))
-    }
-
-    /// Something came in.
-    pub fn heard(&self) {
-        self.places.board().hear(self.id, self.places.clock.now());
-    }
-
-    /// Its peer has to take more of an answer before that is done; or has done so.
-    pub fn blocked(&self, is_blocked: bool) {
-        self.places.board().block(self.id, is_blocked, self.places.clock.now());
-    }
-
-    /// Returns when the connection has to go.
-    pub async fn told(&self) {
-        loop {
-            self.wake.notified().await;
-            if self.places.board().leaving == Some(self.id) {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.places.board().release(self.id);
-        self.places.changed.notify_waiters();
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        let place = &self.0;
-        place.places.board().finish(place.id, place.places.clock.now());
-    }
-}
-
 /// The places as they stand. Decides, and does nothing but wake whoever has to go.
 #[derive(Debug, Default)]
-struct Board {
+pub struct Board {
     most: usize,
     share: usize,
     standings: HashMap<u64, Standing>,
@@ -239,7 +100,13 @@ impl Holding {
 }
 
 impl Board {
-    fn claim(&mut self, holder: Holder, now: Moment) -> Claim {
+    /// `most` places, of which one holder may have `share`.
+    pub fn new(most: usize, share: usize) -> Self {
+        Self { most, share, ..Self::default() }
+    }
+
+    /// What a newcomer of `holder` gets at `now`.
+    pub fn claim(&mut self, holder: Holder, now: Moment) -> Claim {
         let is_at_share = self.is_at_share(holder);
         if !is_at_share && self.standings.len() < self.most {
             return Claim::Granted(self.insert(holder, now));
@@ -267,7 +134,8 @@ impl Board {
         Claim::Wait(Some(earliest.plus(GRACE)))
     }
 
-    fn is_at_share(&self, holder: Holder) -> bool {
+    /// Does this holder have its share?
+    pub fn is_at_share(&self, holder: Holder) -> bool {
         self.holdings.get(&holder).is_some_and(|holding| holding.count >= self.share)
     }
 
@@ -313,38 +181,42 @@ impl Board {
         self.list(id);
     }
 
-    /// Was it to go?
-    fn begin(&mut self, id: u64) -> bool {
+    /// A request of it is being answered. Was it to go?
+    pub fn begin(&mut self, id: u64) -> bool {
         self.change(id, |standing| standing.answering += 1);
-        let was_leaving = self.leaving == Some(id);
+        let was_leaving = self.is_leaving(id);
         if was_leaving {
             self.leaving = None;
         }
         was_leaving
     }
 
-    fn finish(&mut self, id: u64, now: Moment) {
+    /// That answer is over.
+    pub fn finish(&mut self, id: u64, now: Moment) {
         self.change(id, |standing| {
             standing.answering = standing.answering.saturating_sub(1);
             (standing.since, standing.is_reading, standing.has_asked) = (now, false, true);
         });
     }
 
-    fn hear(&mut self, id: u64, now: Moment) {
+    /// Something of it came in.
+    pub fn hear(&mut self, id: u64, now: Moment) {
         let is_first = self.standings.get(&id).is_some_and(|standing| standing.answering == 0 && !standing.is_reading);
         if is_first {
             self.change(id, |standing| (standing.since, standing.is_reading) = (now, true));
         }
     }
 
-    fn block(&mut self, id: u64, is_blocked: bool, now: Moment) {
+    /// Its peer has to take more of an answer, or has.
+    pub fn block(&mut self, id: u64, is_blocked: bool, now: Moment) {
         self.change(id, |standing| (standing.since, standing.is_blocked) = (now, is_blocked));
     }
 
-    fn release(&mut self, id: u64) {
+    /// It is gone.
+    pub fn release(&mut self, id: u64) {
         self.unlist(id);
         let Some(standing) = self.standings.remove(&id) else { return };
-        if self.leaving == Some(id) {
+        if self.is_leaving(id) {
             self.leaving = None;
             self.moved += 1;
         }
@@ -356,11 +228,22 @@ impl Board {
         }
     }
 
-    fn tally(&self) -> Tally {
+    /// What wakes it when it has to go.
+    pub fn wake(&self, id: u64) -> Option<Arc<Notify>> {
+        self.standings.get(&id).map(|standing| Arc::clone(&standing.wake))
+    }
+
+    /// Is it the one that has to go?
+    pub fn is_leaving(&self, id: u64) -> bool {
+        self.leaving == Some(id)
+    }
+
+    /// What became of them.
+    pub fn tally(&self) -> Tally {
         Tally { open: self.standings.len(), most: self.most, moved: self.moved, turned_away: self.turned_away }
     }
 }
 
 #[cfg(test)]
-#[path = "places_tests.rs"]
+#[path = "board_tests.rs"]
 mod tests;

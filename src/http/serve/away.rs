@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::reply::{self, Response, Style, Trouble};
+use crate::http::reply::{self, Response, Style, Trouble};
 
 /// As much of a request is read, so that the connection does not end in a reset.
 const MOST_READ: usize = 4096;

@@ -1,0 +1,247 @@
+//! One accept loop: who connected, whether there is a place for it, and what is answered where there is none.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+use super::away::{turn_away, turn_away_at_once};
+use super::connection::connection;
+use super::places::{Place, Places};
+use super::{Answers, Limits};
+use crate::clock::{Clock, Moment};
+use crate::http::intake::{Peer, Transport};
+use crate::http::listen::Socketed;
+use crate::http::socket_table::SocketTable;
+use crate::http::units::Units;
+use crate::policy::Process;
+
+/// The time they have.
+const TO_ASK: Duration = Duration::from_millis(250);
+/// How long the loop rests when the machine has no descriptors left.
+const REST: Duration = Duration::from_millis(100);
+/// How often the log says so.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A listener, and what its loop shares with the others.
+pub struct Accepting<A> {
+    pub socket: Socketed,
+    pub transport: Option<Transport>,
+    pub answers: A,
+    pub table: Option<SocketTable>,
+    pub places: Arc<Places>,
+    pub strangers: Arc<Places>,
+    pub turned_away: Arc<Semaphore>,
+    pub in_line: Arc<Semaphore>,
+    pub limits: Limits,
+    pub complaints: Arc<Complaints>,
+    pub graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+    pub units: Option<Arc<Units>>,
+    pub stop: watch::Receiver<bool>,
+}
+
+/// A connection that has been accepted, with its other end.
+enum Accepted {
+    Tcp(TcpStream, Peer),
+    Unix(UnixStream, Peer),
+    /// It did not come over the loopback interface.
+    Stranger,
+}
+
+impl Accepted {
+    /// Returns when its peer has sent something.
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream, _) => stream.readable().await,
+            Self::Unix(stream, _) => stream.readable().await,
+            Self::Stranger => Ok(()),
+        }
+    }
+
+    fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Tcp(_, peer) | Self::Unix(_, peer) => Some(peer),
+            Self::Stranger => None,
+        }
+    }
+}
+
+impl<A: Answers> Accepting<A> {
+    /// `None` once the server is finishing.
+    fn watcher(&self) -> Option<Watcher> {
+        self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
+    }
+
+    /// Accepts until it is told to stop.
+    pub async fn run(self: Arc<Self>) {
+        let mut stop = self.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok(accepted) => tokio::select! {
+                    () = self.settle(accepted) => {},
+                    _ = stop.wait_for(|stop| *stop) => return,
+                },
+                Err(cause) if is_of_one_connection(&cause) => {}
+                Err(cause) => {
+                    if self.complaints.is_due() {
+                        tracing::error!(%cause, "connections cannot be accepted; waiting for descriptors");
+                    }
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match &self.socket {
+            Socketed::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                let transport = self.transport.unwrap_or(Transport::Tcp);
+                if transport == Transport::Tcp && !address.ip().is_loopback() {
+                    return Ok(Accepted::Stranger);
+                }
+                // Without it answers only become slower.
+                let _ = stream.set_nodelay(true);
+                let process = self.table.map(|table| table.process_of_peer(&stream, self.units.as_deref()));
+                let (process, at) = (process.unwrap_or_default(), stream.local_addr().ok());
+                Ok(Accepted::Tcp(stream, Peer { transport, process, at }))
+            }
+            Socketed::Unix(_, listener) => {
+                let (stream, _) = listener.accept().await?;
+                let unit = self.units.as_ref().and_then(|units| units.of_peer(&stream));
+                let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
+                let process = Process { unit, ..process };
+                Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None }))
+            }
+        }
+    }
+
+    /// Gives it a place, or says that there is none for it.
+    async fn settle(self: &Arc<Self>, accepted: Accepted) {
+        let Some(peer) = accepted.peer() else {
+            tracing::warn!("a connection that did not come over loopback was dropped");
+            return;
+        };
+        let holder = peer.process.uid;
+        if !self.answers.is_for(peer) {
+            // They are refused in words where there is room for it, and nobody waits behind them.
+            if let Some(place) = self.strangers.take_now(holder) {
+                self.answer(accepted, Some(place));
+            }
+            return;
+        }
+        let seat =
+            if self.places.is_at_share(holder) { Arc::clone(&self.in_line).try_acquire_owned().ok() } else { None };
+        let Some(seat) = seat else {
+            // Those behind it wait in the backlog.
+            let place = self.places.take(holder).await;
+            return self.answer(accepted, place);
+        };
+        let this = Arc::clone(self);
+        drop(tokio::spawn(async move {
+            // Whoever says nothing does not even stand in line.
+            let asks = tokio::time::timeout(this.limits.head, accepted.readable()).await;
+            if !matches!(asks, Ok(Ok(()))) {
+                return;
+            }
+            let place = this.places.take_in_line(holder).await;
+            drop(seat);
+            this.answer(accepted, place);
+        }));
+    }
+
+    fn answer(&self, accepted: Accepted, place: Option<Arc<Place>>) {
+        match (place, accepted) {
+            (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
+            (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
+            (None, Accepted::Tcp(stream, _)) => self.send_away(stream, TcpStream::into_std),
+            (None, Accepted::Unix(stream, _)) => self.send_away(stream, UnixStream::into_std),
+            (_, Accepted::Stranger) => {}
+        }
+    }
+
+    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(watcher) = self.watcher() else { return };
+        drop(tokio::spawn(connection(stream, peer, self.limits, self.answers.clone(), watcher, place)));
+    }
+
+    /// Nobody waits behind those either: when too many of them have yet to ask, the next are told at once.
+    fn send_away<S, B>(&self, stream: S, bare: impl FnOnce(S) -> io::Result<B>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        B: io::Read + io::Write,
+    {
+        match Arc::clone(&self.turned_away).try_acquire_owned() {
+            Ok(room) => drop(tokio::spawn(async move {
+                turn_away(stream, TO_ASK).await;
+                drop(room);
+            })),
+            Err(_) => bare(stream).into_iter().for_each(turn_away_at_once),
+        }
+    }
+}
+
+/// Who connected to a unix socket (SO_PEERCRED), as he was then.
+fn known_by_kernel(peer: tokio::net::unix::UCred) -> Process {
+    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+    Process { uid: Some(peer.uid()), gid: Some(peer.gid()), pid, unit: None }
+}
+
+/// The peer went away before it was accepted; the next one is not concerned.
+fn is_of_one_connection(cause: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// What the accept loops complain about, which would fill the log if each failure were a line.
+pub struct Complaints {
+    clock: Clock,
+    last: Mutex<Option<Moment>>,
+}
+
+impl Complaints {
+    /// None so far.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, last: Mutex::new(None) }
+    }
+
+    /// Is the last line long enough ago for another one?
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.since(last) >= COMPLAINT_INTERVAL);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_accept_is_one_line_in_ten_seconds() {
+        let complaints = Complaints::new(Clock::tokio(SystemTime::UNIX_EPOCH));
+        assert!(complaints.is_due());
+        tokio::time::advance(COMPLAINT_INTERVAL - Duration::from_millis(1)).await;
+        assert!(!complaints.is_due());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(complaints.is_due());
+        assert!(!complaints.is_due());
+    }
+}
