@@ -4,7 +4,8 @@
 //! of them, a newcomer gets the place of a connection that is not being answered: one of the user who holds most, first one that
 //! never completed a request, then the one that has been silent longest. Nobody loses its place while a request of it is being
 //! answered or its answer is being taken, nor before it had [`GRACE`] to ask. A head that comes byte by byte gains nothing by it:
-//! what counts is when it began.
+//! what counts is when it began. The same goes for a body that does not come, and an answer of which nothing is taken for
+//! [`UNREAD`] is not being taken.
 //!
 //! Who waits at the share of its user waits beside the accept loop, and where most of its user's requests are being answered it is
 //! turned away: so the rest is there for others, and they do not wait behind it.
@@ -22,6 +23,9 @@ use crate::clock::{Clock, Moment};
 /// be on its way to us. Longer, and a flood of silent connections could hold up the loop, which then accepts no more in this time
 /// than there are places.
 const GRACE: Duration = Duration::from_millis(250);
+/// An answer keeps its place for this long although its peer takes nothing of it: there is more on its way to the peer than it
+/// reads at a time, so it may be at something else for a while.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// Whose connections are counted together: a user, or all of whom none is known.
 pub type Holder = Option<u32>;
@@ -145,6 +149,16 @@ impl Place {
         Answering(Arc::clone(self))
     }
 
+    /// What follows waits for its peer to send the rest of the request, and for nothing else: meanwhile nothing is being answered.
+    pub async fn awaiting<T>(&self, rest: impl Future<Output = T>) -> T {
+        self.places.board().wait(self.id);
+        let rest = rest.await;
+        if self.places.board().resume(self.id) {
+            self.places.changed.notify_waiters();
+        }
+        rest
+    }
+
     /// Something came in.
     pub fn heard(&self) {
         self.places.board().hear(self.id, self.places.clock.now());
@@ -202,9 +216,16 @@ struct Standing {
     since: Moment,
     is_reading: bool,
     answering: usize,
-    is_blocked: bool,
+    /// The rest of the request that is to be answered has not come.
+    is_waiting: bool,
     has_asked: bool,
     wake: Arc<Notify>,
+}
+
+impl Standing {
+    fn is_quiet(&self) -> bool {
+        self.answering == 0 || self.is_waiting
+    }
 }
 
 /// The connections of one holder.
@@ -279,7 +300,7 @@ impl Board {
             since: now,
             is_reading: false,
             answering: 0,
-            is_blocked: false,
+            is_waiting: false,
             has_asked: false,
             wake: Arc::default(),
         };
@@ -292,7 +313,7 @@ impl Board {
     /// Lists it among the quiet ones, if it is one.
     fn list(&mut self, id: u64) {
         let Some(standing) = self.standings.get(&id) else { return };
-        let is_quiet = standing.answering == 0 && !standing.is_blocked;
+        let is_quiet = standing.is_quiet();
         if let Some(holding) = self.holdings.get_mut(&standing.holder).filter(|_| is_quiet) {
             holding.quiet_ones(standing.has_asked).insert((standing.since, id));
         }
@@ -316,6 +337,20 @@ impl Board {
     /// Was it to go?
     fn begin(&mut self, id: u64) -> bool {
         self.change(id, |standing| standing.answering += 1);
+        self.stays(id)
+    }
+
+    fn wait(&mut self, id: u64) {
+        self.change(id, |standing| standing.is_waiting = true);
+    }
+
+    /// Was it to go?
+    fn resume(&mut self, id: u64) -> bool {
+        self.change(id, |standing| standing.is_waiting = false);
+        self.stays(id)
+    }
+
+    fn stays(&mut self, id: u64) -> bool {
         let was_leaving = self.leaving == Some(id);
         if was_leaving {
             self.leaving = None;
@@ -327,6 +362,7 @@ impl Board {
         self.change(id, |standing| {
             standing.answering = standing.answering.saturating_sub(1);
             (standing.since, standing.is_reading, standing.has_asked) = (now, false, true);
+            standing.is_waiting &= standing.answering > 0;
         });
     }
 
@@ -338,7 +374,8 @@ impl Board {
     }
 
     fn block(&mut self, id: u64, is_blocked: bool, now: Moment) {
-        self.change(id, |standing| (standing.since, standing.is_blocked) = (now, is_blocked));
+        let since = if is_blocked { now.plus(UNREAD.saturating_sub(GRACE)) } else { now };
+        self.change(id, |standing| standing.since = since);
     }
 
     fn release(&mut self, id: u64) {

@@ -104,16 +104,47 @@ async fn a_request_that_comes_just_after_the_choice_is_answered_and_another_one_
 async fn an_answer_that_its_peer_is_still_taking_keeps_its_place() {
     let places = Places::new(1, 1, Clock::tokio(UNIX_EPOCH));
     let slow = at_once(&places, A);
-    let answering = slow.answering();
-    drop(answering);
-    slow.blocked(true);
-    advance(GRACE * 20).await;
-    assert!(places.take_now(B).is_none());
-    assert!(once(slow.told()).is_none());
-    slow.blocked(false);
+    drop(slow.answering());
+    for _ in 0..20 {
+        slow.blocked(true);
+        advance(UNREAD - Duration::from_millis(1)).await;
+        assert!(places.take_now(B).is_none());
+        assert!(once(slow.told()).is_none());
+        slow.blocked(false);
+    }
     advance(GRACE).await;
     assert!(places.take_now(B).is_none());
     assert!(once(slow.told()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_nothing_is_taken_does_not_keep_its_place() {
+    let places = Places::new(1, 1, Clock::tokio(UNIX_EPOCH));
+    let unread = at_once(&places, A);
+    drop(unread.answering());
+    unread.blocked(true);
+    let _unread = connected(unread);
+    assert!(once(places.take(B)).is_none(), "it has a little time left");
+    assert!(places.take(B).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_body_does_not_come_keeps_no_place_until_it_has_come() {
+    let places = Places::new(2, 2, Clock::tokio(UNIX_EPOCH));
+    let (whole, half) = (at_once(&places, A), at_once(&places, A));
+    let answering = [whole.answering(), half.answering()];
+    whole.awaiting(advance(GRACE)).await;
+    let half = tokio::spawn(async move {
+        tokio::select! { () = half.awaiting(std::future::pending()) => {}, () = half.told() => {} }
+    });
+    tokio::task::yield_now().await;
+    let mut newcomer = std::pin::pin!(places.take(B));
+    assert!(once(newcomer.as_mut()).is_none());
+    half.await.unwrap();
+    assert!(once(whole.told()).is_none());
+    drop(answering);
+    assert!(newcomer.await.is_some());
+    assert_eq!(places.tally().moved, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,6 +188,8 @@ enum Step {
     Finish(usize),
     Hear(usize),
     Block(usize, bool),
+    Await(usize),
+    Resume(usize),
     End(usize),
     Wait(u64),
 }
@@ -168,6 +201,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..8usize).prop_map(Step::Finish),
         1 => (0..8usize).prop_map(Step::Hear),
         1 => (0..8usize, any::<bool>()).prop_map(|(one, is_blocked)| Step::Block(one, is_blocked)),
+        1 => (0..8usize).prop_map(Step::Await),
+        1 => (0..8usize).prop_map(Step::Resume),
         2 => (0..8usize).prop_map(Step::End),
         2 => (0..400u64).prop_map(Step::Wait),
     ]
@@ -191,7 +226,7 @@ proptest! {
                     let claim = board.claim(Some(holder), now);
                     if let Some(told) = board.leaving.filter(|_| before.is_none()) {
                         let standing = &board.standings[&told];
-                        prop_assert!(standing.answering == 0 && !standing.is_blocked && now.since(standing.since) >= GRACE);
+                        prop_assert!(standing.is_quiet() && now.since(standing.since) >= GRACE);
                         prop_assert!(board.standings.len() == 8 || board.holdings[&Some(holder)].count == 6);
                     }
                     if let Claim::Wait(Some(moment)) = claim {
@@ -202,12 +237,14 @@ proptest! {
                 Step::Finish(number) => nth(&board, number).into_iter().for_each(|id| board.finish(id, now)),
                 Step::Hear(number) => nth(&board, number).into_iter().for_each(|id| board.hear(id, now)),
                 Step::Block(number, is) => nth(&board, number).into_iter().for_each(|id| board.block(id, is, now)),
+                Step::Await(number) => nth(&board, number).into_iter().for_each(|id| board.wait(id)),
+                Step::Resume(number) => nth(&board, number).into_iter().for_each(|id| { board.resume(id); }),
                 Step::End(number) => nth(&board, number).into_iter().for_each(|id| board.release(id)),
                 Step::Wait(milliseconds) => now = now.plus(Duration::from_millis(milliseconds)),
             }
             prop_assert!(board.standings.len() <= 8 && board.holdings.values().all(|of| (1..=6).contains(&of.count) && of.quiet() <= of.count));
             prop_assert_eq!(board.holdings.values().map(|of| of.count).sum::<usize>(), board.standings.len());
-            prop_assert!(board.leaving.is_none_or(|id| board.standings[&id].answering == 0));
+            prop_assert!(board.leaving.is_none_or(|id| board.standings[&id].is_quiet()));
         }
     }
 }
