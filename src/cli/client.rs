@@ -178,15 +178,15 @@ impl Where {
 }
 
 impl Client {
-    /// The same as an AWS SDK that shows `authorization` would be, at `address` or, where there is none, at the client's own. None for a
-    /// unix socket, which SDKs cannot use.
+    /// The same as an AWS SDK that shows `authorization` would be, at `address` or, where there is none, at the client's own; the
+    /// daemon is checked as before. None for a unix socket, which SDKs cannot use.
     pub fn like_an_sdk(&self, address: Option<SocketAddr>, authorization: Option<SecretString>) -> Option<Self> {
         let place = match (address, &self.place) {
             (Some(address), _) => Place::Tcp { address: address.to_string() },
             (None, Place::Tcp { .. }) => self.place.clone(),
             (None, Place::Unix(_)) => return None,
         };
-        Some(Self { place, token: authorization, manner: Manner::Sdk, checks_as: None })
+        Some(Self { place, token: authorization, manner: Manner::Sdk, checks_as: self.checks_as.clone() })
     }
 
     /// The token that is shown.

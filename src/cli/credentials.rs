@@ -49,10 +49,12 @@ pub fn run(arguments: &Arguments, outside: &Outside) -> Exit {
     }
 }
 
-/// Are there the two without which nothing can be signed? Half a set, or none at all, in a shell would be a surprise much later.
+/// Are there the two without which nothing can be signed? Half a set, or none at all, in a shell would be a surprise much later. And
+/// does nothing stand there that no credentials hold, and that could steer a terminal?
 fn is_whole(body: &Map<String, Value>) -> bool {
     let is_there = |key: &str| body.get(key).and_then(Value::as_str).is_some_and(|value| !value.is_empty());
-    is_there("AccessKeyId") && is_there("SecretAccessKey")
+    let is_plain = |value: &Value| value.as_str().is_none_or(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+    is_there("AccessKeyId") && is_there("SecretAccessKey") && body.values().all(is_plain)
 }
 
 /// The answer of a `credential_process` (AWS SDKs and Tools Reference Guide, "Process credential provider"): `Version` is the number
@@ -108,7 +110,13 @@ mod tests {
     #[test]
     fn half_a_set_is_none() {
         assert!(is_whole(&body()));
-        for (key, value) in [("AccessKeyId", json!("")), ("AccessKeyId", json!(null)), ("SecretAccessKey", json!(7))] {
+        for (key, value) in [
+            ("AccessKeyId", json!("")),
+            ("AccessKeyId", json!(null)),
+            ("SecretAccessKey", json!(7)),
+            ("Token", json!("T\nexport A=b")),
+            ("AccountId", json!("\u{9b}31m")),
+        ] {
             let mut body = body();
             body[key] = value;
             assert!(!is_whole(&body), "{key}");

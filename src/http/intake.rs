@@ -348,7 +348,7 @@ mod tests {
         let peer = Peer { transport: Transport::Tcp, process: Process::default(), at: None };
         let known = crate::policy::Callers(vec![std::sync::Arc::new(Caller {
             name: "x".into(),
-            tokens: Some(vec![TokenDigest::of("secret")]),
+            tokens: Some(vec![TokenDigest::of("secret"), TokenDigest::of("")]),
             ..Caller::default()
         })]);
         let who = |value: &str| {
@@ -357,6 +357,7 @@ mod tests {
         };
         assert!(who("Bearer secret") && who("bearer secret") && who("secret"));
         assert!(!who("Basic secret") && !who("Bearer  secret") && !who("Bearer") && !who("Bearer secret,"));
+        assert!(!who("") && !who("Bearer "), "no token is none, also where its digest is somebody's");
         let twice = request("/", &[("authorization", "secret"), ("authorization", "secret")]);
         assert!(matches!(presented(twice.headers(), &peer), Err(Trouble::BadRequest(_))));
     }

@@ -11,13 +11,16 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::environment::Environment;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
+/// What the kernel keeps of answers that are not taken, for each connection. On its own it lets this grow to megabytes, and whoever
+/// asks again and again without reading would fill the memory of the machine with them.
+const UNTAKEN: usize = 64 * 1024;
 
 /// Where callers come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +199,8 @@ fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
     if !address.ip().is_loopback() {
         return Err(format!("the socket that systemd passed is bound to {address}, which other machines can reach"));
     }
-    listener.set_nonblocking(true).map_err(|cause| cause.to_string())?;
+    let bounded = SockRef::from(&listener).set_send_buffer_size(UNTAKEN);
+    bounded.and_then(|()| listener.set_nonblocking(true)).map_err(|cause| cause.to_string())?;
     TcpListener::from_std(listener).map(Socketed::Tcp).map_err(|cause| cause.to_string())
 }
 
@@ -260,6 +264,7 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     // A restart may not wait for connections of the last process to time out. Linux lets nobody take a listening address by it.
     socket.set_reuse_address(true)?;
+    socket.set_send_buffer_size(UNTAKEN)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

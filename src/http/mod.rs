@@ -58,6 +58,7 @@ use load::Load;
 use refusals::Refusals;
 use reply::{Response, Style, Trouble};
 use serve::Answers;
+use serve::places::Place;
 use serve::places::Places;
 use status::Fees;
 use trail::{Notes, Trail};
@@ -185,7 +186,7 @@ impl Door {
         if peer.transport == Transport::Admin || health::is_open(request.uri().path()) {
             return route(&self.open, request.map(|_| Empty::new())).await;
         }
-        let _counted = self.surface.load.request()?;
+        let mut counted = self.surface.load.request()?;
         if metadata::is_open(request.uri().path()) || openapi::is_open(request.uri().path()) {
             return route(&self.guarded, request.map(|_| Empty::new())).await;
         }
@@ -197,7 +198,11 @@ impl Door {
         let (mut head, incoming) = request.into_parts();
         let callers = self.surface.callers.current();
         let (caller, body, _share) = if client::is_for_clients(head.uri.path()) {
-            let (caller, body) = client::identified(&callers, &head, incoming, peer).await?;
+            // Whoever has not sent a form yet is nobody, and is not being answered.
+            drop(counted);
+            let place = head.extensions.remove();
+            let (caller, body) = arrived(place, client::identified(&callers, &head, incoming, peer)).await?;
+            counted = self.surface.load.request()?;
             notes.caller(&caller, caller.factors());
             let share = self.surface.load.of(&caller)?;
             (caller, body, share)
@@ -211,7 +216,17 @@ impl Door {
         };
         head.extensions.insert(Asker(caller, notes));
         head.extensions.insert(body);
-        route(&self.guarded, Request::from_parts(head, Empty::new())).await
+        let answer = route(&self.guarded, Request::from_parts(head, Empty::new())).await;
+        drop(counted);
+        answer
+    }
+}
+
+/// What has come in when `rest` is done. Its connection is not being answered meanwhile.
+async fn arrived<T>(place: Option<Arc<Place>>, rest: impl Future<Output = T>) -> T {
+    match place {
+        Some(place) => place.awaiting(rest).await,
+        None => rest.await,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use http::{Method, StatusCode};
+use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 use warp::Filter as _;
 
@@ -34,8 +35,8 @@ While the broker is ending, answers have `Connection: close`. Names of entries a
 configuration and not here. The admin listener has `/healthz` and `/readyz` of this; the IMDS listener and the \
 egress addresses speak for others and are not described here.";
 
-/// The description, in JSON.
-static DESCRIPTION: LazyLock<String> = LazyLock::new(|| description().to_string());
+/// The description, in JSON; one for all answers, since it is large and anybody may ask for it and not take it.
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(|| description().to_string().into());
 
 /// Is this the path?
 pub fn is_open(path: &str) -> bool {

@@ -12,6 +12,7 @@ use http::header::{
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::lease::RequestId;
@@ -410,8 +411,8 @@ pub fn json(status: StatusCode, body: &Value) -> Response {
 }
 
 /// An answer with a body of `content_type`.
-pub fn with_type(status: StatusCode, content_type: &'static str, body: String) -> Response {
-    let mut response = Response::new(body.into());
+pub fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into().into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

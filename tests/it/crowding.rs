@@ -264,6 +264,31 @@ async fn a_user_with_all_its_places_being_answered_is_told_so() {
 }
 
 #[tokio::test]
+async fn forms_of_unknown_callers_that_do_not_come_keep_nobody_out() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&two_callers(8, "")).await;
+        daemon.get("/v1/tokens/billing", ORDERS).await.token();
+        let head = "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+        let mut held = Vec::new();
+        // Of the same user as the good caller, and as many as he may hold.
+        for _ in 0..6 {
+            let mut stream = TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+        for _ in 0..3 {
+            daemon.get("/v1/tokens/billing", ORDERS).await.token();
+        }
+        let status = daemon.get("/v1/status", REPORTS).await.json();
+        assert_eq!(status["load"]["in_flight"], 1, "none of the forms counts as being answered: {status}");
+        assert!(status["connections"]["moved"].as_u64() > Some(0), "the forms held no places: {status}");
+        drop(held);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_caller_asks_no_more_often_than_it_may() {
     limited(async {
         let site = Site::open().await;

@@ -90,6 +90,20 @@ async fn an_answer_in_any_words_steers_no_terminal() {
 }
 
 #[tokio::test]
+async fn credentials_in_any_words_are_none() {
+    limited(async {
+        let said = json!({ "AccessKeyId": "A", "SecretAccessKey": "S", "Token": STEERING, "Expiration": "E" });
+        let address = impostor(StatusCode::OK, said.to_string().as_bytes()).await;
+        for format in ["process", "env", "json"] {
+            let ended = asked(address, &["credentials", "x", "--format", format]).await;
+            assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{format}: {ended:?}");
+            assert!(!steers(&ended.stderr), "{format}: {ended:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn numbers_and_names_of_any_size_are_shown() {
     limited(async {
         let most = u64::MAX;

@@ -36,7 +36,7 @@ fn document() -> String {
 
 async fn site() -> (Site, Daemon) {
     let site = Site::open().await;
-    site.write("ledger.token", &format!("{LONG}\n"));
+    site.write("ledger.token", LONG);
     let daemon = site.daemon(&document()).await;
     (site, daemon)
 }
@@ -171,8 +171,13 @@ async fn who_passes_the_question_on_to_the_daemon_gets_no_token() {
         let dir = site.dir.path();
         daemon.served("/v1/tokens/billing", LONG).await;
         assert_eq!(command(dir, &address, None, &["token", "billing"]).await.code, Some(0));
-        for (caller, arguments) in [(None, ["proof", "ledger"]), (Some("ledger"), ["token", "billing"])] {
-            let ended = command(dir, &address, caller, &arguments).await;
+        for (caller, arguments) in [
+            (None, &["proof", "ledger"][..]),
+            (Some("ledger"), &["token", "billing"]),
+            (Some("ledger"), &["exec", "--token", "A=billing", "--", "/bin/true"]),
+            (Some("ledger"), &["exec", "--credentials", "orders", "--", "/bin/true"]),
+        ] {
+            let ended = command(dir, &address, caller, arguments).await;
             assert_eq!(ended.code, Some(1), "{ended:?}");
             assert!(ended.stderr.contains("it may not be the daemon, so it was not shown the token"), "{ended:?}");
         }

@@ -29,11 +29,12 @@ where
     let asked = Cell::new(0);
     let stream = Stalling::at(Arc::clone(&place), stream, limits.stall);
     let place_of_all = Arc::clone(&place);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         asked.set(asked.get() + 1);
         let (answers, peer, is_last) = (answers.clone(), peer.clone(), asked.get() >= MOST_REQUESTS);
         // Before the first await, and so before anybody can be told to go.
         let answering = place_of_all.answering();
+        request.extensions_mut().insert(Arc::clone(&place_of_all));
         async move {
             let answer = answers.answer(request, &peer, is_last).await;
             Ok::<_, std::convert::Infallible>(answer.map(|body| Held::new(body, answering)))

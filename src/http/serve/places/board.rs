@@ -13,6 +13,9 @@ use crate::clock::Moment;
 /// be on its way to us. Longer, and a flood of silent connections could hold up the loop, which then accepts no more in this time
 /// than there are places.
 pub const GRACE: Duration = Duration::from_millis(250);
+/// An answer keeps its place for this long although its peer takes nothing of it: there is more on its way to the peer than it
+/// reads at a time, so it may be at something else for a while.
+pub const UNREAD: Duration = Duration::from_secs(1);
 
 /// Whose connections are counted together: a user, or all of whom none is known.
 pub type Holder = Option<u32>;
@@ -63,9 +66,16 @@ struct Standing {
     since: Moment,
     is_reading: bool,
     answering: usize,
-    is_blocked: bool,
+    /// The rest of the request that is to be answered has not come.
+    is_waiting: bool,
     has_asked: bool,
     wake: Arc<Notify>,
+}
+
+impl Standing {
+    fn is_quiet(&self) -> bool {
+        self.answering == 0 || self.is_waiting
+    }
 }
 
 /// The connections of one holder.
@@ -147,7 +157,7 @@ impl Board {
             since: now,
             is_reading: false,
             answering: 0,
-            is_blocked: false,
+            is_waiting: false,
             has_asked: false,
             wake: Arc::default(),
         };
@@ -160,7 +170,7 @@ impl Board {
     /// Lists it among the quiet ones, if it is one.
     fn list(&mut self, id: u64) {
         let Some(standing) = self.standings.get(&id) else { return };
-        let is_quiet = standing.answering == 0 && !standing.is_blocked;
+        let is_quiet = standing.is_quiet();
         if let Some(holding) = self.holdings.get_mut(&standing.holder).filter(|_| is_quiet) {
             holding.quiet_ones(standing.has_asked).insert((standing.since, id));
         }
@@ -184,6 +194,21 @@ impl Board {
     /// A request of it is being answered. Was it to go?
     pub fn begin(&mut self, id: u64) -> bool {
         self.change(id, |standing| standing.answering += 1);
+        self.stays(id)
+    }
+
+    /// The rest of its request is waited for.
+    pub fn wait(&mut self, id: u64) {
+        self.change(id, |standing| standing.is_waiting = true);
+    }
+
+    /// The rest of its request is there. Was it to go?
+    pub fn resume(&mut self, id: u64) -> bool {
+        self.change(id, |standing| standing.is_waiting = false);
+        self.stays(id)
+    }
+
+    fn stays(&mut self, id: u64) -> bool {
         let was_leaving = self.is_leaving(id);
         if was_leaving {
             self.leaving = None;
@@ -196,6 +221,7 @@ impl Board {
         self.change(id, |standing| {
             standing.answering = standing.answering.saturating_sub(1);
             (standing.since, standing.is_reading, standing.has_asked) = (now, false, true);
+            standing.is_waiting &= standing.answering > 0;
         });
     }
 
@@ -209,7 +235,8 @@ impl Board {
 
     /// Its peer has to take more of an answer, or has.
     pub fn block(&mut self, id: u64, is_blocked: bool, now: Moment) {
-        self.change(id, |standing| (standing.since, standing.is_blocked) = (now, is_blocked));
+        let since = if is_blocked { now.plus(UNREAD.saturating_sub(GRACE)) } else { now };
+        self.change(id, |standing| standing.since = since);
     }
 
     /// It is gone.

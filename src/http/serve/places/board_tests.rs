@@ -13,6 +13,8 @@ enum Step {
     Finish(usize),
     Hear(usize),
     Block(usize, bool),
+    Await(usize),
+    Resume(usize),
     End(usize),
     Wait(u64),
 }
@@ -24,6 +26,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..8usize).prop_map(Step::Finish),
         1 => (0..8usize).prop_map(Step::Hear),
         1 => (0..8usize, any::<bool>()).prop_map(|(one, is_blocked)| Step::Block(one, is_blocked)),
+        1 => (0..8usize).prop_map(Step::Await),
+        1 => (0..8usize).prop_map(Step::Resume),
         2 => (0..8usize).prop_map(Step::End),
         2 => (0..400u64).prop_map(Step::Wait),
     ]
@@ -47,7 +51,7 @@ proptest! {
                     let claim = board.claim(Some(holder), now);
                     if let Some(told) = board.leaving.filter(|_| before.is_none()) {
                         let standing = &board.standings[&told];
-                        prop_assert!(standing.answering == 0 && !standing.is_blocked && now.since(standing.since) >= GRACE);
+                        prop_assert!(standing.is_quiet() && now.since(standing.since) >= GRACE);
                         prop_assert!(board.standings.len() == 8 || board.holdings[&Some(holder)].count == 6);
                     }
                     if let Claim::Wait(Some(moment)) = claim {
@@ -58,12 +62,14 @@ proptest! {
                 Step::Finish(number) => nth(&board, number).into_iter().for_each(|id| board.finish(id, now)),
                 Step::Hear(number) => nth(&board, number).into_iter().for_each(|id| board.hear(id, now)),
                 Step::Block(number, is) => nth(&board, number).into_iter().for_each(|id| board.block(id, is, now)),
+                Step::Await(number) => nth(&board, number).into_iter().for_each(|id| board.wait(id)),
+                Step::Resume(number) => nth(&board, number).into_iter().for_each(|id| { board.resume(id); }),
                 Step::End(number) => nth(&board, number).into_iter().for_each(|id| board.release(id)),
                 Step::Wait(milliseconds) => now = now.plus(Duration::from_millis(milliseconds)),
             }
             prop_assert!(board.standings.len() <= 8 && board.holdings.values().all(|of| (1..=6).contains(&of.count) && of.quiet() <= of.count));
             prop_assert_eq!(board.holdings.values().map(|of| of.count).sum::<usize>(), board.standings.len());
-            prop_assert!(board.leaving.is_none_or(|id| board.standings[&id].answering == 0));
+            prop_assert!(board.leaving.is_none_or(|id| board.standings[&id].is_quiet()));
         }
     }
 }

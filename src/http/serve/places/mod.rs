@@ -4,7 +4,8 @@
 //! of them, a newcomer gets the place of a connection that is not being answered: one of the user who holds most, first one that
 //! never completed a request, then the one that has been silent longest. Nobody loses its place while a request of it is being
 //! answered or its answer is being taken, nor before it had a moment to ask. A head that comes byte by byte gains nothing by it:
-//! what counts is when it began.
+//! what counts is when it began. The same goes for a body that does not come, and an answer of which nothing is taken for
+//! [`UNREAD`] is not being taken.
 //!
 //! Who waits at the share of its user waits beside the accept loop, and where most of its user's requests are being answered it is
 //! turned away: so the rest is there for others, and they do not wait behind it.
@@ -112,6 +113,16 @@ impl Place {
             self.places.changed.notify_waiters();
         }
         Answering(Arc::clone(self))
+    }
+
+    /// What follows waits for its peer to send the rest of the request, and for nothing else: meanwhile nothing is being answered.
+    pub async fn awaiting<T>(&self, rest: impl Future<Output = T>) -> T {
+        self.places.board().wait(self.id);
+        let rest = rest.await;
+        if self.places.board().resume(self.id) {
+            self.places.changed.notify_waiters();
+        }
+        rest
     }
 
     /// Something came in.

@@ -3,7 +3,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::advance;
 
-use super::board::GRACE;
+use super::board::{GRACE, UNREAD};
 use super::*;
 
 const A: Holder = Some(1000);
@@ -104,16 +104,47 @@ async fn a_request_that_comes_just_after_the_choice_is_answered_and_another_one_
 async fn an_answer_that_its_peer_is_still_taking_keeps_its_place() {
     let places = Places::new(1, 1, Clock::tokio(UNIX_EPOCH));
     let slow = at_once(&places, A);
-    let answering = slow.answering();
-    drop(answering);
-    slow.blocked(true);
-    advance(GRACE * 20).await;
-    assert!(places.take_now(B).is_none());
-    assert!(once(slow.told()).is_none());
-    slow.blocked(false);
+    drop(slow.answering());
+    for _ in 0..20 {
+        slow.blocked(true);
+        advance(UNREAD - Duration::from_millis(1)).await;
+        assert!(places.take_now(B).is_none());
+        assert!(once(slow.told()).is_none());
+        slow.blocked(false);
+    }
     advance(GRACE).await;
     assert!(places.take_now(B).is_none());
     assert!(once(slow.told()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_nothing_is_taken_does_not_keep_its_place() {
+    let places = Places::new(1, 1, Clock::tokio(UNIX_EPOCH));
+    let unread = at_once(&places, A);
+    drop(unread.answering());
+    unread.blocked(true);
+    let _unread = connected(unread);
+    assert!(once(places.take(B)).is_none(), "it has a little time left");
+    assert!(places.take(B).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_body_does_not_come_keeps_no_place_until_it_has_come() {
+    let places = Places::new(2, 2, Clock::tokio(UNIX_EPOCH));
+    let (whole, half) = (at_once(&places, A), at_once(&places, A));
+    let answering = [whole.answering(), half.answering()];
+    whole.awaiting(advance(GRACE)).await;
+    let half = tokio::spawn(async move {
+        tokio::select! { () = half.awaiting(std::future::pending()) => {}, () = half.told() => {} }
+    });
+    tokio::task::yield_now().await;
+    let mut newcomer = std::pin::pin!(places.take(B));
+    assert!(once(newcomer.as_mut()).is_none());
+    half.await.unwrap();
+    assert!(once(whole.told()).is_none());
+    drop(answering);
+    assert!(newcomer.await.is_some());
+    assert_eq!(places.tally().moved, 1);
 }
 
 #[tokio::test(start_paused = true)]
