@@ -29,7 +29,7 @@ async fn a_drain_answers_what_is_in_flight_and_what_still_comes() {
     limited(async {
         let site = Site::open().await;
         let mut daemon = site.daemon(&draining_for("2s")).await;
-        site.control().fault(Fault::once("token", FaultKind::Delay { milliseconds: 600 }));
+        site.control().fault(Fault::once("token", FaultKind::Delay { milliseconds: 400 }));
         let in_flight = tokio::spawn({
             let (ask, way) = (Ask::get("/v1/tokens/billing").bearer(ORDERS), daemon.v4());
             async move { ask.over(&way).await }

@@ -50,11 +50,27 @@ async fn a_body_of_70_kb_is_refused_before_it_is_sent() {
     .await;
 }
 
+/// Waits until the daemon holds no connection over 127.0.0.1: those that asked whether it is up are closed a moment after that.
+async fn nobody_is_connected(port: u16) {
+    let own = format!("0100007F:{port:04X}");
+    let is_open = |row: &str| {
+        let fields: Vec<_> = row.split_whitespace().collect();
+        // Established, or closed by the peer only.
+        fields.get(1) == Some(&&*own) && matches!(fields.get(3), Some(&"01" | &"08"))
+    };
+    until("the end of all connections", Duration::from_secs(5), async || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        (!table.lines().any(is_open)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_third_connection_takes_the_place_of_the_one_that_was_silent_longest() {
     limited(async {
         let site = Site::open().await;
         let daemon = site.daemon(&at_most(2, "\"127.0.0.1:PORT\"")).await;
+        nobody_is_connected(daemon.port).await;
         // The backlog is first come, first served, so both are accepted before any that come later.
         let silent = async || TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
         let (mut one, mut other) = (silent().await, silent().await);
