@@ -130,9 +130,11 @@ fn the_kernel_knows_a_caller_by_its_uid_and_by_nothing_else() {
 }
 
 #[test]
-fn digests_read_from_hex_as_sha256sum_prints_them() {
+fn digests_are_read_and_shown_as_sha256sum_prints_them() {
     let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert!(TokenDigest::from_hex(hex).unwrap().is_one_of(&[TokenDigest::of("abc")]));
+    let digest = TokenDigest::of("abc");
+    assert_eq!((&*digest.hex(), &*digest.fingerprint()), (hex, &hex[..16]));
     assert!(TokenDigest::from_hex(&hex[1..]).is_none() && TokenDigest::from_hex(&hex.replace('b', "g")).is_none());
 }
 
