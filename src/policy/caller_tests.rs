@@ -88,6 +88,9 @@ fn either_of_two_tokens_is_accepted_while_one_takes_over() {
         (Some("turning"), Some("turning"))
     );
     assert_eq!(who(&callers, Some("older"), None), None);
+    let same = Some(vec![TokenDigest::of("one"), TokenDigest::of("one")]);
+    let callers = Callers(vec![Arc::new(Caller { tokens: same, ..(*caller("turned", Some(""), None)).clone() })]);
+    assert_eq!(who(&callers, Some("one"), None), Some("turned"), "also where both are the same");
 }
 
 #[test]
