@@ -315,6 +315,7 @@ def test_no_page_of_a_browser_gets_through(host, forward, serve, processes, tmp_
     guards = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
     command = [chromium, *flags, names, guards, f"http://elsewhere.example:{site.server_port}/"]
     processes.start("chromium", command, clean_environment(tmp_path))
-    until(lambda: daemon.printed.count(b"refused egress=") >= 15, 60, "fifteen requests of the browser")
+    refused = b'"event":"egress","outcome":"refused"'
+    until(lambda: daemon.printed.count(refused) >= 15, 60, "fifteen requests of the browser")
     assert service.asked == []
     assert request(f"{url}/x").status == 200 and service.asked == ["GET /x"], "a program is served meanwhile"
