@@ -67,6 +67,11 @@ fn problems(text: &str) -> Vec<String> {
     }
 }
 
+/// A good document with `extra` added to it, read.
+fn good_with(extra: &str) -> Config {
+    Config::parse(Path::new("c.toml"), &format!("{GOOD}{extra}")).unwrap()
+}
+
 /// The one problem of `text` added to a good document.
 fn problem_of(extra: &str) -> String {
     let found = problems(&format!("{GOOD}{extra}"));
@@ -94,10 +99,7 @@ fn a_good_document_becomes_a_config() {
 #[test]
 fn issuers_are_known_by_the_letter_of_their_names() {
     use verify::Kind;
-    let issuer = |extra: &str, name: &str| {
-        let mut config = Config::parse(Path::new("c.toml"), &format!("{GOOD}{extra}")).unwrap();
-        config.issuers.remove(name).unwrap()
-    };
+    let issuer = |extra: &str, name: &str| good_with(extra).issuers.remove(name).unwrap();
     let users = issuer("", "users");
     assert_eq!(
         users.asked.issuers,

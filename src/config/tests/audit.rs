@@ -4,8 +4,8 @@ use super::*;
 use crate::ops::audit::To;
 use crate::secret::Secret;
 
-fn with(audit: &str) -> Config {
-    Config::parse(Path::new("c.toml"), &format!("{GOOD}[audit]\n{audit}\n")).unwrap()
+fn with_audit(audit: &str) -> Config {
+    good_with(&format!("[audit]\n{audit}\n"))
 }
 
 #[test]
@@ -20,11 +20,11 @@ fn it_goes_where_it_is_sent_and_to_standard_output_if_nothing_is_said() {
             "file /var/log/x/audit.log; ",
         ),
     ] {
-        let config = with(text);
+        let config = with_audit(text);
         assert_eq!((&config.audit.to, &config.audit.key), (&to, &None), "{text}");
         assert!(config.to_string().contains(shown), "{config}");
     }
-    let keyed = with("key = { credential = \"audit-key\" }");
+    let keyed = with_audit("key = { credential = \"audit-key\" }");
     assert_eq!(keyed.audit.key, Some(Secret::Credential("audit-key".into())));
     assert!(keyed.to_string().contains("fingerprints with the key in the systemd credential audit-key"), "{keyed}");
 }

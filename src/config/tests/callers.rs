@@ -9,7 +9,7 @@ fn caller(name: &str, token: &str) -> String {
 }
 
 fn parsed(token: &str) -> Config {
-    Config::parse(Path::new("c.toml"), &format!("{GOOD}{}", caller("sidecar", token))).unwrap()
+    good_with(&caller("sidecar", token))
 }
 
 fn made(token: &str) -> generated::Config {

@@ -11,10 +11,7 @@ fn file(rest: &str) -> String {
 
 #[test]
 fn what_is_not_said_is_chosen() {
-    let of = |rest: &str| {
-        let mut config = Config::parse(Path::new("c.toml"), &format!("{GOOD}{}", file(rest))).unwrap();
-        config.files.remove("f").unwrap()
-    };
+    let of = |rest: &str| good_with(&file(rest)).files.remove("f").unwrap();
     let plain = of("token = \"tokens.billing\"");
     assert_eq!(plain.of, Of::Token("billing".into(), TokenFormat::Raw));
     assert_eq!((plain.mode, plain.group, plain.path), (0o400, None, "/run/out/f".into()));
