@@ -14,6 +14,8 @@ pub mod keeping;
 pub mod report;
 pub mod schedule;
 pub mod setback;
+#[cfg(test)]
+mod simulation;
 pub mod slot;
 pub mod subjects;
 
