@@ -67,7 +67,7 @@ impl Caller {
     }
 
     async fn crowd(&self, node: usize, entry: &Arc<Entry<Minted>>, ask: &Ask) {
-        let crowd: Vec<_> = (0..20)
+        let crowd: Vec<_> = (0..10)
             .map(|_| {
                 let (clock, ledger) = (self.clock.clone(), Arc::clone(&self.ledger));
                 let (entry, ask) = (Arc::clone(entry), ask.clone());

@@ -78,7 +78,10 @@ pub enum Outcome {
 enum Verdict {
     Taken,
     /// Not before the first, and not after the second unless something is in the way.
-    Failed { soonest: Moment, latest: Moment },
+    Failed {
+        soonest: Moment,
+        latest: Moment,
+    },
 }
 
 /// A request on its way.
@@ -137,12 +140,11 @@ impl Ledger {
         }
     }
 
-    /// The machine slept until now.
-    pub fn resumes(&self) {
-        let now = self.1.now();
+    /// The machine sleeps until `then`.
+    pub fn resumes(&self, then: Moment) {
         let mut books = self.books();
-        books.say(now, || "resumed".to_owned());
-        books.resumed = Some(now);
+        books.say(then, || "resumed".to_owned());
+        books.resumed = Some(then);
     }
 
     pub fn resumed(&self) -> Option<Moment> {
@@ -193,7 +195,9 @@ impl Ledger {
     /// Somebody asked at `before` and has his answer now.
     pub fn answered(&self, node: usize, ask: &Ask, before: Moment, outcome: &Result<Served<Minted>, Unserved>) {
         let (now, mut books) = (self.1.now(), self.books());
-        books.say(now, || format!("of node {node}, {ask} is had: {:?}", outcome.as_ref().map(|served| &served.lease.value)));
+        books.say(now, || {
+            format!("of node {node}, {ask} is had: {:?}", outcome.as_ref().map(|served| &served.lease.value))
+        });
         let slept = books.resumed.is_some_and(|at| at >= before);
         if now.since(before) > PATIENCE + TICK && !slept {
             books.breaks(now, format!("a caller waited {:?} for {ask} of node {node}", now.since(before)));
@@ -286,7 +290,9 @@ impl Books {
         let (Some(of), Some(account)) = (self.nodes.get(&node), self.values.get(&(node, ask.clone()))) else {
             return false;
         };
-        if of.is_gone || account.flying {
+        // Nothing is kept for a token that has ended.
+        let has_ended = ask.subject.as_ref().is_some_and(|subject| subject.expiry <= now);
+        if of.is_gone || account.flying || has_ended {
             return false;
         }
         let keep = if ask.scopes.is_none() && ask.subject.is_none() { of.keep } else { Keep::Used };
@@ -337,7 +343,11 @@ impl Account {
         let longest = left.map_or(seconds(300.0), |left| (left / 2).min(seconds(300.0)));
         let pause = pause.unwrap_or_default();
         let within = |wait: Duration| wait.max(pause).min(longest).max(seconds(1.0));
-        let latest = if useless && left.is_some() { left.map_or(longest, |left| left / 2).max(seconds(1.0)) } else { within(most) };
+        let latest = if useless && left.is_some() {
+            left.map_or(longest, |left| left / 2).max(seconds(1.0))
+        } else {
+            within(most)
+        };
         self.ended = Some((now, Verdict::Failed { soonest: now.plus(within(least)), latest: now.plus(latest) }));
         if left.is_none() {
             self.wanted = None;
@@ -380,7 +390,9 @@ impl Account {
         let wanted = match keep {
             Keep::Always => self.wanted.or(self.started)?,
             // Who asked in the very moment in which it was renewed may have been before or after.
-            Keep::Used => self.wanted.filter(|at| self.ended.as_ref().is_none_or(|(ended, _)| at > ended || self.was_held(*at)))?,
+            Keep::Used => self
+                .wanted
+                .filter(|at| self.ended.as_ref().is_none_or(|(ended, _)| at > ended || self.was_held(*at)))?,
         };
         let natural = match (&self.ended, self.held.as_ref()) {
             (None, _) => wanted,
@@ -391,10 +403,13 @@ impl Account {
                 // Retries have a budget of their own until the last minute.
                 let waits = node.failed_in_a_row > 8;
                 let at = urgent.filter(|_| waits).map_or(*latest, |urgent| urgent.max(*latest));
-                self.last_attempt_after_start(now).map_or(at, |last| at.min(last))
+                let at = self.last_attempt_after_start(now).map_or(at, |last| at.min(last));
+                // What was asked for early and failed is not due because of that.
+                self.valid(now).map_or(at, |held| at.max(held.due_at_the_latest(node.ahead)))
             }
         };
-        Some(natural.max(wanted))
+        let ended = self.ended.as_ref().map_or(wanted, |(at, _)| *at);
+        Some(natural.max(wanted).max(ended))
     }
 
     fn was_held(&self, at: Moment) -> bool {

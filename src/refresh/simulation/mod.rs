@@ -29,7 +29,8 @@ fn the_promises_hold_in_ten_thousand_worlds() {
         assert!(broken.is_empty(), "{}", told(seed, &broken));
         return;
     }
-    let (seeds, next, failed) = (number("CREDBROKER_SEEDS").unwrap_or(SEEDS), AtomicU64::new(0), Mutex::new(Vec::new()));
+    let (seeds, next, failed) =
+        (number("CREDBROKER_SEEDS").unwrap_or(SEEDS), AtomicU64::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {

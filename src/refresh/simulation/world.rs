@@ -80,9 +80,9 @@ fn lived(seed: u64, aloud: bool) -> (Vec<String>, Vec<String>) {
 impl World {
     fn drawn(seed: u64, dice: &mut Rng, aloud: bool) -> Self {
         let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
-        let pace = Duration::from_secs([1, 2, 5, 10, 30, 60, 120, 300, 900, 3_600][dice.usize(0..10)]);
+        let pace = Duration::from_secs([1, 2, 5, 10, 30, 60, 90, 120, 300, 900][dice.usize(0..10)]);
         let start = clock.now();
-        let end = start.plus((pace * dice.u32(3..8)).max(Duration::from_secs(20)));
+        let end = start.plus((pace * dice.u32(2..5)).max(Duration::from_secs(15)));
         let rate = dice.bool().then(|| Rate { per_second: 1.0 + dice.f64() * 5.0, at_once: f64::from(dice.u8(1..6)) });
         let ledger = Arc::new(Ledger::new(clock.clone(), rate, aloud));
         let quota = rate.map(|rate| Arc::new(Quota::new(rate, clock.clone())));
@@ -135,7 +135,7 @@ impl World {
             self.make(index);
         }
         let users = subjects(dice, self.clock.now(), self.end);
-        let callers: Vec<_> = (0..dice.u64(1..6))
+        let callers: Vec<_> = (0..dice.u64(1..5))
             .map(|_| {
                 let caller = Caller {
                     nodes: self.nodes.clone(),
@@ -162,8 +162,9 @@ impl World {
     async fn befall(&mut self, dice: &mut Rng) {
         match dice.u8(0..40) {
             0 => {
-                tokio::time::advance(self.pace.mul_f64(dice.f64() * 2.0)).await;
-                self.ledger.resumes();
+                let sleep = self.pace.mul_f64(dice.f64() * 2.0);
+                self.ledger.resumes(self.clock.now().plus(sleep));
+                tokio::time::advance(sleep).await;
             }
             1 => self.make(dice.usize(0..self.plans.len())),
             _ => {}
