@@ -208,6 +208,14 @@ impl Ledger {
             books.breaks(now, format!("{ask} of node {node} was served after its end"));
         }
         let account = books.account(node, ask);
+        let was_told = account.ended.as_ref().is_none_or(|(at, _)| *at <= before || *at >= now);
+        if matches!(outcome, Err(Unserved::Pending)) && !was_told && !slept {
+            books.breaks(
+                now,
+                format!("somebody waits for {ask} of node {node}, and was not told that the source answered"),
+            );
+        }
+        let account = books.account(node, ask);
         if !matches!(outcome, Err(Unserved::Failed { .. } | Unserved::Crowded)) {
             account.wanted = account.wanted.or(Some(before));
         }
