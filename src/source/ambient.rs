@@ -40,7 +40,7 @@ impl Source<AwsCredentials> for Ambient {
         let found = provider.provide_credentials().await.map_err(|error| failure(&error))?;
         let expiry = found
             .expiry()
-            .map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.clock.moment_of(wall).min(sent_at.plus(LONGEST)));
+            .map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.sdk.reading_of_identity(sent_at).moment_of(wall).min(sent_at.plus(LONGEST)));
         let value = AwsCredentials {
             access_key_id: found.access_key_id().to_owned(),
             secret_access_key: SecretString::from(found.secret_access_key()),

@@ -13,7 +13,7 @@ async fn credentials_without_a_part_or_an_end_are_not_kept() {
         parts(Some("k"), Some("s"), Some("t"), None),
     ] {
         assert_eq!(
-            issued("STS", &bad, (None, None), Duration::from_secs(3_600), now, &clock).unwrap_err().kind,
+            issued("STS", &bad, (None, None), Duration::from_secs(3_600), now, clock.reading()).unwrap_err().kind,
             FailureKind::Malformed
         );
     }
@@ -23,13 +23,13 @@ async fn credentials_without_a_part_or_an_end_are_not_kept() {
         (None, None),
         Duration::from_secs(3_600),
         now,
-        &clock,
+        clock.reading(),
     )
     .unwrap();
     assert_eq!(good.expiry.since(now), Duration::from_secs(3_600));
     let by_a_slow_clock = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(9_999));
     let good = parts(Some("k"), Some("s"), Some("t"), by_a_slow_clock);
-    let good = issued("STS", &good, (None, None), Duration::from_secs(3_600), now, &clock).unwrap();
+    let good = issued("STS", &good, (None, None), Duration::from_secs(3_600), now, clock.reading()).unwrap();
     assert_eq!(good.expiry.since(now), Duration::from_secs(3_600), "no longer than such credentials live");
 }
 
