@@ -52,6 +52,8 @@ pub struct Counts {
     pub fetches: u64,
     /// Upstream requests that failed.
     pub failures: u64,
+    /// The same by kind, in the order of [`FailureKind::ALL`].
+    pub failures_by_kind: [u64; FailureKind::ALL.len()],
 }
 
 impl Counts {
@@ -72,6 +74,7 @@ impl std::ops::Add for Counts {
             waited: self.waited + other.waited,
             fetches: self.fetches + other.fetches,
             failures: self.failures + other.failures,
+            failures_by_kind: std::array::from_fn(|kind| self.failures_by_kind[kind] + other.failures_by_kind[kind]),
         }
     }
 }
@@ -252,6 +255,7 @@ impl<T> Cell<T> {
 
     fn failed(&mut self, now: Moment, failure: Failure, random: f64) {
         self.counts.failures += 1;
+        self.counts.failures_by_kind[failure.kind as usize] += 1;
         // A failure of long ago, after which nobody asked, says nothing about now.
         let recent = self.trouble.as_ref().filter(|trouble| now.since(trouble.retry_at) < FORGET);
         let (attempts, since) = recent.map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
