@@ -129,9 +129,7 @@ impl Clock {
                 .map(Duration::from)
                 .unwrap_or_default(),
             // Tokio's clock starts anywhere; a day keeps `minus` from saturating in tests.
-            Kind::Tokio { origin, moved, .. } => {
-                origin.elapsed() + locked(moved).boot + Duration::from_secs(86_400)
-            }
+            Kind::Tokio { origin, moved, .. } => origin.elapsed() + locked(moved).boot + Duration::from_secs(86_400),
         }
     }
 

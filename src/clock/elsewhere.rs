@@ -73,7 +73,8 @@ impl Elsewhere {
     }
 
     pub(super) fn offsets(&self, own: Reading) -> Vec<Offset> {
-        let offset = |(of, told): (&Arc<str>, &Told)| Offset { of: Arc::clone(of), seconds: told.reading.ahead_of(own) };
+        let offset =
+            |(of, told): (&Arc<str>, &Told)| Offset { of: Arc::clone(of), seconds: told.reading.ahead_of(own) };
         self.0.iter().map(offset).collect()
     }
 }

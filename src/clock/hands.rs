@@ -87,7 +87,10 @@ impl Seen {
 
     pub(super) fn tell(self) {
         if !self.slept.is_zero() {
-            tracing::info!(slept_s = self.slept.as_secs(), "the machine has slept; what has expired is let go of, what is due is renewed");
+            tracing::info!(
+                slept_s = self.slept.as_secs(),
+                "the machine has slept; what has expired is let go of, what is due is renewed"
+            );
         }
         if self.stepped != 0 {
             tracing::warn!(by_s = self.stepped, "the wall clock was set; lifetimes stay as they are");

@@ -249,7 +249,12 @@ impl Shared {
         };
         let Served { lease, cache } = self.credentials(&signature.credentials, caller).await?;
         notes.credentials(&self.surface, &lease, cache);
-        signature.sign(head, &payload, &lease.value, self.surface.clock.reading_of(AWS).wall_at(self.surface.clock.now()))?;
+        signature.sign(
+            head,
+            &payload,
+            &lease.value,
+            self.surface.clock.reading_of(AWS).wall_at(self.surface.clock.now()),
+        )?;
         Ok(body)
     }
 

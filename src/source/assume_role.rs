@@ -111,6 +111,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 #[async_trait]
 impl Source<AwsCredentials> for AssumeRole {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
-        aws::signed_by(&self.sdk, &self.identity, ask, |signer| async move { self.assume(ask, &signer.value).await }).await
+        aws::signed_by(&self.sdk, &self.identity, ask, |signer| async move { self.assume(ask, &signer.value).await })
+            .await
     }
 }

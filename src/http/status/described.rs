@@ -49,9 +49,9 @@ pub fn described() -> Path {
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
         .explained("Never a secret, never a token. Every caller sees every entry.")
         .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
-    let path = clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
-    path
-        .defining("Status", status)
+    let path =
+        clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
+    path.defining("Status", status)
         .defining("Entry", entry())
         .defining("Connections", connections())
         .defining("Load", load())

@@ -149,8 +149,10 @@ impl IdentityPool {
                 self.identified(client, ask, login(provider, subject.token())).await
             }
             Login::Developer { user, identity } => {
-                aws::signed_by(&self.sdk, identity, ask, |signer| async move { self.vouched(user, &signer.value, ask).await })
-                    .await
+                aws::signed_by(&self.sdk, identity, ask, |signer| async move {
+                    self.vouched(user, &signer.value, ask).await
+                })
+                .await
             }
         }
     }
