@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::reading::seconds_between;
+use super::reading::{nearest, seconds_between};
 
 /// Reading one clock after the other takes less.
 const SHORTEST_SLEEP: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(super) struct Hands {
 /// What happened between two looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    slept: Duration,
+    slept: u64,
     stepped: i64,
 }
 
@@ -33,8 +33,8 @@ pub(super) struct Seen {
 pub struct Jumps {
     /// How often the machine has resumed.
     pub resumes: u64,
-    /// How long it has slept, all in all.
-    pub slept: Duration,
+    /// How many seconds it has slept, all in all.
+    pub slept: u64,
     /// How often the wall clock was set.
     pub steps: u64,
     /// By how many seconds it was set the last time; less than zero for back.
@@ -43,7 +43,7 @@ pub struct Jumps {
 
 impl Jumps {
     pub(super) fn count(&mut self, seen: Seen) {
-        if !seen.slept.is_zero() {
+        if seen.slept > 0 {
             self.resumes += 1;
             self.slept = self.slept.saturating_add(seen.slept);
         }
@@ -60,7 +60,7 @@ impl Hands {
         let slept = now.asleep().saturating_sub(self.asleep());
         let stepped = seconds_between(self.start(), now.start());
         let seen = Seen {
-            slept: if slept >= SHORTEST_SLEEP { slept } else { Duration::ZERO },
+            slept: if slept >= SHORTEST_SLEEP { nearest(slept) } else { 0 },
             stepped: if stepped.abs() >= SMALLEST_STEP { stepped } else { 0 },
         };
         if seen.is_something() {
@@ -86,9 +86,9 @@ impl Seen {
     }
 
     pub(super) fn tell(self) {
-        if !self.slept.is_zero() {
+        if self.slept > 0 {
             tracing::info!(
-                slept_s = self.slept.as_secs(),
+                slept_s = self.slept,
                 "the machine has slept; what has expired is let go of, what is due is renewed"
             );
         }

@@ -57,9 +57,14 @@ impl Reading {
     }
 }
 
-/// Whole seconds from one instant to another.
+/// The nearest whole seconds.
+pub(super) fn nearest(span: Duration) -> u64 {
+    span.saturating_add(Duration::from_millis(500)).as_secs()
+}
+
+/// The nearest whole seconds from one instant to another.
 pub(super) fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
-    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    let seconds = |span: Duration| i64::try_from(nearest(span)).unwrap_or(i64::MAX);
     match to.duration_since(from) {
         Ok(span) => seconds(span),
         Err(before) => -seconds(before.duration()),

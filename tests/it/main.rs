@@ -36,6 +36,8 @@ mod callers;
 #[cfg(test)]
 mod chains;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod cognito;
 #[cfg(test)]
 mod cognito_user;

@@ -14,7 +14,7 @@ pub fn row(clock: &Clock) -> Value {
         "state": state(&offsets),
         "sources": offsets.iter().map(source).collect::<Vec<_>>(),
         "resumes": jumps.resumes,
-        "slept_seconds": jumps.slept.as_secs(),
+        "slept_seconds": jumps.slept,
         "steps": jumps.steps,
     });
     if let Some(worst) = offsets.iter().max_by_key(|offset| offset.seconds.unsigned_abs()) {

@@ -145,6 +145,11 @@ fn egress() -> Value {
 fn entry() -> Value {
     let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
     let instant = json!({ "type": "string", "format": "date-time" });
+    let kinds = json!({
+        "type": "object",
+        "description": "Those failures by their kinds, where there were any.",
+        "properties": { "denied": count, "misconfigured": count, "throttled": count, "unavailable": count, "malformed": count },
+    });
     let error = json!({
         "type": "object",
         "required": ["kind", "message", "failures_in_a_row", "since", "retry_in"],
@@ -195,7 +200,7 @@ fn entry() -> Value {
             "waited": counted("Those of the misses that got what was fetched."),
             "upstream_requests": count,
             "upstream_failures": count,
-            "failures_by_kind": { "type": "object", "additionalProperties": count, "description": "Those failures by their kinds, as in last_error." },
+            "failures_by_kind": kinds,
             "upstream_avoided": count,
         },
     })
