@@ -68,7 +68,6 @@ pub fn document(surface: &Surface) -> Value {
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
-        "clock": clock::row(&surface.clock),
         "connections": connections(surface),
         "load": surface.load.row(),
         "listeners": surface.listeners,
@@ -79,6 +78,7 @@ pub fn document(surface: &Surface) -> Value {
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
+    document["clock"] = clock::row(&surface.clock);
     let (to, lost) = surface.audit.standing();
     document["audit"] = json!({ "to": to, "lines_lost": lost });
     if let Some(fees) = surface.fees {

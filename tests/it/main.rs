@@ -70,6 +70,8 @@ mod limits;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod oauth2;
 #[cfg(test)]
 mod oauth_endpoint;

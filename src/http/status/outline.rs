@@ -271,7 +271,11 @@ fn said(key: &str, value: &Value) -> Option<String> {
         Value::Array(all) if all.is_empty() => Some("none".to_owned()),
         Value::Array(all) => Some(all.iter().filter_map(|one| said("", one)).collect::<Vec<_>>().join(", ")),
         Value::Object(all) => {
-            let parts = all.iter().filter_map(|(key, value)| Some(format!("{key} {}", said(key, value)?)));
+            let part = |(key, value): (&String, &Value)| {
+                let said = said(key, value)?;
+                Some(if key == "name" { said } else { format!("{key} {said}") })
+            };
+            let parts = all.iter().filter_map(part);
             Some(parts.collect::<Vec<_>>().join(", "))
         }
     }

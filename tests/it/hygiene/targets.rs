@@ -130,9 +130,15 @@ async fn a_host_that_is_not_here_is_refused_on_every_path() {
             let answer = raw(port, with_host(hosts)).await;
             assert_eq!(only_status(&answer), 400, "{hosts}: {answer}");
         }
-        for path in
-            ["/healthz", "/readyz", "/openapi.json", "/.well-known/oauth-authorization-server", "/", "/oauth2/token"]
-        {
+        for path in [
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/openapi.json",
+            "/.well-known/oauth-authorization-server",
+            "/",
+            "/oauth2/token",
+        ] {
             let rebound = format!("GET {path} HTTP/1.1\r\nHost: evil.example:{port}\r\nConnection: close\r\n\r\n");
             assert_eq!(only_status(&raw(port, rebound).await), 403, "{path}");
         }
