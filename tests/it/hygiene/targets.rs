@@ -124,7 +124,9 @@ async fn a_host_that_is_not_here_is_refused_on_every_path() {
         ] {
             let answer = raw(port, with_host(&format!("Host: {host}\r\n"))).await;
             assert_eq!(only_status(&answer), 403, "{host}: {answer}");
-            assert!(host.is_empty() || !answer.contains(&format!(" {host}")), "nothing is echoed: {answer}");
+            // The hour in `Date` is no echo of a host that is a number.
+            let said = answer.lines().filter(|line| !line.starts_with("date:")).collect::<String>();
+            assert!(host.is_empty() || !said.contains(&format!(" {host}")), "nothing is echoed: {answer}");
         }
         for hosts in ["", "Host: localhost\r\nHost: evil.example\r\n", "Host: localhost\r\nhost: localhost\r\n"] {
             let answer = raw(port, with_host(hosts)).await;
