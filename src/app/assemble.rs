@@ -41,7 +41,7 @@ pub fn store(
     outside: &Outside,
     audit: &Audit,
 ) -> Result<(Store, Files), CannotStart> {
-    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
+    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone(), outside.clock.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
     assembly.metadata = metadata;
     while let Some(name) = assembly.waiting_tokens.keys().next().cloned() {

@@ -257,6 +257,7 @@ impl<T> Cell<T> {
 
     fn failed(&mut self, now: Moment, failure: Failure, random: f64) {
         self.counts.failures += 1;
+        self.counts.failures_by_kind[failure.kind as usize] += 1;
         // A failure of long ago, after which nobody asked, says nothing about now.
         let recent = self.trouble.as_ref().filter(|trouble| now.since(trouble.retry_at) < FORGET);
         let (attempts, since) = recent.map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));

@@ -1,5 +1,7 @@
 //! What happened to one cached value, or to many together.
 
+use crate::source::FailureKind;
+
 /// How often something happened, since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -15,6 +17,8 @@ pub struct Counts {
     pub fetches: u64,
     /// Upstream requests that failed.
     pub failures: u64,
+    /// The same by kind, in the order of [`FailureKind::ALL`].
+    pub failures_by_kind: [u64; FailureKind::ALL.len()],
 }
 
 impl Counts {
@@ -35,6 +39,7 @@ impl std::ops::Add for Counts {
             waited: self.waited + other.waited,
             fetches: self.fetches + other.fetches,
             failures: self.failures + other.failures,
+            failures_by_kind: std::array::from_fn(|kind| self.failures_by_kind[kind] + other.failures_by_kind[kind]),
         }
     }
 }
