@@ -128,6 +128,8 @@ mod logging;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rotate;
 #[cfg(test)]
 mod starting;
