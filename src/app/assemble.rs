@@ -344,3 +344,7 @@ fn keyring(secrets: &BTreeMap<Remote, Arc<Entry<SecretString>>>, outside: &Outsi
     let remote = secrets.iter().map(|(remote, entry)| (remote.clone(), stage(entry)));
     Keyring::new(Arc::clone(&outside.environment), remote.collect())
 }
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::issuers;
 use super::listeners::{Line, Listener, Listeners};
 use super::made::Made;
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, files, warn_where_blind};
+use super::{CannotStart, Outside, assemble, egress, files, imds, warn_where_blind};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::current::Current;
-use crate::egress::{self, Egress, Tally};
+use crate::egress::Egress;
 use crate::files::Keeping;
 use crate::http::imds::Imds;
 use crate::http::listen::Inherited;
@@ -50,6 +51,8 @@ pub struct Lasting {
     pub audit: Audit,
     /// Which refusals the log has told of.
     pub refusals: Arc<Refusals>,
+    /// Held by whoever reads what a reload needs: where that hangs, one thread does, however often it is tried.
+    pub reading: Arc<Mutex<()>>,
 }
 
 /// One configuration, and what is made from it.
@@ -85,33 +88,40 @@ pub struct Prepared {
 }
 
 impl Lasting {
-    fn aside(config: &Config) -> u64 {
-        // One to the program, one to the upstream.
-        u64::try_from(2 * egress::PLACES * config.egress.len()).unwrap_or(u64::MAX)
-    }
-
     /// What a daemon has that starts with `config`.
     pub fn new(config: &Config, file: String, upstream: Upstream, inherited: Inherited, outside: Outside) -> Self {
         let clock = outside.clock.clone();
         Self {
-            server: Server::new(config.server.max_connections, Self::aside(config), clock.clone()),
+            server: Server::new(config.server.max_connections, egress::descriptors(config), clock.clone()),
             life: Arc::new(Life::new(clock.now())),
             reloads: Arc::new(Reloads::new(file, clock.clone())),
             audit: Audit::default(),
             refusals: Arc::new(Refusals::new(clock)),
+            reading: Arc::default(),
             outside,
             upstream,
             inherited,
         }
     }
 
+    /// What `read` gives, beside the runtime, as it may hang; `None` if it panics.
+    pub async fn beside<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = Arc::clone(&self.reading).lock_owned().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = read();
+            drop(turn);
+            read
+        });
+        reading.await.ok()
+    }
+
     /// How many callers' connections there will be room for, where they were as many as now `before`.
     fn room(&self, config: &Config, before: Option<&Config>) -> usize {
-        let of = |config: &Config| (config.server.max_connections, Self::aside(config));
+        let of = |config: &Config| (config.server.max_connections, egress::descriptors(config));
         if before.is_none_or(|before| of(before) == of(config)) {
             return self.server.places().tally().most;
         }
-        self.server.room(config.server.max_connections, Self::aside(config))
+        self.server.room(config.server.max_connections, egress::descriptors(config))
     }
 }
 
@@ -137,7 +147,7 @@ impl Prepared {
         let over = before.map(|before| &*before.surface);
         let files = files::files(&config.files, &made, outside, &lasting.audit, over.map(|over| &over.files))?;
         let room = lasting.room(&config, before.map(|before| &before.config));
-        let tallies = tallies(&config, &listeners, outside, before);
+        let tallies = egress::tallies(&config, &listeners, outside, before);
         let surface = Arc::new(Surface {
             kept: store.always_kept(|grant| callers.allowed(grant)),
             store,
@@ -155,8 +165,8 @@ impl Prepared {
             reloads: Arc::clone(&lasting.reloads),
             places: Arc::clone(lasting.server.places()),
         });
-        let egress = egress(&config, &surface, tallies, upstream, before);
-        let imds = imds(&config, &surface, outside, before);
+        let egress = egress::egress(&config, &surface, tallies, upstream, before);
+        let imds = imds::imds(&config, &surface, outside, before);
         Ok(Self { config, made, surface, listeners, egress, imds, units, room, audit, pause })
     }
 
@@ -167,6 +177,7 @@ impl Prepared {
         if let Some(audit) = audit {
             lasting.audit.follow(audit);
         }
+        surface.store.forget_callers_but(&config.callers.iter().map(|caller| &*caller.name).collect());
         if let Some(units) = units {
             server.units().replace(units);
         }
@@ -226,6 +237,16 @@ impl Generation {
         &self.config
     }
 
+    /// What answers at the forward addresses, by their names.
+    pub fn egress(&self) -> &BTreeMap<String, Current<Egress>> {
+        &self.egress
+    }
+
+    /// What answers as the metadata service.
+    pub fn imds(&self) -> Option<&Current<Imds>> {
+        self.imds.as_ref()
+    }
+
     fn egress_on(&self, line: &Line) -> Option<&Current<Egress>> {
         let Line::Egress(listen) = line else { return None };
         let found = self.config.egress.iter().find(|egress| egress.listen == *listen)?;
@@ -281,8 +302,8 @@ async fn reopened(config: &Config, lasting: &Lasting) -> Result<Option<Reopened>
     let (audit, config) = (lasting.audit.clone(), config.audit.clone());
     let (environment, clock) = (Arc::clone(&lasting.outside.environment), lasting.outside.clock.clone());
     // Its key is read from a place that may hang.
-    let opening = tokio::task::spawn_blocking(move || audit.changed(&config, &environment, &clock));
-    Ok(opening.await.map_err(|_| CannotStart::Unmade("the audit log".to_owned()))??)
+    let opened = lasting.beside(move || audit.changed(&config, &environment, &clock)).await;
+    Ok(opened.ok_or_else(|| CannotStart::Unmade("the audit log".to_owned()))??)
 }
 
 async fn callers(config: &Config, outside: &Outside, before: Option<&Generation>) -> (Arc<Directory>, Option<Pause>) {
@@ -320,57 +341,6 @@ fn units(callers: &Directory, outside: &Outside, before: Option<&Generation>) ->
     let wanted = |callers: &Directory| callers.units().collect::<BTreeSet<_>>();
     let is_same = before.is_some_and(|before| wanted(&before.surface.callers) == wanted(callers));
     (!is_same).then(|| Units::new(callers.units(), outside.clock.clone()))
-}
-
-/// Is the forward address called `name` as it was, so that it goes on?
-fn stays<'a>(config: &Config, name: &str, before: Option<&'a Generation>) -> Option<&'a Generation> {
-    let of = |config: &Config| config.egress.iter().position(|egress| egress.forward.name == name);
-    before.filter(|before| match (of(config), of(&before.config)) {
-        (Some(now), Some(then)) => config.egress[now] == before.config.egress[then],
-        _ => false,
-    })
-}
-
-/// The row of each forward address, in their order; one that stays as it is keeps its counts.
-fn tallies(config: &Config, listeners: &Listeners, outside: &Outside, before: Option<&Generation>) -> Vec<Arc<Tally>> {
-    let tally = |egress: &crate::config::Egress| {
-        let kept = stays(config, &egress.forward.name, before);
-        if let Some(standing) = kept.and_then(|before| before.egress.get(&egress.forward.name)) {
-            return Arc::clone(standing.get().tally());
-        }
-        let line = Line::Egress(egress.listen.clone());
-        let names = listeners.on(&line).map(|listener| listener.names()).unwrap_or_default();
-        Arc::new(Tally::new(egress.forward.clone(), names, outside.clock.clone()))
-    };
-    config.egress.iter().map(tally).collect()
-}
-
-fn egress(
-    config: &Config,
-    surface: &Arc<Surface>,
-    tallies: Vec<Arc<Tally>>,
-    upstream: &Upstream,
-    before: Option<&Generation>,
-) -> BTreeMap<String, Egress> {
-    let made = |(egress, tally): (&crate::config::Egress, Arc<Tally>)| {
-        let name = egress.forward.name.clone();
-        let standing = stays(config, &name, before).and_then(|before| before.egress.get(&name));
-        let now = match standing {
-            Some(standing) => standing.get().over(Arc::clone(surface)),
-            None => Egress::new(egress.forward.clone(), Arc::clone(surface), tally, upstream),
-        };
-        (name, now)
-    };
-    config.egress.iter().zip(tallies).map(made).collect()
-}
-
-fn imds(config: &Config, surface: &Arc<Surface>, outside: &Outside, before: Option<&Generation>) -> Option<Imds> {
-    let service = config.imds.as_ref()?;
-    let region = config.aws.region.as_deref().or_else(|| outside.environment.region());
-    Some(match before.and_then(|before| before.imds.as_ref()) {
-        Some(standing) => standing.get().over(surface, service, region),
-        None => Imds::new(surface, service, region),
-    })
 }
 
 /// When each of what is always kept is first asked for: spread over a window, so that a fleet does not start as one. What was planned

@@ -4,8 +4,10 @@
 //! secret instead of the daemon.
 
 pub mod assemble;
+mod egress;
 mod files;
 mod generation;
+mod imds;
 pub mod issuers;
 mod lifecycle;
 mod listeners;

@@ -53,7 +53,7 @@ impl Refused {
 /// [`Refused`], after which everything is as it was.
 pub async fn prepare(file: &Path, lasting: &Lasting, before: &Generation) -> Result<Prepared, Refused> {
     let ready = async {
-        let config = load(file).await?;
+        let config = load(file, lasting).await?;
         secrets_are_there(&config, lasting, before).await?;
         Ok(Prepared::new(config, lasting, Some(before)).await?)
     };
@@ -61,10 +61,9 @@ pub async fn prepare(file: &Path, lasting: &Lasting, before: &Generation) -> Res
 }
 
 /// Reads the file beside the runtime: it may be on a file system that hangs.
-async fn load(file: &Path) -> Result<Config, Refused> {
+async fn load(file: &Path, lasting: &Lasting) -> Result<Config, Refused> {
     let file = file.to_owned();
-    let loading = tokio::task::spawn_blocking(move || Config::load(&file));
-    Ok(loading.await.map_err(|_| Refused::Broken)??)
+    Ok(lasting.beside(move || Config::load(&file)).await.ok_or(Refused::Broken)??)
 }
 
 /// At the start an entry whose secret is missing is in trouble until it is there. Here there is something better than that, so what

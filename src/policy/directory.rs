@@ -81,7 +81,7 @@ type Turn = Arc<tokio::sync::Mutex<()>>;
 /// As long as this is held nobody looks, neither here nor in the directory that was before.
 #[must_use]
 #[derive(Debug)]
-pub struct Pause(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
+pub struct Pause(#[expect(dead_code, reason = "it is held")] Arc<OwnedMutexGuard<()>>);
 
 /// A caller, and the tokens that are made for it.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Directory {
     /// The callers of `entries` to take over from these, as they are now: who stays as configured keeps the tokens that were made for
     /// it. Nothing is written until the next [`Self::look`], and nobody looks before the pause is over.
     pub async fn succeeded_by(&self, entries: Vec<Entry>, now: Moment) -> (Self, Pause) {
-        let pause = Pause(Arc::clone(&self.looking).lock_owned().await);
+        let turn = Arc::new(Arc::clone(&self.looking).lock_owned().await);
         // What is known of a caller that changes is no answer for the one that takes its name.
         let stays = |caller: &&Arc<Caller>| {
             let before = self.entries().find(|entry| entry.name == caller.name);
@@ -111,7 +111,9 @@ impl Directory {
         let known = Arc::new(Mutex::new(Arc::new(last)));
         let (decoys, looking) = (Arc::clone(&self.decoys), Arc::clone(&self.looking));
         let next = Self { watched: Arc::new(watched), known, decoys, looking };
-        next.identify(now, |_| {}).await;
+        // A look that hangs has the turn until it is over, whoever waits for it: so there is never a second one.
+        let pause = Pause(Arc::clone(&turn));
+        next.identify(now, move |_| drop(turn)).await;
         (next, pause)
     }
 
