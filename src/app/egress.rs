@@ -19,7 +19,7 @@ pub fn descriptors(config: &Config) -> u64 {
 /// Is the forward address called `name` as it was, so that it goes on?
 fn stays<'a>(config: &Config, name: &str, before: Option<&'a Generation>) -> Option<&'a Generation> {
     let of = |config: &Config| config.egress.iter().position(|egress| egress.forward.name == name);
-    before.filter(|before| match (of(config), of(&before.config())) {
+    before.filter(|before| match (of(config), of(before.config())) {
         (Some(now), Some(then)) => config.egress[now] == before.config().egress[then],
         _ => false,
     })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{applied, configuration, refused};
+use crate::activation::told;
 use crate::client::Ask;
 use crate::daemon::free_port;
 use crate::documents::{BILLING, LEDGER, ORDERS, billing_for_orders, caller};
@@ -105,6 +106,27 @@ async fn signals_that_come_together_are_one_reload_and_the_end_comes_first() {
         let log = daemon.running.printed.text();
         let ending = log.split_once("draining").unwrap().1;
         assert!(!ending.contains("is in effect"), "{log}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn systemd_hears_when_a_reload_begins_and_when_it_is_over_whatever_came_of_it() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.launch(&billing_for_orders()).notified().start().await;
+        let heard = async || {
+            let socket = daemon.notifications.as_ref().unwrap();
+            (told(socket).await, told(socket).await)
+        };
+        applied(&site, &daemon, &billing_for_orders()).await;
+        let (begun, over) = heard().await;
+        let since = begun.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
+        assert!(begun.contains("RELOADING=1") && since.parse::<u64>().unwrap() > 0, "{begun}");
+        assert!(over.contains("READY=1") && !over.contains("refused"), "{over}");
+        refused(&site, &daemon, "[tokens").await;
+        let (begun, over) = heard().await;
+        assert!(begun.contains("RELOADING=1") && over.contains("READY=1") && over.contains("was refused"), "{over}");
     })
     .await;
 }
