@@ -27,6 +27,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod current;
 pub mod egress;
 pub mod environment;
 pub mod file;

@@ -1,61 +1,65 @@
-//! From the configuration to the forward addresses: the sockets of each, its row in the status, and what answers there.
+//! From the configuration to the forward addresses: the row of each in the status, and what answers there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Outside, warn_where_blind};
-use crate::config::Egress as Configured;
-use crate::egress::{self, Egress, PLACES, Tally};
+use super::Outside;
+use super::generation::Generation;
+use super::listeners::{Line, Listeners};
+use crate::config::{Config, Egress as Configured};
+use crate::egress::{Egress, PLACES, Tally};
 use crate::http::Surface;
-use crate::http::listen::{self, CannotListen, Inherited, Socketed};
-use crate::http::serve::Server;
-use crate::http::status::Row;
 use crate::source::upstream::Upstream;
 
-/// A forward address whose sockets are open.
-pub struct Opened {
-    config: egress::Config,
-    sockets: Vec<Socketed>,
-    tally: Arc<Tally>,
+/// The file descriptors that the connections of the forward addresses of `config` need: one to the program, one to the upstream.
+pub fn descriptors(config: &Config) -> u64 {
+    u64::try_from(2 * PLACES * config.egress.len()).unwrap_or(u64::MAX)
 }
 
-/// Opens the sockets of every forward address.
-///
-/// # Errors
-/// If one cannot be had.
-pub fn open(
-    configured: &[Configured],
-    inherited: &mut Inherited,
+/// Is the forward address called `name` as it was, so that it goes on?
+fn stays<'a>(config: &Config, name: &str, before: Option<&'a Generation>) -> Option<&'a Generation> {
+    let of = |config: &Config| config.egress.iter().position(|egress| egress.forward.name == name);
+    before.filter(|before| match (of(config), of(before.config())) {
+        (Some(now), Some(then)) => config.egress[now] == before.config().egress[then],
+        _ => false,
+    })
+}
+
+/// The row of each forward address, in their order; one that stays as it is keeps its counts.
+pub fn tallies(
+    config: &Config,
+    listeners: &Listeners,
     outside: &Outside,
-) -> Result<Vec<Opened>, CannotListen> {
-    let open = |one: &Configured| {
-        let sockets = listen::open(&one.listen, inherited)?;
-        let names = sockets.iter().map(Socketed::name).collect();
-        let tally = Arc::new(Tally::new(one.forward.clone(), names, outside.clock.clone()));
-        Ok(Opened { config: one.forward.clone(), sockets, tally })
+    before: Option<&Generation>,
+) -> Vec<Arc<Tally>> {
+    let tally = |egress: &Configured| {
+        let kept = stays(config, &egress.forward.name, before);
+        if let Some(standing) = kept.and_then(|before| before.egress().get(&egress.forward.name)) {
+            return Arc::clone(standing.get().tally());
+        }
+        let line = Line::Egress(egress.listen.clone());
+        let names = listeners.on(&line).map(|listener| listener.names()).unwrap_or_default();
+        Arc::new(Tally::new(egress.forward.clone(), names, outside.clock.clone()))
     };
-    configured.iter().map(open).collect()
+    config.egress.iter().map(tally).collect()
 }
 
-/// The file descriptors that the connections of so many forward addresses need: one to the program, one to the upstream.
-pub fn descriptors(addresses: usize) -> u64 {
-    u64::try_from(2 * PLACES * addresses).unwrap_or(u64::MAX)
-}
-
-impl Opened {
-    /// What its sockets are called in log and status.
-    pub fn names(&self) -> Vec<String> {
-        self.sockets.iter().map(|socket| format!("egress.{} {}", self.config.name, socket.name())).collect()
-    }
-
-    /// Its row in the status.
-    pub fn row(&self) -> Arc<dyn Row> {
-        Arc::clone(&self.tally) as Arc<dyn Row>
-    }
-
-    /// Begins to answer.
-    pub fn serve(self, server: &Server, surface: &Arc<Surface>, upstream: &Upstream) {
-        warn_where_blind(&self.sockets, &surface.callers, Some(&self.config.caller));
-        let egress = Egress::new(self.config, Arc::clone(surface), self.tally, upstream);
-        server.accept_apart(self.sockets, PLACES, egress.limits(), &egress);
-    }
+/// What answers at each, by its name, with the credentials of `surface`.
+pub fn egress(
+    config: &Config,
+    surface: &Arc<Surface>,
+    tallies: Vec<Arc<Tally>>,
+    upstream: &Upstream,
+    before: Option<&Generation>,
+) -> BTreeMap<String, Egress> {
+    let made = |(egress, tally): (&Configured, Arc<Tally>)| {
+        let name = egress.forward.name.clone();
+        let standing = stays(config, &name, before).and_then(|before| before.egress().get(&name));
+        let now = match standing {
+            Some(standing) => standing.get().over(Arc::clone(surface)),
+            None => Egress::new(egress.forward.clone(), Arc::clone(surface), tally, upstream),
+        };
+        (name, now)
+    };
+    config.egress.iter().zip(tallies).map(made).collect()
 }

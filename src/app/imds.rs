@@ -1,46 +1,19 @@
-//! The metadata service of `[imds]`: its socket, and what it knows.
+//! From the configuration to the metadata service of `[imds]`.
 
 use std::sync::Arc;
 
-use super::warn_where_blind;
+use super::Outside;
+use super::generation::Generation;
 use crate::config::Config;
-use crate::environment::Environment;
 use crate::http::Surface;
-use crate::http::imds::{self, Imds};
-use crate::http::listen::{self, CannotListen, Socketed};
-use crate::http::serve::Server;
+use crate::http::imds::Imds;
 
-/// A metadata service whose socket is open.
-pub struct Opened {
-    socket: Socketed,
-    service: imds::Config,
-    region: Option<String>,
-}
-
-/// Opens the socket of the metadata service, if there is one in `config`.
-///
-/// # Errors
-/// [`CannotListen`] names the address and the reason.
-pub fn open(config: &Config, environment: &Environment) -> Result<Option<Opened>, CannotListen> {
-    let Some(service) = config.imds.clone() else { return Ok(None) };
-    let region = config.aws.region.clone().or_else(|| environment.region().map(ToOwned::to_owned));
-    Ok(Some(Opened { socket: listen::open_apart("imds", service.listen)?, service, region }))
-}
-
-impl Opened {
-    /// Where it listens.
-    pub fn socket(&self) -> &Socketed {
-        &self.socket
-    }
-
-    /// What it is called in log and status.
-    pub fn name(&self) -> String {
-        format!("imds {}", self.socket.name())
-    }
-
-    /// Serves what `surface` holds, in a task of its own.
-    pub fn serve(self, server: &Server, surface: &Arc<Surface>) {
-        warn_where_blind(std::slice::from_ref(&self.socket), &surface.callers, Some(&self.service.caller));
-        server.accept_callers(self.socket, Imds::new(surface, &self.service, self.region.as_deref()));
-    }
+/// What answers there, if there is one in `config`; its sessions stay open.
+pub fn imds(config: &Config, surface: &Arc<Surface>, outside: &Outside, before: Option<&Generation>) -> Option<Imds> {
+    let service = config.imds.as_ref()?;
+    let region = config.aws.region.as_deref().or_else(|| outside.environment.region());
+    Some(match before.and_then(|before| before.imds()) {
+        Some(standing) => standing.get().over(surface, service, region),
+        None => Imds::new(surface, service, region),
+    })
 }

@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::made::{Known, kept};
 use super::metadata::Stages;
 use super::{AS_USED, CannotStart, Outside};
 use crate::config::{Issuer, IssuerKeys};
 use crate::environment::Environment;
 use crate::refresh::schedule::Freshness;
 use crate::refresh::{Entry, Inputs};
-use crate::source::key_set::{Place, Publication};
+use crate::source::key_set::{KeySet, Place, Publication};
 use crate::source::upstream::Upstream;
 use crate::verify::{self, Issuers};
 
 /// Keys are held for a day and looked at again as early as an entry can be, every 72 minutes, while they are used.
 const KEYS: Freshness = Freshness { ahead: 0.0, ..AS_USED };
 
-/// Makes the issuers of the configuration. Nothing is fetched yet.
+/// The key sets of issuers, each with how its issuer is spelled and where its keys are.
+pub type KeySets = Known<(String, IssuerKeys), KeySet>;
+
+/// Makes the issuers of the configuration; key sets of those `before` that are in the same place go on. Nothing is fetched yet.
 ///
 /// # Errors
 /// If an address cannot be made out of the configuration, which its check excludes.
@@ -27,21 +31,33 @@ pub fn issuers(
     upstream: &Upstream,
     metadata: &Stages,
     outside: &Outside,
-) -> Result<Issuers, CannotStart> {
-    let named = configured.iter().map(|(name, issuer)| {
+    before: Option<&KeySets>,
+) -> Result<(Issuers, KeySets), CannotStart> {
+    let mut key_sets = KeySets::new();
+    let mut named = BTreeMap::new();
+    for (name, issuer) in configured {
         let full = format!("issuers.{name}");
-        let (place, origin) = place(&full, issuer, metadata, outside)?;
+        let (place, origin, may_stay) = place(&full, issuer, metadata, outside)?;
         let clock = outside.clock.clone();
         let spelled = issuer.asked.issuers.first().cloned().unwrap_or_default();
-        let source = Arc::new(Publication::new(spelled, place, upstream.clone(), clock.clone()));
-        let keys = Arc::new(Entry::new(&full, origin, source, Inputs::default(), KEYS, clock.clone()));
-        Ok((name.clone(), verify::Issuer::new(issuer.asked.clone(), keys, clock)))
-    });
-    Ok(Issuers::new(named.collect::<Result<_, CannotStart>>()?))
+        let definition = (spelled.clone(), issuer.keys.clone());
+        let keys = kept(before.filter(|_| may_stay), name, &definition).unwrap_or_else(|| {
+            let source = Arc::new(Publication::new(spelled, place, upstream.clone(), clock.clone()));
+            Arc::new(Entry::new(&full, origin, source, Inputs::default(), KEYS, clock.clone()))
+        });
+        key_sets.insert(name.clone(), (definition, Arc::clone(&keys)));
+        named.insert(name.clone(), verify::Issuer::new(issuer.asked.clone(), keys, clock));
+    }
+    Ok((Issuers::new(named), key_sets))
 }
 
-/// Where the keys are, and the same in words.
-fn place(full: &str, issuer: &Issuer, metadata: &Stages, outside: &Outside) -> Result<(Place, String), CannotStart> {
+/// Where the keys are, the same in words, and whether that stands on nothing that is made anew.
+fn place(
+    full: &str,
+    issuer: &Issuer,
+    metadata: &Stages,
+    outside: &Outside,
+) -> Result<(Place, String, bool), CannotStart> {
     let url = match &issuer.keys {
         IssuerKeys::At(url) => url.clone(),
         IssuerKeys::UserPool { id, region } => {
@@ -50,11 +66,12 @@ fn place(full: &str, issuer: &Issuer, metadata: &Stages, outside: &Outside) -> R
         IssuerKeys::Discovered(url) => {
             let spelled = issuer.asked.issuers.first().map_or("", String::as_str);
             let origin = format!("keys where the metadata of {spelled} says");
-            return Ok((Place::Named(metadata.of(url, spelled)), origin));
+            let (stage, is_kept) = metadata.of(url, spelled);
+            return Ok((Place::Named(stage), origin, is_kept));
         }
     };
     let origin = format!("keys at {url}");
-    Ok((Place::At(url), origin))
+    Ok((Place::At(url), origin, true))
 }
 
 /// A user pool's key set: on the pool's own host, or where the SDK is pointed to for user pools.

@@ -1,17 +1,23 @@
 //! The composition root: the one place that knows everybody. [`assemble`] makes the entries out of the configuration, [`issuers`]
-//! those that hold keys, [`files`] what is written to the disk, [`imds`] the metadata service; [`lifecycle`] opens the listeners,
-//! serves and drains; [`rotation`] is one token's secret instead of the daemon.
+//! those that hold keys, [`files`] what is written to the disk, [`listeners`] where requests come in; a [`generation`] is all of it, and
+//! what stays as it is goes on in the next one ([`made`]). [`lifecycle`] serves, [`reload`]s and drains; [`rotation`] is one token's
+//! secret instead of the daemon.
 
 pub mod assemble;
 mod egress;
 mod files;
+mod generation;
 mod imds;
 pub mod issuers;
 mod lifecycle;
+mod listeners;
+mod made;
 pub mod metadata;
 mod origin;
 mod quotas;
+mod reload;
 mod rotation;
+mod surroundings;
 mod time;
 
 use std::sync::Arc;
@@ -61,7 +67,7 @@ impl Outside {
 }
 
 /// Says in the log which of `callers`, or whether the `only` one that they are for, will be unknown at `sockets`.
-fn warn_where_blind(sockets: &[Socketed], callers: &Directory, only: Option<&str>) {
+fn warn_where_blind(sockets: &[Arc<Socketed>], callers: &Directory, only: Option<&str>) {
     let concerned = |mut names: Vec<String>| {
         names.retain(|name| only.is_none_or(|only| only == name));
         names

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::assemble::Assembly;
-use super::lifecycle::endpoints_are_safe;
+use super::surroundings::endpoints_are_safe;
 use super::{CannotStart, Outside};
 use crate::config::{Config, Token, TokenSource};
 use crate::rotation::app_client::{self, AppClient};
@@ -45,7 +45,7 @@ pub async fn rotate(config: Config, name: &str, outside: &Outside, say: impl FnM
     let unmade = || CannotStart::Unmade(format!("tokens.{name}"));
     let source = config.tokens.get(name).ok_or_else(unmade)?.source.clone();
     let sdk = Arc::new(Sdk::new(config.aws, upstream.clone(), outside.clock.clone()));
-    let mut assembly = Assembly::new(config.tokens, config.credentials, Arc::clone(&sdk), upstream, outside);
+    let mut assembly = Assembly::new(config.tokens, config.credentials, Arc::clone(&sdk), upstream, outside, None);
     assembly.keyring = assembly.keyring.insisting();
     let with_next = assembly.token_source(with_secret(source.clone(), &files.next))?;
     let with_file = assembly.token_source(with_secret(source, &files.file))?;

@@ -85,7 +85,7 @@ pub struct Config {
 }
 
 /// A local forward address.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Egress {
     /// Where it is.
     pub listen: Listen,
@@ -107,7 +107,7 @@ pub struct Server {
 }
 
 /// One token.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     /// Where it comes from.
     pub source: TokenSource,
@@ -122,7 +122,7 @@ pub struct Token {
 }
 
 /// Where a token comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TokenSource {
     /// A token endpoint, Cognito's hosted one or another server's.
     TokenEndpoint {
@@ -183,7 +183,7 @@ impl TokenSource {
 }
 
 /// Where a token endpoint is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Endpoint {
     /// Of a Cognito user pool, here.
     Cognito(Url),
@@ -194,7 +194,7 @@ pub enum Endpoint {
 }
 
 /// How a client proves itself to a token endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ClientAuth {
     /// With a secret, or one of two, by HTTP Basic.
     Basic(Vec<Place>),
@@ -217,7 +217,7 @@ impl ClientAuth {
 }
 
 /// One set of credentials.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Credentials {
     /// Where they come from.
     pub source: CredentialsSource,
@@ -230,7 +230,7 @@ pub struct Credentials {
 }
 
 /// Where credentials come from.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CredentialsSource {
     /// The SDK's chain.
     Ambient,
@@ -258,7 +258,7 @@ pub enum CredentialsSource {
 }
 
 /// Which token is exchanged for a role.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WebToken {
     /// That of `tokens.NAME`.
     Held(String),
@@ -269,7 +269,7 @@ pub enum WebToken {
 }
 
 /// Whose credentials an identity pool gives.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Login {
     /// Nobody's in particular.
     Guest,
@@ -290,7 +290,7 @@ pub enum Login {
 }
 
 /// An authority whose inbound tokens are verified.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Issuer {
     /// What is asked of its tokens.
     pub asked: verify::Config,
@@ -299,7 +299,7 @@ pub struct Issuer {
 }
 
 /// Where an issuer's keys are.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum IssuerKeys {
     /// At a user pool.
     UserPool {

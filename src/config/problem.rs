@@ -77,6 +77,11 @@ impl Problems {
         Self { lines: vec![message] }
     }
 
+    /// A line for each, with its place.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lines.len()

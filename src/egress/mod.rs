@@ -81,7 +81,7 @@ const FETCH_LOOKS: usize = 12;
 const ERROR: HeaderName = HeaderName::from_static("credbroker-error");
 
 /// One forward address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The NAME of `egress.NAME`.
     pub name: String,
@@ -96,7 +96,7 @@ pub struct Config {
 }
 
 /// What is added to a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// `tokens.NAME`.
     Bearer(String),
@@ -121,24 +121,36 @@ struct Shared {
     config: Config,
     surface: Arc<Surface>,
     tally: Arc<Tally>,
-    way: Way,
-    renewal: Renewal,
+    way: Arc<Way>,
+    renewal: Arc<Renewal>,
     held_bodies: Arc<Semaphore>,
 }
 
 impl Egress {
     /// What answers at the address that `config` describes, with the credentials of `surface`; `tally` is its row there.
     pub fn new(config: Config, surface: Arc<Surface>, tally: Arc<Tally>, upstream: &Upstream) -> Self {
-        let way = Way::new(upstream.clone(), &config.upstream, config.idle);
-        let renewal = Renewal::new(surface.clock.clone());
+        let way = Arc::new(Way::new(upstream.clone(), &config.upstream, config.idle));
+        let renewal = Arc::new(Renewal::new(surface.clock.clone()));
         let held_bodies = Arc::new(Semaphore::new(HELD_BODIES));
         Self(Arc::new(Shared { config, surface, tally, way, renewal, held_bodies }))
     }
 
-    /// What is expected of connections to it.
-    pub fn limits(&self) -> Limits {
-        let stall = self.0.config.idle;
-        Limits { head: HEAD_DEADLINE, stall, largest_head: LARGEST_HEAD, most_fields: MOST_FIELDS }
+    /// Its row in the status.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.0.tally
+    }
+
+    /// The same address with the credentials of another `surface`: its connections to the upstream, and what it knows of it, stay.
+    pub fn over(&self, surface: Arc<Surface>) -> Self {
+        let Shared { config, tally, way, renewal, held_bodies, surface: _ } = &*self.0;
+        Self(Arc::new(Shared {
+            config: config.clone(),
+            surface,
+            tally: Arc::clone(tally),
+            way: Arc::clone(way),
+            renewal: Arc::clone(renewal),
+            held_bodies: Arc::clone(held_bodies),
+        }))
     }
 }
 
@@ -163,6 +175,11 @@ impl Answers for Egress {
 
     fn is_for(&self, peer: &Peer) -> bool {
         self.0.surface.callers.current().known_to_kernel(&self.0.config.caller, &peer.process).is_some()
+    }
+
+    fn limits(&self) -> Limits {
+        let stall = self.0.config.idle;
+        Limits { head: HEAD_DEADLINE, stall, largest_head: LARGEST_HEAD, most_fields: MOST_FIELDS }
     }
 }
 

@@ -35,7 +35,7 @@ const OF_A_SIGNATURE: [HeaderName; 3] =
 const LEFT_OUT: [&str; 5] = ["accept-encoding", "cache-control", "forwarded", "max-forwards", "pragma"];
 
 /// What a signature is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     /// The NAME of `credentials.NAME` that sign.
     pub credentials: String,

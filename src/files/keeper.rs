@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::content;
 use super::fault::Fault;
 use super::standing::{Doing, Next, Standing, There};
@@ -29,6 +31,8 @@ pub struct Keeper {
     pub place: Arc<Place>,
     /// How it stands.
     pub standing: Arc<Mutex<Standing>>,
+    /// Tells that it is kept no longer.
+    pub stop: Arc<Notify>,
     /// The time.
     pub clock: Clock,
     /// Where it is written down what was written.
@@ -40,6 +44,23 @@ impl Keeper {
     pub fn standing(&self) -> MutexGuard<'_, Standing> {
         // The standing's methods leave it whole at every point, so a poisoned lock has nothing broken behind it.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Is it the same one?
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.standing, &other.standing)
+    }
+
+    /// Takes the file away that nobody keeps any more.
+    pub async fn leave(&self) {
+        let Some(mark) = self.standing().there().map(|there| there.mark) else { return };
+        match self.beside(Doing::Remove, move |place| Ok(place.remove(mark)?)).await {
+            Ok(true) => tracing::info!(file = &*self.name, "no longer configured: removed"),
+            Ok(false) => {}
+            Err(fault) => {
+                tracing::warn!(file = &*self.name, reason = %fault, "no longer configured, and could not be removed");
+            }
+        }
     }
 
     /// Keeps the file, until it is told to stop.
@@ -66,6 +87,7 @@ impl Keeper {
                         changed = news.changed() => if changed.is_err() { return },
                         _ = jumps.changed() => {},
                         () = sleep_until_some(&self.clock, until) => {},
+                        () = self.stop.notified() => return,
                     }
                 }
             }

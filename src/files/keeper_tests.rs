@@ -63,6 +63,7 @@ impl Scene {
             what,
             place: Arc::new(Place::new(self.path(), 0o600, None)),
             standing: Arc::default(),
+            stop: Arc::default(),
             audit: Audit::default(),
             clock: self.clock.clone(),
         }

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
 pub use content::{CredentialsFormat, TokenFormat};
 pub use what::What;
@@ -36,7 +36,7 @@ use keeper::Keeper;
 use standing::{Doing, State, Trouble};
 
 /// One file as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// What is in it.
     pub of: Of,
@@ -60,6 +60,22 @@ pub enum Of {
 /// Every file of the configuration.
 #[derive(Debug, Default)]
 pub struct Files(Vec<Keeper>);
+
+/// The tasks that keep files.
+#[derive(Debug, Default)]
+pub struct Keeping(Vec<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    keeper: Keeper,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// What a file looks like from outside. Holds no value.
 #[derive(Clone, Debug)]
@@ -85,22 +101,25 @@ pub struct Report {
 }
 
 impl Files {
-    /// The files `named`, each with what is in it and where it is. Nothing is written yet.
-    pub fn new(named: impl IntoIterator<Item = (String, What, Place)>, clock: &Clock, audit: &Audit) -> Self {
-        let keeper = |(name, what, place): (String, What, Place)| Keeper {
-            name: format!("files.{name}").into(),
-            what,
-            place: Arc::new(place),
-            standing: Arc::default(),
-            clock: clock.clone(),
-            audit: audit.clone(),
+    /// The files `named`, each with what is in it and where it is. One that is as it was among those `before` goes on as it stands;
+    /// of the others nothing is written yet.
+    pub fn new(
+        named: impl IntoIterator<Item = (String, What, Place)>,
+        clock: &Clock,
+        audit: &Audit,
+        before: Option<&Self>,
+    ) -> Self {
+        let before = || before.into_iter().flat_map(|before| &before.0);
+        let keeper = |(name, what, place): (String, What, Place)| {
+            let name: Arc<str> = format!("files.{name}").into();
+            let is_it = |other: &&Keeper| other.name == name && *other.place == place && other.what.is(&what);
+            if let Some(kept) = before().find(is_it) {
+                return kept.clone();
+            }
+            let (standing, stop) = (Arc::default(), Arc::default());
+            Keeper { name, what, place: Arc::new(place), standing, stop, clock: clock.clone(), audit: audit.clone() }
         };
         Self(named.into_iter().map(keeper).collect())
-    }
-
-    /// Keeps them, until what is returned is dropped. They stay then.
-    pub fn keep(&self) -> JoinSet<()> {
-        self.0.iter().cloned().map(Keeper::keep).collect()
     }
 
     /// How many are not there with something valid in them.
@@ -114,7 +133,50 @@ impl Files {
     }
 }
 
+impl Keeping {
+    /// From now on `files` are kept, until this is dropped: those that are kept already go on, and of the others the file is taken
+    /// away, unless its place is that of one of `files`. When this is dropped, they stay.
+    pub fn turn_to(&mut self, files: &Files) {
+        let before = std::mem::take(&mut self.0).into_iter();
+        let (kept, mut left): (Vec<_>, Vec<_>) =
+            before.partition(|kept| files.0.iter().any(|one| one.is(&kept.keeper)));
+        self.0 = kept;
+        for keeper in &files.0 {
+            if self.0.iter().any(|kept| kept.keeper.is(keeper)) {
+                continue;
+            }
+            let there = left.iter().position(|other| other.keeper.place.path() == keeper.place.path());
+            let (keeper, before) = (keeper.clone(), there.map(|at| left.swap_remove(at)));
+            let task = tokio::spawn(keeper.clone().keep_after(before));
+            self.0.push(Kept { keeper, task });
+        }
+        for mut other in left {
+            tokio::spawn(async move {
+                other.stopped().await;
+                other.keeper.leave().await;
+            });
+        }
+    }
+}
+
+impl Kept {
+    /// Returns when it acts no more, whatever it is doing now.
+    async fn stopped(&mut self) {
+        self.keeper.stop.notify_one();
+        // A panic in it is its end, too.
+        let _ = (&mut self.task).await;
+    }
+}
+
 impl Keeper {
+    /// Keeps the file when `before` does no longer: two never act in one place.
+    async fn keep_after(self, before: Option<Kept>) {
+        if let Some(mut before) = before {
+            before.stopped().await;
+        }
+        self.keep().await;
+    }
+
     fn state(&self) -> State {
         let held = self.what.held().map(|held| held.issued_at());
         self.standing().state(held, self.clock.now())

@@ -32,6 +32,17 @@ pub enum Held {
 }
 
 impl What {
+    /// Is it the same entry in the same format?
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one, format), Self::Token(other, as_well)) => Arc::ptr_eq(one, other) && format == as_well,
+            (Self::Credentials(one, format), Self::Credentials(other, as_well)) => {
+                Arc::ptr_eq(one, other) && format == as_well
+            }
+            _ => false,
+        }
+    }
+
     /// Tells whenever the source has answered.
     pub fn news(&self) -> watch::Receiver<()> {
         match self {

@@ -92,6 +92,15 @@ pub struct CannotListen {
     fault: String,
 }
 
+impl CannotListen {
+    /// The same with a word more on what to do.
+    #[must_use]
+    pub fn hinting(mut self, hint: &str) -> Self {
+        self.fault += hint;
+        self
+    }
+}
+
 impl Socketed {
     /// What it is called in logs and status.
     pub fn name(&self) -> String {
@@ -108,12 +117,23 @@ impl Socketed {
     }
 }
 
-/// The sockets that systemd passed at the start, with the names of their units.
-pub struct Inherited {
-    fds: ListenFd,
-    /// What each of them is called.
-    names: Vec<String>,
-    /// Those that no `listen` line has taken yet.
+/// The sockets that systemd passed at the start, with the names of their units. They stay open for every configuration to come.
+#[derive(Debug)]
+pub struct Inherited(Vec<(String, Passed)>);
+
+/// A socket that systemd passed.
+#[derive(Debug)]
+enum Passed {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+    /// Nothing that could be listened on.
+    Other,
+}
+
+/// The sockets that systemd passed, for the `listen` lines of one configuration.
+pub struct Offer<'a> {
+    inherited: &'a Inherited,
+    /// Those that no line has taken yet.
     left: Vec<usize>,
 }
 
@@ -123,37 +143,69 @@ impl Inherited {
         Self::named(ListenFd::from_env(), environment.var("LISTEN_FDNAMES").unwrap_or_default())
     }
 
-    fn named(fds: ListenFd, names: &str) -> Self {
+    fn named(mut fds: ListenFd, names: &str) -> Self {
         let given = names.split(':').filter(|_| !names.is_empty());
         // What sd_listen_fds_with_names(3) calls those without one.
-        let names = given.chain(std::iter::repeat("unknown")).take(fds.len()).map(ToOwned::to_owned).collect();
-        Self { left: (0..fds.len()).collect(), fds, names }
+        let names = given.chain(std::iter::repeat("unknown")).take(fds.len()).map(ToOwned::to_owned);
+        Self(names.enumerate().map(|(index, name)| (name, Passed::take(&mut fds, index))).collect())
+    }
+
+    /// All of them, for the lines of one configuration.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer { inherited: self, left: (0..self.0.len()).collect() }
+    }
+}
+
+impl Passed {
+    fn take(fds: &mut ListenFd, index: usize) -> Self {
+        if let Ok(Some(tcp)) = fds.take_tcp_listener(index) {
+            return Self::Tcp(tcp);
+        }
+        fds.take_unix_listener(index).ok().flatten().map_or(Self::Other, Self::Unix)
+    }
+
+    /// Another descriptor of the socket.
+    fn listener(&self) -> Result<Socketed, String> {
+        match self {
+            Self::Tcp(tcp) => tcp.try_clone().map_err(|cause| cause.to_string()).and_then(tcp_from),
+            Self::Unix(unix) => {
+                let listener = unix.try_clone().and_then(|unix| {
+                    unix.set_nonblocking(true)?;
+                    UnixListener::from_std(unix)
+                });
+                listener.map(|listener| Socketed::Unix(None, listener)).map_err(|cause| cause.to_string())
+            }
+            Self::Other => {
+                Err("one of those that systemd passed is neither a TCP nor a unix stream socket (ListenStream=)"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+impl Offer<'_> {
+    /// Counts the sockets called `name` as taken. Are there any left?
+    pub fn claim(&mut self, name: &str) -> bool {
+        !self.take(name).is_empty()
+    }
+
+    fn take(&mut self, name: &str) -> Vec<usize> {
+        let (wanted, left) = self.left.iter().partition(|index| self.inherited.0[**index].0 == name);
+        self.left = left;
+        wanted
     }
 
     /// All sockets called `name`.
     fn called(&mut self, name: &str) -> Result<Vec<Socketed>, String> {
-        let (wanted, left): (Vec<_>, _) = self.left.iter().partition(|index| self.names[**index] == name);
+        let wanted = self.take(name);
         if wanted.is_empty() {
-            let names = if self.names.is_empty() { "none".to_owned() } else { distinct(&self.names).join(", ") };
+            let all: Vec<String> = self.inherited.0.iter().map(|(name, _)| name.clone()).collect();
+            let names = if all.is_empty() { "none".to_owned() } else { distinct(&all).join(", ") };
             return Err(format!(
                 "systemd passed no socket of that name (passed: {names}); set FileDescriptorName={name} in the socket unit"
             ));
         }
-        self.left = left;
-        wanted.into_iter().map(|index| self.listener(index)).collect()
-    }
-
-    fn listener(&mut self, index: usize) -> Result<Socketed, String> {
-        if let Ok(Some(tcp)) = self.fds.take_tcp_listener(index) {
-            return tcp_from(tcp);
-        }
-        let Ok(Some(unix)) = self.fds.take_unix_listener(index) else {
-            return Err(
-                "one of those that systemd passed is neither a TCP nor a unix stream socket (ListenStream=)".to_owned()
-            );
-        };
-        let listener = unix.set_nonblocking(true).and_then(|()| UnixListener::from_std(unix));
-        listener.map(|listener| Socketed::Unix(None, listener)).map_err(|cause| cause.to_string())
+        wanted.into_iter().map(|index| self.inherited.0[index].1.listener()).collect()
     }
 
     /// To be called when every `listen` line has been opened.
@@ -174,7 +226,7 @@ impl Inherited {
 
     /// The `listen` lines that would take what is left.
     fn lines_left(&self) -> Vec<String> {
-        let names: Vec<String> = self.left.iter().map(|index| self.names[*index].clone()).collect();
+        let names: Vec<String> = self.left.iter().map(|index| self.inherited.0[*index].0.clone()).collect();
         distinct(&names).into_iter().map(|name| Listen::Systemd(name.to_owned()).to_string()).collect()
     }
 
@@ -208,15 +260,15 @@ fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
 ///
 /// # Errors
 /// [`CannotListen`] names the address and the reason.
-pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>, CannotListen> {
+pub fn open(listen: &Listen, offer: &mut Offer<'_>) -> Result<Vec<Socketed>, CannotListen> {
     let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
     let opened = match listen {
         Listen::Loopback(port) => both_families(*port),
         Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| in_words(&cause)),
         Listen::Unix(path) => unix(path).map(|unix| vec![unix]),
-        Listen::Systemd(name) => return inherited.called(name).map_err(fail),
+        Listen::Systemd(name) => return offer.called(name).map_err(fail),
     };
-    opened.map_err(|fault| fail(fault + &inherited.hint()))
+    opened.map_err(|fault| fail(fault + &offer.hint()))
 }
 
 /// Opens the address of a listener of its own, which the configuration calls `key`: `admin_listen`, which may be one that
@@ -363,19 +415,21 @@ mod tests {
     /// As in a process that inherited the environment, but is not the one that systemd started.
     #[tokio::test]
     async fn names_without_sockets_are_no_sockets() {
-        let mut inherited = Inherited::named(ListenFd::empty(), "api:api");
-        assert!(inherited.hint().is_empty());
-        let error = open(&Listen::Systemd("api".to_owned()), &mut inherited).unwrap_err().to_string();
+        let inherited = Inherited::named(ListenFd::empty(), "api:api");
+        let mut offer = inherited.offer();
+        assert!(offer.hint().is_empty());
+        let error = open(&Listen::Systemd("api".to_owned()), &mut offer).unwrap_err().to_string();
         assert!(error.contains("systemd:api") && error.contains("passed: none"), "{error}");
-        assert!(inherited.finish().is_ok());
+        assert!(offer.finish().is_ok());
     }
 
     #[test]
     fn what_no_line_takes_is_named_once() {
-        let names = ["api", "admin", "api"].map(ToOwned::to_owned).to_vec();
-        let inherited = Inherited { fds: ListenFd::empty(), names, left: vec![0, 2] };
-        assert_eq!(inherited.hint(), r#"; systemd passed sockets: listen = ["systemd:api"] takes them"#);
-        let error = inherited.finish().unwrap_err().to_string();
+        let inherited = Inherited(["api", "admin", "api"].map(|name| (name.to_owned(), Passed::Other)).into());
+        let mut offer = inherited.offer();
+        assert!(offer.claim("admin") && !offer.claim("admin"));
+        assert_eq!(offer.hint(), r#"; systemd passed sockets: listen = ["systemd:api"] takes them"#);
+        let error = offer.finish().unwrap_err().to_string();
         assert!(error.starts_with("cannot listen on systemd:api: ") && !error.contains("admin"), "{error}");
     }
 }

@@ -19,7 +19,7 @@ use crate::policy::{Caller, directory};
 #[derive(Debug)]
 pub struct Load {
     all: Arc<Counter>,
-    shed: AtomicU64,
+    shed: Arc<AtomicU64>,
     callers: BTreeMap<String, OfCaller>,
     clock: Clock,
 }
@@ -28,7 +28,13 @@ pub struct Load {
 #[derive(Debug)]
 struct OfCaller {
     now: Arc<Counter>,
-    pace: Option<Pace>,
+    pace: Option<Arc<Pace>>,
+    counts: Arc<Counts>,
+}
+
+/// What it has asked so far.
+#[derive(Debug, Default)]
+struct Counts {
     asked: AtomicU64,
     limited: AtomicU64,
 }
@@ -51,8 +57,10 @@ impl Drop for Counted {
 }
 
 impl Counter {
-    fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, now: AtomicUsize::new(0) })
+    /// The one that counted `before`, if as many may be counted.
+    fn after(before: Option<&Arc<Self>>, most: usize) -> Arc<Self> {
+        let kept = before.filter(|before| before.most == most).cloned();
+        kept.unwrap_or_else(|| Arc::new(Self { most, now: AtomicUsize::new(0) }))
     }
 
     /// One more, if there is room.
@@ -70,17 +78,25 @@ impl Counter {
 impl Load {
     /// Of `connections` at once, seven eighths may have a request that is being answered; of these, one of several callers
     /// may have three quarters.
-    pub fn new(connections: usize, callers: &[directory::Entry], clock: Clock) -> Self {
+    ///
+    /// What is being answered and what was counted `before` goes on to be counted, and a caller whose pace stays keeps it.
+    pub fn new(connections: usize, callers: &[directory::Entry], clock: Clock, before: Option<&Self>) -> Self {
         let most = (connections * 7).div_ceil(8);
         let share = if callers.len() > 1 { (most * 3).div_ceil(4) } else { most };
-        let of = |entry: &directory::Entry| OfCaller {
-            now: Counter::new(share),
-            pace: entry.requests_per_second.map(Pace::new),
-            asked: AtomicU64::new(0),
-            limited: AtomicU64::new(0),
+        let of = |entry: &directory::Entry| {
+            let before = before.and_then(|load| load.callers.get(&entry.name));
+            let pace = before.and_then(|of| of.pace.clone());
+            let kept = pace.filter(|pace| Some(pace.per_second()) == entry.requests_per_second);
+            OfCaller {
+                now: Counter::after(before.map(|of| &of.now), share),
+                pace: kept.or_else(|| entry.requests_per_second.map(Pace::new).map(Arc::new)),
+                counts: before.map(|of| Arc::clone(&of.counts)).unwrap_or_default(),
+            }
         };
         let callers = callers.iter().map(|entry| (entry.name.clone(), of(entry))).collect();
-        Self { all: Counter::new(most), shed: AtomicU64::new(0), callers, clock }
+        let all = Counter::after(before.map(|load| &load.all), most);
+        let shed = before.map(|load| Arc::clone(&load.shed)).unwrap_or_default();
+        Self { all, shed, callers, clock }
     }
 
     /// A request is being answered.
@@ -126,14 +142,14 @@ impl Load {
 
 impl OfCaller {
     fn within_pace(&self, clock: &Clock) -> Result<(), Trouble> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.counts.asked.fetch_add(1, Ordering::Relaxed);
         let is_within = self.pace.as_ref().is_none_or(|pace| pace.allows(clock.now()));
         self.or_limited(is_within.then_some(()), Trouble::TooFast)
     }
 
     fn or_limited<T>(&self, passed: Option<T>, trouble: Trouble) -> Result<T, Trouble> {
         passed.ok_or_else(|| {
-            self.limited.fetch_add(1, Ordering::Relaxed);
+            self.counts.limited.fetch_add(1, Ordering::Relaxed);
             trouble
         })
     }
@@ -141,9 +157,9 @@ impl OfCaller {
     fn row(&self, name: &str) -> Value {
         let mut row = json!({
             "name": name,
-            "requests": self.asked.load(Ordering::Relaxed),
+            "requests": self.counts.asked.load(Ordering::Relaxed),
             "in_flight": self.now.now(),
-            "limited": self.limited.load(Ordering::Relaxed),
+            "limited": self.counts.limited.load(Ordering::Relaxed),
         });
         if let Some(pace) = &self.pace {
             row["requests_per_second"] = json!(pace.per_second());
@@ -175,7 +191,7 @@ mod tests {
     }
 
     fn load(connections: usize, callers: &[directory::Entry]) -> Load {
-        Load::new(connections, callers, Clock::tokio(UNIX_EPOCH))
+        Load::new(connections, callers, Clock::tokio(UNIX_EPOCH), None)
     }
 
     #[tokio::test(start_paused = true)]

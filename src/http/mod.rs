@@ -26,6 +26,7 @@ pub mod openapi;
 pub mod page;
 pub mod proof;
 pub mod refusals;
+pub mod reloads;
 pub mod reply;
 pub mod serve;
 pub mod socket_table;
@@ -57,6 +58,7 @@ use intake::{Peer, Transport};
 pub use life::Life;
 use load::Load;
 use refusals::Refusals;
+use reloads::Reloads;
 use reply::{Response, Style, Trouble};
 use serve::Answers;
 use serve::places::Place;
@@ -91,9 +93,11 @@ pub struct Surface {
     /// Where every decision about a credential is written down.
     pub audit: Audit,
     /// Which refusals the log has told of.
-    pub refusals: Refusals,
+    pub refusals: Arc<Refusals>,
     /// How the process is doing.
     pub life: Arc<Life>,
+    /// Which configuration this is, and what came of others.
+    pub reloads: Arc<Reloads>,
     /// Who is connected.
     pub places: Arc<Places>,
     /// How much is being answered.

@@ -68,6 +68,8 @@ pub fn document(surface: &Surface) -> Value {
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
         "requests": surface.life.answered(),
+        "tasks": tasks(),
+        "configuration": surface.reloads.row(),
         "connections": connections(surface),
         "load": surface.load.row(),
         "listeners": surface.listeners,
@@ -85,6 +87,11 @@ pub fn document(surface: &Surface) -> Value {
         document["cognito_fees"] = fees.summary(&tokens);
     }
     document
+}
+
+/// The tasks that are alive in the process: what does not end when it should is seen here.
+fn tasks() -> usize {
+    tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
 }
 
 /// The connections of callers, apart from those to forward addresses.

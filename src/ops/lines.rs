@@ -43,10 +43,11 @@ struct Waiting {
     bytes: usize,
     lost: u64,
     is_writing: bool,
+    is_closed: bool,
 }
 
 impl Lines {
-    /// Writes to `sink` what is put into the queue, in a thread called `name` that ends with the process.
+    /// Writes to `sink` what is put into the queue, in a thread called `name` that ends with the process, or when the queue is closed.
     ///
     /// # Errors
     /// If there can be no thread.
@@ -85,9 +86,14 @@ impl Lines {
         drop(waited);
     }
 
+    /// No more lines will come; those that wait are written.
+    pub fn close(&self) {
+        self.waiting().is_closed = true;
+        self.0.news.notify_one();
+    }
+
     fn write_all_to(&self, mut sink: impl Sink) {
-        loop {
-            let (lines, lost) = self.take();
+        while let Some((lines, lost)) = self.take() {
             let unwritten = sink.write(&lines);
             self.0.lost.fetch_add(unwritten, Ordering::Relaxed);
             if lost > 0 {
@@ -96,18 +102,21 @@ impl Lines {
         }
     }
 
-    /// Waits until there is something to write.
-    fn take(&self) -> (Vec<Vec<u8>>, u64) {
+    /// Waits until there is something to write; `None` when there never will be again.
+    fn take(&self) -> Option<(Vec<Vec<u8>>, u64)> {
         let mut waiting = self.waiting();
         waiting.is_writing = false;
         if waiting.lines.is_empty() {
             self.0.quiet.notify_all();
         }
-        let is_empty = |waiting: &mut Waiting| waiting.lines.is_empty();
+        let is_empty = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.is_closed;
         let mut waiting = self.0.news.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner);
+        if waiting.lines.is_empty() {
+            return None;
+        }
         waiting.is_writing = true;
         waiting.bytes = 0;
-        (std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.lost))
+        Some((std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.lost)))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

@@ -14,6 +14,14 @@ pub fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
 }
 
+/// Tells systemd, if it is there, that a new configuration is read; [`ready`] ends that, whatever came of it.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
+        Err(cause) => tracing::warn!(%cause, "systemd could not be notified"),
+    }
+}
+
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(cause) = sd_notify::notify(states) {
         tracing::warn!(%cause, "systemd could not be notified");

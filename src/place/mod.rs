@@ -35,7 +35,7 @@ const DIGITS: usize = 16;
 pub const LONGEST_NAME: usize = 255 - 2 - DIGITS - DRAFT.len();
 
 /// Where a file is, and who may read it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Place {
     path: PathBuf,
     directory: PathBuf,

@@ -6,6 +6,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
+
 use super::generated::{self, Generated, Known};
 use super::proof::{Decoys, Prover};
 use super::{Caller, Callers, Grant, TokenDigest};
@@ -18,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// One caller as it is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// `callers.NAME`.
     pub name: String,
@@ -37,7 +39,7 @@ pub struct Entry {
 }
 
 /// Where a caller's token is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
     /// In a file.
     File(std::path::PathBuf),
@@ -48,7 +50,7 @@ pub enum Token {
 }
 
 /// A user or a group of this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Id {
     /// By number.
     Number(u32),
@@ -68,21 +70,51 @@ enum Of {
 pub struct Directory {
     watched: Arc<Vec<Watched>>,
     known: Arc<Mutex<Arc<Callers>>>,
-    decoys: Decoys,
+    decoys: Arc<Decoys>,
+    /// Held by whoever looks, also by the directory that takes over.
+    looking: Turn,
 }
+
+/// Whose turn it is.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// As long as this is held nobody looks, neither here nor in the directory that was before.
+#[must_use]
+#[derive(Debug)]
+pub struct Pause(#[expect(dead_code, reason = "it is held")] Arc<OwnedMutexGuard<()>>);
 
 /// A caller, and the tokens that are made for it.
 #[derive(Debug)]
 struct Watched {
     entry: Entry,
-    generated: Option<Generated>,
+    generated: Option<Arc<Generated>>,
 }
 
 impl Directory {
     /// The callers of `entries`; nobody is known before the first [`Self::look`].
     pub fn new(entries: Vec<Entry>) -> Self {
-        let watched = entries.into_iter().map(Watched::new).collect();
-        Self { watched: Arc::new(watched), known: Arc::default(), decoys: Decoys::new() }
+        let watched = entries.into_iter().map(|entry| Watched::new(entry, &[])).collect();
+        Self { watched: Arc::new(watched), known: Arc::default(), decoys: Arc::default(), looking: Turn::default() }
+    }
+
+    /// The callers of `entries` to take over from these, as they are now: who stays as configured keeps the tokens that were made for
+    /// it. Nothing is written until the next [`Self::look`], and nobody looks before the pause is over.
+    pub async fn succeeded_by(&self, entries: Vec<Entry>, now: Moment) -> (Self, Pause) {
+        let turn = Arc::new(Arc::clone(&self.looking).lock_owned().await);
+        // What is known of a caller that changes is no answer for the one that takes its name.
+        let stays = |caller: &&Arc<Caller>| {
+            let before = self.entries().find(|entry| entry.name == caller.name);
+            before.is_some_and(|before| entries.contains(before))
+        };
+        let last = Callers(self.current().0.iter().filter(stays).cloned().collect());
+        let watched: Vec<_> = entries.into_iter().map(|entry| Watched::new(entry, &self.watched)).collect();
+        let known = Arc::new(Mutex::new(Arc::new(last)));
+        let (decoys, looking) = (Arc::clone(&self.decoys), Arc::clone(&self.looking));
+        let next = Self { watched: Arc::new(watched), known, decoys, looking };
+        // A look that hangs has the turn until it is over, whoever waits for it: so there is never a second one.
+        let pause = Pause(Arc::clone(&turn));
+        next.identify(now, move |_| drop(turn)).await;
+        (next, pause)
     }
 
     /// The callers as they were at the last look.
@@ -124,7 +156,7 @@ impl Directory {
     }
 
     fn generated(&self) -> impl Iterator<Item = &Generated> {
-        self.watched.iter().filter_map(|watched| watched.generated.as_ref())
+        self.watched.iter().filter_map(|watched| watched.generated.as_deref())
     }
 
     /// How many tokens that the broker makes are not in their files.
@@ -134,12 +166,21 @@ impl Directory {
 
     /// Looks at all files and users now, and makes and writes the tokens that are due.
     pub async fn look(&self, now: Moment) {
+        let turn = Arc::clone(&self.looking).lock_owned().await;
+        // After they are known: whoever reads one may ask with it at once.
+        self.identify(now, move |generated| {
+            generated.for_each(|generated| generated.write(now));
+            drop(turn);
+        })
+        .await;
+    }
+
+    async fn identify(&self, now: Moment, then: impl FnOnce(&mut dyn Iterator<Item = &Generated>) + Send + 'static) {
         let (watched, known, before) = (Arc::clone(&self.watched), Arc::clone(&self.known), self.current());
         let look = move || {
             let callers = Callers(watched.iter().map(|watched| Arc::new(watched.identified(&before, now))).collect());
             *known.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
-            // After they are known: whoever reads one may ask with it at once.
-            watched.iter().filter_map(|watched| watched.generated.as_ref()).for_each(|generated| generated.write(now));
+            then(&mut watched.iter().filter_map(|watched| watched.generated.as_deref()));
         };
         // The only way to fail is a panic in it, after which the last result stands.
         let _ = tokio::task::spawn_blocking(look).await;
@@ -158,18 +199,28 @@ impl Directory {
         self.generated().for_each(Generated::rest);
     }
 
-    /// Takes the files of the tokens away that the broker made.
-    pub async fn end(&self) {
-        let watched = Arc::clone(&self.watched);
-        let end = move || watched.iter().filter_map(|watched| watched.generated.as_ref()).for_each(Generated::end);
+    /// Takes the files of the tokens away that the broker made; where another directory has taken over, those that are not its own.
+    pub async fn end(&self, next: Option<&Self>) {
+        let goes_on = |one: &Arc<Generated>| {
+            let others = next.into_iter().flat_map(|next| next.watched.iter());
+            others.filter_map(|watched| watched.generated.as_ref()).any(|other| Arc::ptr_eq(one, other))
+        };
+        let made = self.watched.iter().filter_map(|watched| watched.generated.as_ref());
+        let ended: Vec<_> = made.filter(|one| !goes_on(one)).cloned().collect();
+        let end = move || ended.iter().for_each(|generated| generated.end());
         let _ = tokio::time::timeout(LONGEST_END, tokio::task::spawn_blocking(end)).await;
     }
 }
 
 impl Watched {
-    fn new(entry: Entry) -> Self {
+    /// `entry`, with the tokens that were made for it `before`, if it is made in the same way.
+    fn new(entry: Entry, before: &[Self]) -> Self {
+        let is_same = |before: &&Self| before.entry.name == entry.name && before.entry.token == entry.token;
         let generated = match &entry.token {
-            Some(Token::Generated(config)) => Some(Generated::new(&entry.name, config)),
+            Some(Token::Generated(config)) => {
+                let kept = before.iter().find(is_same).and_then(|before| before.generated.clone());
+                Some(kept.unwrap_or_else(|| Arc::new(Generated::new(&entry.name, config))))
+            }
             _ => None,
         };
         Self { entry, generated }
@@ -194,7 +245,7 @@ impl Watched {
             Token::Digest(digest) => return (Some(vec![*digest]), Vec::new()),
             Token::Generated(_) => {
                 self.generated.iter().for_each(|generated| generated.prepare(now));
-                self.generated.iter().flat_map(Generated::accepted).collect()
+                self.generated.iter().flat_map(|generated| generated.accepted()).collect()
             }
             Token::File(path) => match secret::read_file(path) {
                 Ok(token) => vec![Known::of(&token)],

@@ -27,7 +27,7 @@ use crate::place::{Group, Mark, Place};
 pub const EVERY: Duration = Duration::from_secs(12 * 3_600);
 
 /// As it is configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where it is: an absolute path that ends in a name.
     pub path: PathBuf,

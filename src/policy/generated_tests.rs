@@ -194,7 +194,7 @@ async fn an_ending_daemon_writes_nothing_and_takes_its_own_away() {
     scene.look_after(HOUR * 2).await;
     assert_eq!(read(&scene.path()), token);
     assert!(scene.knows(&token));
-    scene.directory.end().await;
+    scene.directory.end(None).await;
     assert!(!scene.path().exists());
     scene.look().await;
     assert!(!scene.path().exists());
@@ -203,6 +203,6 @@ async fn an_ending_daemon_writes_nothing_and_takes_its_own_away() {
     other.look().await;
     std::fs::remove_file(other.path()).unwrap();
     std::fs::write(other.path(), "the next daemon's").unwrap();
-    other.directory.end().await;
+    other.directory.end(None).await;
     assert_eq!(read(&other.path()), "the next daemon's");
 }

@@ -1,6 +1,6 @@
 //! One named token or set of credentials: its source, its policy, and a slot for each variation that is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -136,6 +136,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
             let ask = self.key(ask);
             self.slots().entry(ask).or_insert_with_key(|ask| Arc::new(Slot::start(self.work(ask.clone()))));
         }
+    }
+
+    /// Lets go of what is held for a caller that is none of `callers`.
+    pub(super) fn forget_callers_but(&self, callers: &BTreeSet<&str>) {
+        self.slots().retain(|ask, _| ask.caller.as_deref().is_none_or(|caller| callers.contains(caller)));
     }
 
     /// Is a value held for `ask` that may be served?

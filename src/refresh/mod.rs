@@ -19,7 +19,7 @@ mod simulation;
 pub mod slot;
 pub mod subjects;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,6 +172,12 @@ impl Store {
             }
             Grant::Issuer(_) => {}
         }
+    }
+
+    /// Lets go of what is held for callers that are none of `callers`. What is asked for with a subject token ends with that.
+    pub fn forget_callers_but(&self, callers: &BTreeSet<&str>) {
+        self.tokens.values().for_each(|token| token.entry.forget_callers_but(callers));
+        self.credentials.values().for_each(|held| held.entry.forget_callers_but(callers));
     }
 
     /// Is a value held that could be served?

@@ -19,7 +19,7 @@ use crate::lease::Issued;
 const WHAT: &str = "Amazon Cognito user pools";
 
 /// One app client of one user pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The pool's region.
     pub region: String,

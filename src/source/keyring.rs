@@ -74,6 +74,16 @@ impl fmt::Display for Remote {
     }
 }
 
+impl Place {
+    /// Where it is at AWS, if it is there.
+    pub fn remote(&self) -> Option<&Remote> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(remote) => Some(remote),
+        }
+    }
+}
+
 /// Everything secrets are read from. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Keyring {
@@ -86,6 +96,14 @@ impl Keyring {
     /// Local secrets are read by `environment`; `remote` holds a stage for each secret at AWS that is configured.
     pub fn new(environment: Arc<Environment>, remote: BTreeMap<Remote, Arc<dyn Stage<SecretString>>>) -> Self {
         Self { environment, remote: Arc::new(remote), insists: false }
+    }
+
+    /// The same with what is needed for `places`, and nothing else.
+    #[must_use]
+    pub fn only(&self, places: &[&Place]) -> Self {
+        let wanted = places.iter().filter_map(|place| place.remote());
+        let found = wanted.filter_map(|remote| Some((remote.clone(), Arc::clone(self.remote.get(remote)?))));
+        Self { remote: Arc::new(found.collect()), ..self.clone() }
     }
 
     /// The same for whoever has just added a secret and waits until it works: no refusal is remembered.

@@ -91,9 +91,11 @@ def test_the_units_fit_each_other_and_the_configuration():
     assert service["Type"] == ["notify"]
     assert config["server"]["listen"] == [f"systemd:{name}" for name in held["FileDescriptorName"]]
     assert held["ListenStream"] == ["127.0.0.1:2778", "[::1]:2778", "/run/credbroker/api.sock"]
-    # Exit status 2 is a mistake in the configuration; and reload is not built yet.
+    # Exit status 2 is a mistake in the configuration.
     assert service["Restart"] == ["on-failure"] and service["RestartPreventExitStatus"] == ["2"]
-    assert "ExecReload" not in service and "reload is not built yet" in (DEPLOY / "README.md").read_text()
+    # The signal, and then the check by which `systemctl reload` fails for a file that the daemon has refused.
+    run, check = service["ExecStart"][0], service["ExecReload"][1]
+    assert service["ExecReload"][0] == "/bin/kill -HUP $MAINPID" and check == run.replace(" run ", " check ")
     # Every connection has a descriptor, and 64 are left for the rest.
     assert int(service["LimitNOFILE"][0]) >= config["server"]["max_connections"] + 64
     # systemd deletes a service's RuntimeDirectory when it stops: the socket's path must not be inside one.

@@ -12,9 +12,10 @@ use crate::daemon::{Launch, free_port, holds};
 use crate::documents::{ORDERS, billing_for_orders};
 use crate::process::{self, CREDBROKER, Running};
 use crate::site::Site;
-use crate::waiting::limited;
+use crate::waiting::{limited, until};
 
-async fn told(socket: &UnixDatagram) -> String {
+/// The next thing that systemd is told.
+pub async fn told(socket: &UnixDatagram) -> String {
     let mut message = [0; 1024];
     let received = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut message)).await;
     String::from_utf8_lossy(&message[..received.unwrap().unwrap()]).into_owned()
@@ -139,6 +140,36 @@ async fn an_address_that_systemd_holds_is_found_under_its_name() {
             let said = running.printed.text();
             assert!(said.contains(&listen) && said.contains("[\"systemd:api\"]"), "{said}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sockets_of_systemd_outlast_a_reload_and_cannot_be_left_without_a_line() {
+    limited(async {
+        let site = Site::open().await;
+        let (port, other) = (free_port(), free_port());
+        let tcp = holds("127.0.0.1", port).unwrap();
+        let path = site.dir.path().join("held.sock");
+        let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let listening = |lines: &str| site.launch(&format!("[server]\nlisten = [{lines}]\n{}", billing_for_orders()));
+        let running = activated(&listening("\"systemd:api\""), "api:api", tcp, unix);
+        let says = async |words: &str| {
+            until(words, Duration::from_secs(10), async || running.printed.text().contains(words).then_some(())).await;
+        };
+        says("serving").await;
+        listening(&format!("\"systemd:api\", \"loopback:{other}\"")).configure(0);
+        running.signal("HUP").await;
+        says("is in effect").await;
+        for way in [Way::V4(port), Way::Unix(path.clone()), Way::V4(other)] {
+            let answer = Ask::get("/v1/tokens/billing").bearer(ORDERS).over(&way).await.unwrap();
+            assert_eq!(answer.status, 200, "{way:?}");
+        }
+        listening(&format!("\"loopback:{other}\"")).configure(0);
+        running.signal("HUP").await;
+        says("was refused").await;
+        assert!(running.printed.text().contains("whoever connects to them would wait for ever"));
+        assert_eq!(Ask::get("/healthz").over(&Way::V4(port)).await.unwrap().status, 200);
     })
     .await;
 }

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Each module with what it may use. `app` may use all, `cli` is above it.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("clock", &[]),
+    ("current", &[]),
     ("environment", &[]),
     ("file", &[]),
     ("lease", &["clock"]),
@@ -18,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("refresh", &["clock", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
     ("files", &["clock", "lease", "ops", "place", "refresh", "source"]),
-    ("http", &["clock", "environment", "files", "lease", "ops", "policy", "refresh", "source", "verify"]),
+    ("http", &["clock", "current", "environment", "files", "lease", "ops", "policy", "refresh", "source", "verify"]),
     ("egress", &["clock", "http", "lease", "ops", "policy", "refresh", "source"]),
     (
         "config",
@@ -27,7 +28,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "verify",
         ],
     ),
-    ("ops", &["clock", "environment", "policy", "secret"]),
+    ("ops", &["clock", "current", "environment", "policy", "secret"]),
     ("cli", &["app", "clock", "config", "environment", "file", "http", "ops", "policy", "secret"]),
 ];
 

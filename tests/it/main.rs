@@ -132,6 +132,8 @@ mod logging;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rotate;
 #[cfg(test)]
 mod starting;

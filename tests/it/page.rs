@@ -153,7 +153,7 @@ async fn every_entry_is_on_it_with_its_chain_and_its_trouble() {
             "issuers.users",
             "127.0.0.1:",
             "api.sock",
-            "<li><a href=\"#e1-2\">credentials.own</a></li><li><a href=\"#e1-0\">credentials.hub</a></li><li>credentials.orders</li>",
+            "<li><a href=\"#e2-2\">credentials.own</a></li><li><a href=\"#e2-0\">credentials.hub</a></li><li>credentials.orders</li>",
             "<title>credbroker: 1 entry needs attention</title>",
             "The source cannot be reached",
             "Nothing valid is held, so callers are refused.",

@@ -54,7 +54,7 @@ const OPENING: &[&str] = &["PUT"];
 const READING: &[&str] = &["GET", "HEAD"];
 
 /// `[imds]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where it listens; a loopback address.
     pub listen: SocketAddr,
@@ -75,6 +75,11 @@ pub struct Imds {
 }
 
 impl Imds {
+    /// The same service as configured by `config` over another `surface`. Sessions stay open, since they prove nothing of who asks.
+    pub fn over(&self, surface: &Arc<Surface>, config: &Config, region: Option<&str>) -> Self {
+        Self { sessions: Arc::clone(&self.sessions), ..Self::new(surface, config, region) }
+    }
+
     /// The service of `config` over `surface`, in `region` where that is known.
     pub fn new(surface: &Arc<Surface>, config: &Config, region: Option<&str>) -> Self {
         Self {

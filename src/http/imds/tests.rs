@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::http::intake::Transport;
 use crate::http::load::Load;
+use crate::http::reloads::Reloads;
 use crate::http::serve::places::Places;
 use crate::http::{Life, Refusals};
 use crate::lease::Issued;
@@ -60,7 +61,7 @@ async fn service() -> Imds {
         requests_per_second: None,
     };
     let entries = vec![known("app", APP), known("other", OTHER)];
-    let load = Load::new(8, &entries, clock.clone());
+    let load = Load::new(8, &entries, clock.clone(), None);
     let callers = Directory::new(entries);
     callers.look(clock.now()).await;
     let surface = Arc::new(Surface {
@@ -74,7 +75,8 @@ async fn service() -> Imds {
         listeners: Vec::new(),
         egress: Vec::new(),
         audit: Audit::default(),
-        refusals: Refusals::new(clock.clone()),
+        refusals: Arc::new(Refusals::new(clock.clone())),
+        reloads: Arc::new(Reloads::new("c.toml".to_owned(), clock.clone())),
         life: Arc::new(Life::new(clock.now())),
         load,
         places: Places::new(8, 8, clock.clone()),

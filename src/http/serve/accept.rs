@@ -4,16 +4,17 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
+use super::Answers;
 use super::away::{turn_away, turn_away_at_once};
 use super::connection::connection;
+use super::gate::Gate;
 use super::places::{Place, Places};
-use super::{Answers, Limits};
 use crate::clock::{Clock, Moment};
+use crate::current::Current;
 use crate::http::intake::{Peer, Transport};
 use crate::http::listen::Socketed;
 use crate::http::socket_table::SocketTable;
@@ -27,9 +28,8 @@ const REST: Duration = Duration::from_millis(100);
 /// How often the log says so.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A listener, and what its loop shares with the others.
+/// What the loop of a listener works with, and shares with the others.
 pub struct Accepting<A> {
-    pub socket: Socketed,
     pub transport: Option<Transport>,
     pub answers: A,
     pub table: Option<SocketTable>,
@@ -37,11 +37,9 @@ pub struct Accepting<A> {
     pub strangers: Arc<Places>,
     pub turned_away: Arc<Semaphore>,
     pub in_line: Arc<Semaphore>,
-    pub limits: Limits,
     pub complaints: Arc<Complaints>,
-    pub graceful: Arc<Mutex<Option<GracefulShutdown>>>,
-    pub units: Option<Arc<Units>>,
-    pub stop: watch::Receiver<bool>,
+    pub gate: Arc<Gate>,
+    pub units: Current<Option<Arc<Units>>>,
 }
 
 /// A connection that has been accepted, with its other end.
@@ -71,23 +69,18 @@ impl Accepted {
 }
 
 impl<A: Answers> Accepting<A> {
-    /// `None` once the server is finishing.
-    fn watcher(&self) -> Option<Watcher> {
-        self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
-    }
-
-    /// Accepts until it is told to stop.
-    pub async fn run(self: Arc<Self>) {
-        let mut stop = self.stop.clone();
+    /// Accepts from `socket` until its gate is closed. Whoever waits for a place beside the loop does not keep it open.
+    pub async fn run(self: Arc<Self>, socket: Arc<Socketed>) {
+        let mut closed = std::pin::pin!(self.gate.until_closed());
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
+                accepted = self.accept(&socket) => accepted,
+                () = &mut closed => return,
             };
             match accepted {
                 Ok(accepted) => tokio::select! {
                     () = self.settle(accepted) => {},
-                    _ = stop.wait_for(|stop| *stop) => return,
+                    () = &mut closed => return,
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
@@ -100,8 +93,8 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    async fn accept(&self) -> io::Result<Accepted> {
-        match &self.socket {
+    async fn accept(&self, socket: &Socketed) -> io::Result<Accepted> {
+        match socket {
             Socketed::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 let transport = self.transport.unwrap_or(Transport::Tcp);
@@ -110,13 +103,13 @@ impl<A: Answers> Accepting<A> {
                 }
                 // Without it answers only become slower.
                 let _ = stream.set_nodelay(true);
-                let process = self.table.map(|table| table.process_of_peer(&stream, self.units.as_deref()));
+                let process = self.table.map(|table| table.process_of_peer(&stream, (*self.units.get()).as_deref()));
                 let (process, at) = (process.unwrap_or_default(), stream.local_addr().ok());
                 Ok(Accepted::Tcp(stream, Peer { transport, process, at }))
             }
             Socketed::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await?;
-                let unit = self.units.as_ref().and_then(|units| units.of_peer(&stream));
+                let unit = (*self.units.get()).as_ref().and_then(|units| units.of_peer(&stream));
                 let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
                 let process = Process { unit, ..process };
                 Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None }))
@@ -148,7 +141,7 @@ impl<A: Answers> Accepting<A> {
         let this = Arc::clone(self);
         drop(tokio::spawn(async move {
             // Whoever says nothing does not even stand in line.
-            let asks = tokio::time::timeout(this.limits.head, accepted.readable()).await;
+            let asks = tokio::time::timeout(this.answers.limits().head, accepted.readable()).await;
             if !matches!(asks, Ok(Ok(()))) {
                 return;
             }
@@ -172,8 +165,9 @@ impl<A: Answers> Accepting<A> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(watcher) = self.watcher() else { return };
-        drop(tokio::spawn(connection(stream, peer, self.limits, self.answers.clone(), watcher, place)));
+        let Some(watcher) = self.gate.watcher() else { return };
+        let limits = self.answers.limits();
+        drop(tokio::spawn(connection(stream, peer, limits, self.answers.clone(), watcher, place)));
     }
 
     /// Nobody waits behind those either: when too many of them have yet to ask, the next are told at once.

@@ -13,25 +13,28 @@ mod accept;
 mod away;
 mod connection;
 mod descriptors;
+mod gate;
 pub mod held;
 pub mod places;
 pub mod stall;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Request;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Incoming};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
 use super::socket_table::SocketTable;
 use super::units::Units;
 use crate::clock::Clock;
+use crate::current::Current;
 use accept::{Accepting, Complaints};
+pub use gate::Gate;
 use places::Places;
 
 /// What is expected of those who ask the broker itself.
@@ -64,6 +67,11 @@ pub trait Answers: Clone + Send + Sync + 'static {
     fn is_for(&self, _peer: &Peer) -> bool {
         true
     }
+
+    /// What is expected of connections that come in.
+    fn limits(&self) -> Limits {
+        OF_CALLERS
+    }
 }
 
 /// The body of an answer, read as it is sent.
@@ -89,20 +97,19 @@ pub struct Server {
     turned_away: Arc<Semaphore>,
     in_line: Arc<Semaphore>,
     complaints: Arc<Complaints>,
-    graceful: Arc<Mutex<Option<GracefulShutdown>>>,
-    units: Option<Arc<Units>>,
+    gates: Mutex<Vec<Arc<Gate>>>,
+    units: Current<Option<Arc<Units>>>,
     clock: Clock,
-    stop: watch::Receiver<bool>,
 }
 
 impl Server {
     /// Serves at most `most` connections of callers at once, or as many as there are file descriptors for, of which `aside` are
-    /// for others, until `stop` turns true. Their processes are looked for in `units`.
-    pub fn new(most: usize, aside: u64, units: Option<Arc<Units>>, clock: Clock, stop: watch::Receiver<bool>) -> Self {
+    /// for others.
+    pub fn new(most: usize, aside: u64, clock: Clock) -> Self {
         let descriptors = descriptors::descriptors().saturating_sub(aside);
         let served = descriptors::places(most, descriptors);
         Self {
-            units,
+            units: Current::default(),
             places: Places::shared(served, clock.clone()),
             strangers: Places::new(STRANGERS, STRANGERS, clock.clone()),
             turned_away: Arc::new(Semaphore::new(
@@ -112,9 +119,20 @@ impl Server {
                 descriptors::spare(descriptors, served.saturating_add(MOST_TURNED_AWAY)).clamp(IN_LINE, MOST_IN_LINE),
             )),
             complaints: Arc::new(Complaints::new(clock.clone())),
-            graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
+            gates: Mutex::default(),
             clock,
-            stop,
+        }
+    }
+
+    /// How many connections of callers could be served at once, as [`Self::new`] says.
+    pub fn room(&self, most: usize, aside: u64) -> usize {
+        descriptors::places(most, descriptors::descriptors().saturating_sub(aside))
+    }
+
+    /// From now on so many are. Of those that are there none is closed for it.
+    pub fn resize(&self, room: usize) {
+        if room != self.places.tally().most {
+            self.places.resize(room);
         }
     }
 
@@ -123,58 +141,82 @@ impl Server {
         &self.places
     }
 
-    /// Accepts callers from `socket` in a task of its own.
-    pub fn accept_callers(&self, socket: Socketed, answers: impl Answers) {
-        self.accept_from(socket, None, Arc::clone(&self.places), OF_CALLERS, answers);
+    /// Where the processes of connections to come are looked for.
+    pub fn units(&self) -> &Current<Option<Arc<Units>>> {
+        &self.units
     }
 
-    /// Accepts from `sockets` in a task for each; they have `most` places of their own together.
-    pub fn accept_apart(&self, sockets: Vec<Socketed>, most: usize, limits: Limits, answers: &impl Answers) {
-        let places = Places::new(most, most, self.clock.clone());
-        for socket in sockets {
-            self.accept_from(socket, None, Arc::clone(&places), limits, answers.clone());
-        }
+    /// Accepts callers from `sockets`, in a task for each, until the gate is closed.
+    pub fn accept_callers(&self, sockets: &[Arc<Socketed>], answers: &impl Answers) -> Arc<Gate> {
+        self.accept_from(sockets, None, &self.places, answers)
     }
 
-    /// Accepts from the admin listener in a task of its own.
-    pub fn accept_admin(&self, socket: Socketed, answers: impl Answers) {
+    /// The same; they have `most` places of their own together.
+    pub fn accept_apart(&self, sockets: &[Arc<Socketed>], most: usize, answers: &impl Answers) -> Arc<Gate> {
+        self.accept_from(sockets, None, &Places::new(most, most, self.clock.clone()), answers)
+    }
+
+    /// The same for the admin listener.
+    pub fn accept_admin(&self, sockets: &[Arc<Socketed>], answers: &impl Answers) -> Arc<Gate> {
         let places = Places::new(ADMIN_PLACES, ADMIN_PLACES, self.clock.clone());
-        self.accept_from(socket, Some(Transport::Admin), places, OF_CALLERS, answers);
+        self.accept_from(sockets, Some(Transport::Admin), &places, answers)
     }
 
-    /// `transport` overrides what the socket says.
+    /// `transport` overrides what the sockets say.
     fn accept_from(
         &self,
-        socket: Socketed,
+        sockets: &[Arc<Socketed>],
         transport: Option<Transport>,
-        places: Arc<Places>,
-        limits: Limits,
-        answers: impl Answers,
-    ) {
-        let accepting = Accepting {
-            // On the admin listener nobody needs to be known.
-            table: if transport == Some(Transport::Admin) { None } else { SocketTable::seeing(&socket) },
-            socket,
-            transport,
-            answers,
-            places,
-            strangers: Arc::clone(&self.strangers),
-            turned_away: Arc::clone(&self.turned_away),
-            in_line: Arc::clone(&self.in_line),
-            limits,
-            complaints: Arc::clone(&self.complaints),
-            graceful: Arc::clone(&self.graceful),
-            units: self.units.clone(),
-            stop: self.stop.clone(),
-        };
-        tokio::spawn(Arc::new(accepting).run());
+        places: &Arc<Places>,
+        answers: &impl Answers,
+    ) -> Arc<Gate> {
+        let gate = Gate::open();
+        for socket in sockets {
+            let accepting = Accepting {
+                // On the admin listener nobody needs to be known.
+                table: if transport == Some(Transport::Admin) { None } else { SocketTable::seeing(socket) },
+                transport,
+                answers: answers.clone(),
+                places: Arc::clone(places),
+                strangers: Arc::clone(&self.strangers),
+                turned_away: Arc::clone(&self.turned_away),
+                in_line: Arc::clone(&self.in_line),
+                complaints: Arc::clone(&self.complaints),
+                gate: Arc::clone(&gate),
+                units: self.units.clone(),
+            };
+            tokio::spawn(Arc::new(accepting).run(Arc::clone(socket)));
+        }
+        let mut gates = self.gates();
+        gates.retain(|gate| !gate.is_closed());
+        gates.push(Arc::clone(&gate));
+        gate
     }
 
     /// Ends every connection after the request it is answering; waits for them, but not longer than `patience`.
     pub async fn finish(self, patience: Duration) {
-        let graceful = self.graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(graceful) = graceful {
-            let _ = tokio::time::timeout(patience, graceful.shutdown()).await;
-        }
+        let gates = std::mem::take(&mut *self.gates());
+        let closing: JoinSet<()> = gates.into_iter().map(|gate| async move { gate.close().await }).collect();
+        let _ = tokio::time::timeout(patience, closing.join_all()).await;
+    }
+
+    fn gates(&self) -> MutexGuard<'_, Vec<Arc<Gate>>> {
+        // Nothing panics between two halves of a change.
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A: Answers> Answers for Current<A> {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<Body> {
+        // A request that has begun ends with what stood then.
+        self.get().answer(request, peer, is_last).await
+    }
+
+    fn is_for(&self, peer: &Peer) -> bool {
+        self.get().is_for(peer)
+    }
+
+    fn limits(&self) -> Limits {
+        self.get().limits()
     }
 }

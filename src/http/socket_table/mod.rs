@@ -24,6 +24,7 @@ pub mod message;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
@@ -109,12 +110,12 @@ impl SocketTable {
 }
 
 /// Says in the log at which of `sockets` the `callers`, who are known by uid or unit, will be unknown, and what to do.
-pub fn warn_where_blind(sockets: &[Socketed], callers: &[String]) {
+pub fn warn_where_blind(sockets: &[Arc<Socketed>], callers: &[String]) {
     if callers.is_empty() {
         return;
     }
     for socket in sockets {
-        let Socketed::Tcp(listener) = socket else { continue };
+        let Socketed::Tcp(listener) = &**socket else { continue };
         let Err(doubt) = holds(listener) else { continue };
         tracing::warn!(
             listener = socket.name(),

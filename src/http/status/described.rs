@@ -14,7 +14,7 @@ pub fn described() -> Path {
     let status = json!({
         "type": "object",
         "required": [
-            "version", "at", "state", "ready", "uptime_seconds", "requests",
+            "version", "at", "state", "ready", "uptime_seconds", "requests", "tasks", "configuration",
             "clock", "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
             "audit",
         ],
@@ -26,6 +26,8 @@ pub fn described() -> Path {
             "uptime_seconds": count,
             "requests": count,
             "clock": of("Clock"),
+            "tasks": counted("Tasks that are alive in the process."),
+            "configuration": of("Configuration"),
             "connections": of("Connections"),
             "load": of("Load"),
             "listeners": { "type": "array", "items": text },
@@ -53,6 +55,7 @@ pub fn described() -> Path {
         clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
     path.defining("Status", status)
         .defining("Entry", entry())
+        .defining("Configuration", configuration())
         .defining("Connections", connections())
         .defining("Load", load())
         .defining("CallerLoad", caller())
@@ -65,6 +68,41 @@ pub fn described() -> Path {
 /// The schema of a number of things, or of seconds.
 fn counted(what: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": what })
+}
+
+/// The schema of what is said of the configuration.
+fn configuration() -> Value {
+    let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
+    let instant = json!({ "type": "string", "format": "date-time" });
+    json!({
+        "type": "object",
+        "description": "The configuration in effect, and what came of reloads.",
+        "required": ["name", "file", "state", "generation", "loaded_at", "reloads_applied", "reloads_refused"],
+        "properties": {
+            "name": { "const": "configuration" },
+            "file": text,
+            "state": { "enum": ["in effect", "reload refused"] },
+            "generation": counted("1 since the start, one more with each reload that was applied."),
+            "loaded_at": instant,
+            "reloads_applied": count,
+            "reloads_refused": count,
+            "last_reload": {
+                "type": "object",
+                "required": ["at", "outcome", "problems", "first_problems"],
+                "properties": {
+                    "at": instant,
+                    "outcome": { "enum": ["applied", "refused"] },
+                    "problems": counted("Why it was refused: how many problems; the log has all."),
+                    "first_problems": { "type": "array", "items": text },
+                },
+            },
+            "last_error": {
+                "type": "object",
+                "required": ["message", "failures_in_a_row", "since"],
+                "properties": { "message": text, "failures_in_a_row": count, "since": instant },
+            },
+        },
+    })
 }
 
 /// The schema of what is said of connections.

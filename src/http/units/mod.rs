@@ -148,14 +148,14 @@ impl Pace {
 
 /// Says in the log at which of `sockets` the `callers`, who are known by unit, will be unknown, and what to do. Where the socket
 /// table cannot be used at all, [`socket_table::warn_where_blind`] says so.
-pub fn warn_where_blind(sockets: &[Socketed], callers: &[String]) {
+pub fn warn_where_blind(sockets: &[Arc<Socketed>], callers: &[String]) {
     if callers.is_empty() {
         return;
     }
     let callers = callers.join(", ");
     for socket in sockets {
         let listener = socket.name();
-        match socket {
+        match &**socket {
             Socketed::Tcp(tcp) => {
                 let Some(doubt) = over_tcp(socket_table::tells_cgroups(tcp), Tree::of_machine().map(drop)) else {
                     continue;

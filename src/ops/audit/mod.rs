@@ -13,13 +13,13 @@ mod sink;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use fingerprint::{Fingerprint, Key};
 pub use record::{Event, Known, Outcome, Record};
 
 use super::lines::{Lines, ROOM};
 use crate::clock::Clock;
+use crate::current::Current;
 use crate::environment::Environment;
 use crate::secret::{self, Secret};
 use sink::{Journal, LogFile, Stdout, Told};
@@ -84,14 +84,27 @@ pub enum CannotAudit {
 
 /// The audit log. Cloning shares it. By default it is off.
 #[derive(Clone, Debug, Default)]
-pub struct Audit(Option<Arc<Open>>);
+pub struct Audit(Current<Option<Open>>);
+
+/// An audit log that is open, and not in use yet.
+#[derive(Debug)]
+pub struct Reopened(Option<Open>);
 
 #[derive(Debug)]
 struct Open {
     to: To,
     lines: Lines,
     key: Key,
+    /// Was the key made here?
+    is_random: bool,
     clock: Clock,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Whoever writes a line holds this meanwhile, so there is none to come.
+        self.lines.close();
+    }
 }
 
 impl Audit {
@@ -100,18 +113,73 @@ impl Audit {
     /// # Errors
     /// [`CannotAudit`].
     pub fn open(config: &Config, environment: &Environment, clock: &Clock) -> Result<Self, CannotAudit> {
-        Self::with_journal_at(Path::new(JOURNAL), config, environment, clock)
+        Ok(Self(Current::new(Open::with_journal_at(Path::new(JOURNAL), config, environment, clock)?)))
     }
 
+    /// The log that `config` describes, opened, where that is another one or its key has changed; `None` if all stays.
+    ///
+    /// # Errors
+    /// [`CannotAudit`].
+    pub fn changed(
+        &self,
+        config: &Config,
+        environment: &Environment,
+        clock: &Clock,
+    ) -> Result<Option<Reopened>, CannotAudit> {
+        let open = self.0.get();
+        let stays = match (open.as_ref(), &config.to) {
+            (None, To::Off) => true,
+            (None, _) => false,
+            (Some(open), to) => open.to == *to && open.has_key(config.key.as_ref(), environment)?,
+        };
+        if stays {
+            return Ok(None);
+        }
+        Open::with_journal_at(Path::new(JOURNAL), config, environment, clock).map(|opened| Some(Reopened(opened)))
+    }
+
+    /// From now on lines go there. Those that wait are written where they were to go.
+    pub fn follow(&self, reopened: Reopened) {
+        self.0.replace(reopened.0);
+    }
+
+    /// The fingerprint of a credential, where anything is said at all.
+    pub fn fingerprint(&self, of: impl FnOnce(&Key) -> Fingerprint) -> Option<Fingerprint> {
+        self.0.get().as_ref().as_ref().map(|open| of(&open.key))
+    }
+
+    /// Writes a line.
+    pub fn write(&self, record: &Record<'_>) {
+        if let Some(open) = self.0.get().as_ref() {
+            open.write(record);
+        }
+    }
+
+    /// Where the lines go, and how many of them were lost.
+    pub fn standing(&self) -> (String, u64) {
+        let off = || (To::Off.to_string(), 0);
+        self.0.get().as_ref().as_ref().map_or_else(off, |open| (open.to.to_string(), open.lines.lost()))
+    }
+
+    /// Waits until everything is written, but not for long.
+    pub fn finish(&self) {
+        if let Some(open) = self.0.get().as_ref() {
+            open.lines.finish();
+        }
+    }
+}
+
+impl Open {
+    /// What `config` describes; `None` where that is no log.
     fn with_journal_at(
         journal: &Path,
         config: &Config,
         environment: &Environment,
         clock: &Clock,
-    ) -> Result<Self, CannotAudit> {
+    ) -> Result<Option<Self>, CannotAudit> {
         let system = |cause| CannotAudit::System { to: config.to.to_string(), cause };
         let opened = match &config.to {
-            To::Off => return Ok(Self(None)),
+            To::Off => return Ok(None),
             To::Stdout => Stdout::new().and_then(|stdout| Lines::to("audit", Told::new(&config.to, stdout))),
             To::Journald => Journal::at(journal).and_then(|journal| Lines::to("audit", Told::new(&config.to, journal))),
             To::File(path) => Lines::to("audit", Told::new(&config.to, LogFile::at(path))),
@@ -121,35 +189,18 @@ impl Audit {
             None => Key::random().map_err(system)?,
         };
         let lines = opened.map_err(system)?;
-        Ok(Self(Some(Arc::new(Open { to: config.to.clone(), lines, key, clock: clock.clone() }))))
+        let is_random = config.key.is_none();
+        Ok(Some(Self { to: config.to.clone(), lines, key, is_random, clock: clock.clone() }))
     }
 
-    /// The fingerprint of a credential, where anything is said at all.
-    pub fn fingerprint(&self, of: impl FnOnce(&Key) -> Fingerprint) -> Option<Fingerprint> {
-        self.0.as_ref().map(|open| of(&open.key))
-    }
-
-    /// Writes a line.
-    pub fn write(&self, record: &Record<'_>) {
-        if let Some(open) = &self.0 {
-            open.write(record);
+    /// Is its key the one at `place`, or one that was made here where there is none?
+    fn has_key(&self, place: Option<&Secret>, environment: &Environment) -> Result<bool, CannotAudit> {
+        match place {
+            None => Ok(self.is_random),
+            Some(place) => Ok(!self.is_random && Key::read(place, environment)?.is_same(&self.key)),
         }
     }
 
-    /// Where the lines go, and how many of them were lost.
-    pub fn standing(&self) -> (String, u64) {
-        self.0.as_ref().map_or_else(|| (To::Off.to_string(), 0), |open| (open.to.to_string(), open.lines.lost()))
-    }
-
-    /// Waits until everything is written, but not for long.
-    pub fn finish(&self) {
-        if let Some(open) = &self.0 {
-            open.lines.finish();
-        }
-    }
-}
-
-impl Open {
     fn write(&self, record: &Record<'_>) {
         let record = Record { time: self.clock.wall(), ..*record };
         let line = if self.to == To::Journald { journal::message(&record) } else { record.line() };

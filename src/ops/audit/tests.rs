@@ -75,7 +75,7 @@ fn journald_is_sent_a_message_for_each_line_also_after_it_was_started_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let config = Config { to: To::Journald, key: Some(Secret::Env("KEY".into())) };
-    let audit = Audit::with_journal_at(&path, &config, &environment(), &clock()).unwrap();
+    let audit = Audit(Current::new(Open::with_journal_at(&path, &config, &environment(), &clock()).unwrap()));
     let process = full();
     for lost in [0, 1] {
         let journal = UnixDatagram::bind(&path).unwrap();

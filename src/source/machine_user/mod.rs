@@ -37,7 +37,7 @@ use crate::lease::Issued;
 const WHAT: &str = "Amazon Cognito user pools";
 
 /// One user, signing in through one app client.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The pool's id.
     pub user_pool: String,

@@ -38,7 +38,7 @@ pub enum ClientAuth {
 }
 
 /// What assertions are signed with, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateKeyJwt {
     /// Where the private key is.
     pub key: Place,

@@ -32,7 +32,7 @@ use crate::lease::Issued;
 const LARGEST_FORM: usize = 16 * 1024;
 
 /// One client, and what it asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The client's id.
     pub client_id: String,

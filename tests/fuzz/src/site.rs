@@ -6,9 +6,11 @@ use std::sync::{Arc, LazyLock};
 use credbroker::app::{Outside, assemble, issuers, metadata};
 use credbroker::config::Config;
 use credbroker::environment::Environment;
+use credbroker::files::Files;
 use credbroker::http::imds::{self, Imds};
 use credbroker::http::load::Load;
 use credbroker::http::refusals::Refusals;
+use credbroker::http::reloads::Reloads;
 use credbroker::http::serve::places::Places;
 use credbroker::http::{Door, Life, Surface};
 use credbroker::ops::audit::Audit;
@@ -95,14 +97,14 @@ fn configuration() -> Config {
 fn surface() -> Arc<Surface> {
     let (config, outside, upstream) = (configuration(), outside(), upstream::by(|url, _| well(url)));
     let (audit, clock) = (Audit::default(), outside.clock.clone());
-    let load = Load::new(CONNECTIONS, &config.callers, clock.clone());
+    let load = Load::new(CONNECTIONS, &config.callers, clock.clone(), None);
     let callers = Arc::new(Directory::new(config.callers.clone()));
-    let metadata = metadata::Stages::new(upstream.clone(), &outside);
-    let issuers = issuers::issuers(&config.issuers, &upstream, &metadata, &outside).expect("issuers");
-    let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit).expect("entries");
+    let metadata = metadata::Stages::new(upstream.clone(), &outside, None);
+    let (issuers, _) = issuers::issuers(&config.issuers, &upstream, &metadata, &outside, None).expect("issuers");
+    let (store, _) = assemble::entries(&config, &upstream, metadata, &outside, None).expect("entries");
     Arc::new(Surface {
         store,
-        files,
+        files: Files::default(),
         kept: Vec::new(),
         issuers: Arc::new(issuers),
         callers,
@@ -110,7 +112,8 @@ fn surface() -> Arc<Surface> {
         listeners: vec!["127.0.0.1:2778".to_owned()],
         egress: Vec::new(),
         audit,
-        refusals: Refusals::new(clock.clone()),
+        refusals: Arc::new(Refusals::new(clock.clone())),
+        reloads: Arc::new(Reloads::new("c.toml".to_owned(), clock.clone())),
         life: Arc::new(Life::new(clock.now())),
         places: Places::shared(CONNECTIONS, clock.clone()),
         load,

@@ -4,6 +4,6 @@
 //! found, or the search is blind; what is not must not be found anywhere, not even in memory that is free again.
 
 mod closed;
-mod image;
+pub mod image;
 mod residue;
 mod tls;

@@ -115,6 +115,11 @@ impl Board {
         Self { most, share, ..Self::default() }
     }
 
+    /// From now on there are `most` places, of which one holder may have `share`.
+    pub fn resize(&mut self, most: usize, share: usize) {
+        (self.most, self.share) = (most, share);
+    }
+
     /// What a newcomer of `holder` gets at `now`.
     pub fn claim(&mut self, holder: Holder, now: Moment) -> Claim {
         let is_at_share = self.is_at_share(holder);

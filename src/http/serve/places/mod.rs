@@ -52,7 +52,7 @@ impl Places {
 
     /// `most` places, of which no user may hold more than three quarters.
     pub fn shared(most: usize, clock: Clock) -> Arc<Self> {
-        Self::new(most, (most * 3).div_ceil(4), clock)
+        Self::new(most, share_of(most), clock)
     }
 
     /// A place for a connection of `holder`, as soon as there is one; `None` if it is turned away.
@@ -89,6 +89,12 @@ impl Places {
     pub fn take_now(self: &Arc<Self>, holder: Holder) -> Option<Arc<Place>> {
         let claim = self.board().claim(holder, self.clock.now());
         if let Claim::Granted(id) = claim { Some(self.place(id)) } else { None }
+    }
+
+    /// As [`Self::shared`], from now on. Whoever has a place keeps it.
+    pub fn resize(&self, most: usize) {
+        self.board().resize(most, share_of(most));
+        self.changed.notify_waiters();
     }
 
     /// What became of them.
@@ -158,6 +164,11 @@ impl Drop for Answering {
         let place = &self.0;
         place.places.board().finish(place.id, place.places.clock.now());
     }
+}
+
+/// What one user may hold of `most` places.
+fn share_of(most: usize) -> usize {
+    (most * 3).div_ceil(4)
 }
 
 #[cfg(test)]

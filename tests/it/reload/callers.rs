@@ -1,0 +1,60 @@
+//! Callers, and the tokens that they are known by.
+
+use super::{PATIENCE, applied};
+use crate::client::Ask;
+use crate::daemon::Daemon;
+use crate::documents::{BILLING, ORDERS, REPORTS, billing_for_orders, caller};
+use crate::site::Site;
+use crate::waiting::{limited, until};
+
+const PATH: &str = "/v1/tokens/billing";
+
+async fn answered(daemon: &Daemon, token: &str) -> u16 {
+    daemon.ask(Ask::get(PATH).header("authorization", token)).await.status
+}
+
+#[tokio::test]
+async fn a_caller_comes_goes_and_shows_another_token() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        daemon.served(PATH, ORDERS).await;
+        assert_eq!(answered(&daemon, REPORTS).await, 401);
+        let both = format!("{}{}", billing_for_orders(), caller("reports", &["tokens.billing"]));
+        applied(&site, &daemon, &both).await;
+        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (200, 200));
+        applied(&site, &daemon, &both.replace("DIR/orders.token", "DIR/other.token")).await;
+        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (401, 200));
+        site.write("other.token", ORDERS);
+        until("the new token is known", PATIENCE, async || (answered(&daemon, ORDERS).await == 200).then_some(()))
+            .await;
+        applied(&site, &daemon, &billing_for_orders()).await;
+        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (200, 401));
+        assert_eq!(site.asked("token").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_generated_token_that_stays_is_not_made_anew_and_one_that_goes_is_removed() {
+    limited(async {
+        let site = Site::open().await;
+        let sidecar = |name: &str| {
+            format!("[callers.{name}]\nallow = [\"tokens.billing\"]\ntoken = {{ generate = \"DIR/{name}.made\" }}\n")
+        };
+        let (one, other) = (site.dir.path().join("one.made"), site.dir.path().join("other.made"));
+        let daemon = site.daemon(&format!("{BILLING}{}", sidecar("one"))).await;
+        let token = std::fs::read_to_string(&one).unwrap();
+
+        applied(&site, &daemon, &format!("{BILLING}{}{}", sidecar("one"), sidecar("other"))).await;
+        let added = until("the token of the other", PATIENCE, async || std::fs::read_to_string(&other).ok()).await;
+        assert_eq!((answered(&daemon, &token).await, answered(&daemon, &added).await), (200, 200));
+        assert_eq!(std::fs::read_to_string(&one).unwrap(), token);
+
+        applied(&site, &daemon, &format!("{BILLING}{}", sidecar("other"))).await;
+        until("the file of the one is gone", PATIENCE, async || (!one.exists()).then_some(())).await;
+        assert_eq!((answered(&daemon, &token).await, answered(&daemon, &added).await), (401, 200));
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), added);
+    })
+    .await;
+}
