@@ -18,6 +18,8 @@ mod process;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod supervisor;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod waiting;
@@ -127,6 +129,8 @@ mod impostor;
 mod logging;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]
