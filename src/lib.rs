@@ -31,6 +31,7 @@ pub mod egress;
 pub mod environment;
 pub mod file;
 pub mod files;
+pub mod handover;
 pub mod http;
 pub mod lease;
 pub mod ops;

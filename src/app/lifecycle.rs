@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 use url::Url;
 
+use super::handover::Handover;
 use super::metadata::Stages;
-use super::{CannotStart, Outside, assemble, egress, imds, issuers, warn_where_blind};
+use super::pulse::Knock;
+use super::{CannotStart, Outside, assemble, egress, imds, issuers, pulse, warn_where_blind};
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::http::listen::{self, Inherited, Socketed};
@@ -49,7 +52,8 @@ const IDENTITIES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_ME
 pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     // Before the first listener: a signal that comes right after it opens is not lost.
     let mut signals = Signals::new()?;
-    let inherited = Inherited::take(&outside.environment);
+    let mut inherited = Inherited::take(&outside.environment);
+    let mut handover = Handover::new(&config, &mut inherited, &outside);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
     let audit = Audit::open(&config.audit, &outside.environment, &outside.clock)?;
@@ -66,6 +70,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     let metadata = Stages::new(upstream.clone(), &outside);
     let issuers = Arc::new(issuers::issuers(&config.issuers, &upstream, &metadata, &outside)?);
     let (store, files) = assemble::store(config, &upstream, metadata, &outside, &audit)?;
+    handover.take_up(&store);
     let (stop, stopped) = watch::channel(false);
     let server = Server::new(most, egress::descriptors(listeners.forward.len()), units, outside.clock.clone(), stopped);
     let surface = Arc::new(Surface {
@@ -84,10 +89,14 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         load: Load::new(server.places().tally().most, &limited, outside.clock.clone()),
         places: Arc::clone(server.places()),
     });
+    let knocks = listeners.sockets.iter().filter_map(Knock::at).collect();
     listeners.serve(&server, &surface, &upstream);
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
-    systemd::ready(&format!("serving on {listeners}"));
+    systemd::ready(&pulse::status(&surface));
+    let handover = Arc::new(Mutex::new(handover));
+    let telling = tokio::spawn(pulse::tell(Arc::clone(&surface), Arc::clone(&handover)));
+    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, knocks, Arc::clone(&surface.life))));
     prefetch(&surface, spread, &outside);
     let looking = tokio::spawn(Arc::clone(&callers).keep_looking(outside.clock.clone()));
     let keeping = surface.files.keep();
@@ -106,6 +115,11 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     drop(keeping);
     let _ = stop.send(true);
     server.finish(LAST_ANSWERS.min(drain)).await;
+    // Not in the middle of it.
+    let mut handover = handover.lock().await;
+    telling.abort();
+    handover.leave(&surface.store).await;
+    feeding.iter().for_each(JoinHandle::abort);
     audit.finish();
     tracing::info!("ended");
     Ok(())

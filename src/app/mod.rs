@@ -5,11 +5,13 @@
 pub mod assemble;
 mod egress;
 mod files;
+mod handover;
 mod imds;
 pub mod issuers;
 mod lifecycle;
 pub mod metadata;
 mod origin;
+mod pulse;
 mod rotation;
 mod time;
 

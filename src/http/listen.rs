@@ -7,7 +7,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::fd::RawFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
@@ -130,6 +131,14 @@ impl Inherited {
         Self { left: (0..fds.len()).collect(), fds, names }
     }
 
+    /// Takes the descriptors called `name` that are no sockets but were kept for us (`FDSTORE=`), opened anew for reading.
+    /// Those that cannot be are closed all the same.
+    pub fn kept(&mut self, name: &str) -> Vec<io::Result<fs::File>> {
+        let (kept, left): (Vec<_>, _) = self.left.iter().partition(|index| self.names[**index] == name);
+        self.left = left;
+        kept.into_iter().filter_map(|index| self.fds.take_raw_fd(index).ok().flatten()).map(opened_anew).collect()
+    }
+
     /// All sockets called `name`.
     fn called(&mut self, name: &str) -> Result<Vec<Socketed>, String> {
         let (wanted, left): (Vec<_>, _) = self.left.iter().partition(|index| self.names[**index] == name);
@@ -187,6 +196,17 @@ impl Inherited {
             format!("; systemd passed sockets: listen = {lines:?} takes them")
         }
     }
+}
+
+/// A file of its own for what `descriptor` is open for; it is closed.
+fn opened_anew(descriptor: RawFd) -> io::Result<fs::File> {
+    // Whatever it is, the open waits for nobody.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
+    let path = format!("/proc/self/fd/{descriptor}");
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    // Else the memory would be held as long as this process runs.
+    nix::unistd::close(descriptor)?;
+    file
 }
 
 /// Each name once, sorted.

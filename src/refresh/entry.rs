@@ -18,7 +18,7 @@ use crate::source::{Ask, Failure, FailureKind, Source, Stage};
 
 /// At most so many narrowings of one token are held at once; callers choose them, so they are bounded, as subject tokens are. The
 /// other variations, one per configured caller at most, are bounded by the configuration.
-const MOST_NARROWINGS: usize = 32;
+pub(super) const MOST_NARROWINGS: usize = 32;
 
 /// A stage of a chain waits this long for the stage before it.
 const STAGE_PATIENCE: Duration = Duration::from_secs(20);
@@ -135,6 +135,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
         &self.name
     }
 
+    /// What its clock shows.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
     /// Which inputs change the answer.
     pub fn inputs(&self) -> Inputs {
         self.inputs
@@ -204,7 +209,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 
     /// `ask` without the inputs that change nothing here.
-    fn key(&self, ask: &Ask) -> Ask {
+    pub(super) fn key(&self, ask: &Ask) -> Ask {
         Ask {
             caller: ask.caller.clone().filter(|_| self.inputs.caller),
             scopes: ask.scopes.clone().filter(|_| self.inputs.scopes),
@@ -240,7 +245,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         Ok(slot)
     }
 
-    fn work(&self, ask: Ask) -> Work<T> {
+    pub(super) fn work(&self, ask: Ask) -> Work<T> {
         let mut freshness = self.freshness.clone();
         if ask.scopes.is_some() || ask.subject.is_some() {
             // What is always kept is what is configured, not whatever somebody once asked for.
@@ -263,7 +268,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.freshness.life_left = Duration::from_secs(1_800);
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<Ask, Arc<Slot<T>>>> {
+    pub(super) fn slots(&self) -> MutexGuard<'_, HashMap<Ask, Arc<Slot<T>>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

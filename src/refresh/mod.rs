@@ -6,6 +6,7 @@
 //!
 //! A chain (token → identity pool → role) is a source that holds another entry: every stage is cached once.
 
+pub mod carried;
 pub mod cell;
 pub mod entry;
 pub mod schedule;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use carried::{Carried, Held};
 pub use cell::CacheState;
 pub use entry::{Entry, Inputs, Origin, Report};
 pub use slot::{Served, Unserved};
