@@ -33,6 +33,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long requests that are being answered may take at the very end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// The same where nothing is drained: who has connected has his answer.
+const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_millis(500);
+
 /// The variables that point the SDK somewhere else.
 const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL",
@@ -114,7 +117,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     callers.end().await;
     drop(keeping);
     let _ = stop.send(true);
-    server.finish(LAST_ANSWERS.min(drain)).await;
+    server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
     // Not in the middle of it.
     let mut handover = handover.lock().await;
     telling.abort();
@@ -254,7 +257,7 @@ fn not_ourselves<'a>(
     for variable in IDENTITIES {
         let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { continue };
         let ours = |socket: &Socketed| match socket {
-            Socketed::Tcp(listener) => {
+            Socketed::Tcp(listener, _) => {
                 listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
             }
             Socketed::Unix(..) => false,

@@ -62,7 +62,7 @@ impl Knock {
     /// Where `socket` is reached. `None` where it has no name.
     pub fn at(socket: &Socketed) -> Option<Self> {
         match socket {
-            Socketed::Tcp(listener) => listener.local_addr().ok().map(Self::Tcp),
+            Socketed::Tcp(listener, _) => listener.local_addr().ok().map(Self::Tcp),
             Socketed::Unix(_, listener) => {
                 listener.local_addr().ok()?.as_pathname().map(|path| Self::Unix(path.to_owned()))
             }

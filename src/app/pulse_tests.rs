@@ -12,7 +12,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 async fn fed<L: Future<Output = bool>>(look: impl Fn() -> L) -> u32 {
     let fed = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&fed);
-    let feed = move || drop(count.fetch_add(1, Ordering::Relaxed));
+    let feed = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
     tokio::time::timeout(10 * LIMIT, beat(LIMIT / FEEDS, look, feed)).await.unwrap_err();
     fed.load(Ordering::Relaxed)
 }

@@ -50,11 +50,20 @@ impl fmt::Display for Listen {
 /// A bound socket.
 #[derive(Debug)]
 pub enum Socketed {
-    /// TCP.
-    Tcp(TcpListener),
+    /// TCP, and who holds it.
+    Tcp(TcpListener, Holder),
     /// A unix socket, and its file, if it was made here. The file goes first, in the order of the fields: as long as the
     /// listener is open, a successor leaves the file alone and its inode is not used again.
     Unix(Option<SocketFile>, UnixListener),
+}
+
+/// Who holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// This process alone: when it ends, whoever has not been accepted is reset.
+    Here,
+    /// systemd too: whoever has not been accepted waits for the next process.
+    Systemd,
 }
 
 /// The file of a unix socket that was bound here. It is removed when this is dropped, unless another one took its place.
@@ -94,10 +103,18 @@ pub struct CannotListen {
 }
 
 impl Socketed {
+    /// Does it stay open when this process ends?
+    pub fn outlives_us(&self) -> bool {
+        match self {
+            Self::Tcp(_, holder) => *holder == Holder::Systemd,
+            Self::Unix(file, _) => file.is_none(),
+        }
+    }
+
     /// What it is called in logs and status.
     pub fn name(&self) -> String {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, _) => {
                 listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string())
             }
             Self::Unix(_, listener) => {
@@ -221,7 +238,8 @@ fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
     }
     let bounded = SockRef::from(&listener).set_send_buffer_size(UNTAKEN);
     bounded.and_then(|()| listener.set_nonblocking(true)).map_err(|cause| cause.to_string())?;
-    TcpListener::from_std(listener).map(Socketed::Tcp).map_err(|cause| cause.to_string())
+    let listener = TcpListener::from_std(listener).map_err(|cause| cause.to_string())?;
+    Ok(Socketed::Tcp(listener, Holder::Systemd))
 }
 
 /// Opens the sockets of one `listen` line.
@@ -232,7 +250,7 @@ pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>,
     let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
     let opened = match listen {
         Listen::Loopback(port) => both_families(*port),
-        Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| in_words(&cause)),
+        Listen::Address(address) => tcp(*address).map(|tcp| vec![own(tcp)]).map_err(|cause| in_words(&cause)),
         Listen::Unix(path) => unix(path).map(|unix| vec![unix]),
         Listen::Systemd(name) => return inherited.called(name).map_err(fail),
     };
@@ -246,7 +264,11 @@ pub fn open(listen: &Listen, inherited: &mut Inherited) -> Result<Vec<Socketed>,
 /// [`CannotListen`] names the address and the reason.
 pub fn open_apart(key: &str, address: SocketAddr) -> Result<Socketed, CannotListen> {
     let fail = |cause: io::Error| CannotListen { address: format!("{key} {address}"), fault: in_words(&cause) };
-    tcp(address).map(Socketed::Tcp).map_err(fail)
+    tcp(address).map(own).map_err(fail)
+}
+
+fn own(listener: TcpListener) -> Socketed {
+    Socketed::Tcp(listener, Holder::Here)
 }
 
 fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
@@ -254,9 +276,9 @@ fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
         .map_err(|cause| format!("127.0.0.1: {}", in_words(&cause)))?;
     let port = v4.local_addr().map_err(|cause| cause.to_string())?.port();
     match tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
-        Ok(v6) => Ok(vec![Socketed::Tcp(v4), Socketed::Tcp(v6)]),
+        Ok(v6) => Ok(vec![own(v4), own(v6)]),
         // Without IPv6 on this machine nobody else can hold the address either.
-        Err(cause) if is_without_ipv6(&cause) => Ok(vec![Socketed::Tcp(v4)]),
+        Err(cause) if is_without_ipv6(&cause) => Ok(vec![own(v4)]),
         Err(cause) => Err(format!(
             "::1: {}; both families are held or none, since whoever holds ::1 would be asked by programs that say localhost",
             in_words(&cause)
@@ -336,7 +358,7 @@ mod tests {
     async fn loopback_holds_both_families_or_neither() {
         let bound = both_families(0).unwrap();
         let port = match &bound[0] {
-            Socketed::Tcp(v4) => v4.local_addr().unwrap().port(),
+            Socketed::Tcp(v4, _) => v4.local_addr().unwrap().port(),
             Socketed::Unix(..) => panic!("no unix socket was asked for"),
         };
         assert!(tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).is_err(), "::1 is held too");

@@ -1,5 +1,6 @@
 //! One accept loop: who connected, whether there is a place for it, and what is answered where there is none.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::away::{turn_away, turn_away_at_once};
 use super::connection::connection;
@@ -22,6 +23,10 @@ use crate::policy::Process;
 
 /// The time they have.
 const TO_ASK: Duration = Duration::from_millis(250);
+/// When nobody has come for so long at the end, nobody is waiting.
+const NOBODY: Duration = Duration::from_millis(10);
+/// Those who wait at the end are accepted for no longer than this.
+const LAST_ACCEPTS: Duration = Duration::from_millis(250);
 /// How long the loop rests when the machine has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 /// How often the log says so.
@@ -76,8 +81,24 @@ impl<A: Answers> Accepting<A> {
         self.graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
     }
 
-    /// Accepts until it is told to stop.
-    pub async fn run(self: Arc<Self>) {
+    /// Accepts until it is told to stop, and then whoever is waiting already, if there is nobody after us to do so.
+    pub async fn run(self: Arc<Self>, _until_its_end: mpsc::Sender<Infallible>) {
+        self.until_stopped().await;
+        if !self.socket.outlives_us() {
+            let _ = tokio::time::timeout(LAST_ACCEPTS, self.those_who_wait()).await;
+        }
+    }
+
+    async fn those_who_wait(self: &Arc<Self>) {
+        while let Ok(accepted) = tokio::time::timeout(NOBODY, self.accept()).await {
+            match accepted {
+                Ok(accepted) => self.settle(accepted).await,
+                Err(_) => tokio::time::sleep(NOBODY).await,
+            }
+        }
+    }
+
+    async fn until_stopped(self: &Arc<Self>) {
         let mut stop = self.stop.clone();
         loop {
             let accepted = tokio::select! {
@@ -85,10 +106,8 @@ impl<A: Answers> Accepting<A> {
                 _ = stop.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok(accepted) => tokio::select! {
-                    () = self.settle(accepted) => {},
-                    _ = stop.wait_for(|stop| *stop) => return,
-                },
+                // Also in a stop: whoever has been accepted is answered.
+                Ok(accepted) => self.settle(accepted).await,
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
                     if self.complaints.is_due() {
@@ -102,7 +121,7 @@ impl<A: Answers> Accepting<A> {
 
     async fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
-            Socketed::Tcp(listener) => {
+            Socketed::Tcp(listener, _) => {
                 let (stream, address) = listener.accept().await?;
                 let transport = self.transport.unwrap_or(Transport::Tcp);
                 if transport == Transport::Tcp && !address.ip().is_loopback() {
@@ -159,20 +178,20 @@ impl<A: Answers> Accepting<A> {
     }
 
     fn answer(&self, accepted: Accepted, place: Option<Arc<Place>>) {
-        match (place, accepted) {
-            (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
-            (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
+        // Without the one or the other it is told so.
+        match (place.zip(self.watcher()), accepted) {
+            (Some((place, watcher)), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place, watcher),
+            (Some((place, watcher)), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place, watcher),
             (None, Accepted::Tcp(stream, _)) => self.send_away(stream, TcpStream::into_std),
             (None, Accepted::Unix(stream, _)) => self.send_away(stream, UnixStream::into_std),
             (_, Accepted::Stranger) => {}
         }
     }
 
-    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>)
+    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(watcher) = self.watcher() else { return };
         drop(tokio::spawn(connection(stream, peer, self.limits, self.answers.clone(), watcher, place)));
     }
 

@@ -17,6 +17,7 @@ pub mod held;
 pub mod places;
 pub mod stall;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use http::Request;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Incoming};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::intake::{Peer, Transport};
 use super::listen::Socketed;
@@ -93,6 +94,8 @@ pub struct Server {
     units: Option<Arc<Units>>,
     clock: Clock,
     stop: watch::Receiver<bool>,
+    /// Each accept loop holds a sender as long as it runs.
+    accepting: (mpsc::Sender<Infallible>, mpsc::Receiver<Infallible>),
 }
 
 impl Server {
@@ -115,6 +118,7 @@ impl Server {
             graceful: Arc::new(Mutex::new(Some(GracefulShutdown::new()))),
             clock,
             stop,
+            accepting: mpsc::channel(1),
         }
     }
 
@@ -167,14 +171,22 @@ impl Server {
             units: self.units.clone(),
             stop: self.stop.clone(),
         };
-        tokio::spawn(Arc::new(accepting).run());
+        tokio::spawn(Arc::new(accepting).run(self.accepting.0.clone()));
     }
 
     /// Ends every connection after the request it is answering; waits for them, but not longer than `patience`.
     pub async fn finish(self, patience: Duration) {
-        let graceful = self.graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(graceful) = graceful {
-            let _ = tokio::time::timeout(patience, graceful.shutdown()).await;
-        }
+        let (accepting, mut all_ended) = self.accepting;
+        drop(accepting);
+        let graceful = self.graceful;
+        let last = async {
+            // Whoever is accepted last is answered too.
+            all_ended.recv().await;
+            let graceful = graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(graceful) = graceful {
+                graceful.shutdown().await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, last).await;
     }
 }

@@ -1,7 +1,10 @@
 //! What callers notice of a restart, and what the daemon and systemd have to say to each other for it.
 
 mod leases;
+mod load;
 mod sockets;
+mod systemd;
+mod variants;
 
 use crate::documents::billing_for_orders;
 
