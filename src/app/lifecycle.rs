@@ -28,6 +28,9 @@ use crate::source::upstream::Upstream;
 
 /// How long nobody must have asked before a draining daemon ends early.
 const QUIET: Duration = Duration::from_secs(1);
+/// However short the drain, answers end their connections for so long before the rest of those are closed: whoever is about to ask
+/// again on one that was kept is not cut off.
+const LINGER: Duration = Duration::from_millis(250);
 /// How often a draining daemon looks whether it is quiet.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long requests that are being answered may take at the very end.
@@ -110,7 +113,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     surface.life.drain();
     callers.rest();
     tokio::select! {
-        () = quiet(&surface, drain, &outside) => {},
+        () = quiet(&surface, drain.max(LINGER), &outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     looking.abort();

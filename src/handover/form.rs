@@ -288,3 +288,7 @@ fn moment(since_boot: u64, now: Moment) -> Moment {
     boot(now).plus(Duration::from_nanos(since_boot))
 }
 
+
+#[cfg(test)]
+#[path = "form_tests.rs"]
+mod tests;

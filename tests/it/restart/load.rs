@@ -96,7 +96,7 @@ fn ways(daemon: &Daemon) -> [Way; 3] {
 async fn fifty_restarts_under_load_fail_no_request_and_ask_nothing_upstream() {
     limited_to(LONG, async {
         let site = Site::open().await;
-        let mut service = Supervisor::start(site.launch(&activated("drain = \"250ms\""))).await;
+        let mut service = Supervisor::start(site.launch(&activated("drain = \"0s\""))).await;
         service.daemon.served("/v1/tokens/billing", ORDERS).await;
         let load = Load::over(&ways(&service.daemon));
         for _ in 0..ROUNDS {
@@ -117,7 +117,7 @@ async fn fifty_restarts_under_load_fail_no_request_and_ask_nothing_upstream() {
 async fn whoever_has_connected_when_a_daemon_ends_is_answered() {
     limited(async {
         let site = Site::open().await;
-        let document = activated("drain = \"500ms\"").replace("systemd:api", "loopback:PORT");
+        let document = activated("drain = \"1s\"").replace("systemd:api", "loopback:PORT");
         let mut daemon = site.daemon(&document).await;
         daemon.served("/v1/tokens/billing", ORDERS).await;
         let load = Load::over(&[daemon.v4(), daemon.v6()]);
