@@ -23,8 +23,8 @@ use crate::source::Ask;
 
 /// What systemd calls it, in turn.
 const PLACES: [&str; 2] = ["credbroker-leases-0", "credbroker-leases-1"];
-/// systemd takes what is told to it within this.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// systemd takes the three messages within this.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// The broker's own identity, where the environment decides it. None of them is a secret.
@@ -69,16 +69,22 @@ impl Handover {
         if store.as_ref().is_some_and(|store| store.room < PLACES.len()) {
             tracing::warn!("FileDescriptorStoreMax= is too small to carry leases across a restart; set it to 2");
         }
-        let surroundings =
-            Surroundings { boot: boot(), definitions: definitions(config, &outside.environment) };
-        Self {
+        let mut this = Self {
             left: left.collect(),
-            surroundings: Arc::new(surroundings),
+            surroundings: Arc::default(),
             clock: outside.clock.clone(),
             store: store.filter(|store| store.room >= PLACES.len()),
             next: 0,
             there: None,
-        }
+        };
+        this.configure(config, &outside.environment);
+        this
+    }
+
+    /// From now on leases are those of `config`.
+    pub fn configure(&mut self, config: &Config, environment: &Environment) {
+        let surroundings = Surroundings { boot: boot(), definitions: definitions(config, environment) };
+        (self.surroundings, self.there) = (Arc::new(surroundings), None);
     }
 
     /// Puts what the last process has left into `store`.

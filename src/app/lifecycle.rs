@@ -10,7 +10,6 @@ use url::Url;
 
 use super::handover::Handover;
 use super::metadata::Stages;
-use super::pulse::Knock;
 use super::{CannotStart, Outside, assemble, egress, imds, issuers, pulse, warn_where_blind};
 use crate::config::{self, Config};
 use crate::environment::Environment;
@@ -37,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The same where nothing is drained: who has connected has his answer.
-const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_millis(500);
+const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The variables that point the SDK somewhere else.
 const ENDPOINTS: [&str; 5] = [
@@ -95,14 +94,17 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         load: Load::new(server.places().tally().most, &limited, outside.clock.clone()),
         places: Arc::clone(server.places()),
     });
-    let knocks = listeners.sockets.iter().filter_map(Knock::at).collect();
     listeners.serve(&server, &surface, &upstream);
     let listeners = surface.listeners.join(", ");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&pulse::status(&surface));
     let handover = Arc::new(Mutex::new(handover));
-    let telling = tokio::spawn(pulse::tell(Arc::clone(&surface), Arc::clone(&handover)));
-    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, knocks, Arc::clone(&surface.life))));
+    let current = {
+        let surface = Arc::clone(&surface);
+        move || Arc::clone(&surface)
+    };
+    let telling = tokio::spawn(pulse::tell(current.clone(), Arc::clone(&handover)));
+    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, current)));
     prefetch(&surface, spread, &outside);
     let looking = tokio::spawn(Arc::clone(&callers).keep_looking(outside.clock.clone()));
     let keeping = surface.files.keep();

@@ -1,5 +1,6 @@
 //! What is told to systemd while the daemon runs: how things are, the leases for the next process, and that requests are answered.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 
 use super::handover::Handover;
-use crate::http::listen::Socketed;
 use crate::http::{Life, Surface};
 use crate::ops::systemd;
 
@@ -23,11 +23,12 @@ const FIRST: Duration = Duration::from_secs(1);
 /// What the daemon asks itself.
 const QUESTION: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Tells the news, until it is dropped.
-pub async fn tell(surface: Arc<Surface>, handover: Arc<Mutex<Handover>>) {
-    let mut said = status(&surface);
+/// Tells the news of the `current` surface, until it is dropped.
+pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handover>>) {
+    let mut said = status(&current());
     loop {
         tokio::time::sleep(LOOK).await;
+        let surface = current();
         handover.lock().await.leave(&surface.store).await;
         let now = status(&surface);
         if now != said && !surface.life.is_draining() {
@@ -50,8 +51,8 @@ pub fn status(surface: &Surface) -> String {
 }
 
 /// A listener of this process, as its callers see it.
-#[derive(Clone, Debug)]
-pub enum Knock {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Knock {
     /// At this address.
     Tcp(SocketAddr),
     /// At this path.
@@ -59,13 +60,11 @@ pub enum Knock {
 }
 
 impl Knock {
-    /// Where `socket` is reached. `None` where it has no name.
-    pub fn at(socket: &Socketed) -> Option<Self> {
-        match socket {
-            Socketed::Tcp(listener, _) => listener.local_addr().ok().map(Self::Tcp),
-            Socketed::Unix(_, listener) => {
-                listener.local_addr().ok()?.as_pathname().map(|path| Self::Unix(path.to_owned()))
-            }
+    /// Where the listener of this `name` is reached; `None` if it is not one of the callers' own.
+    fn at(name: &str) -> Option<Self> {
+        match name.strip_prefix("unix:") {
+            Some(path) => Some(Self::Unix(path.into())),
+            None => name.parse().ok().map(Self::Tcp),
         }
     }
 
@@ -85,13 +84,14 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<boo
     answer.starts_with(b"HTTP/1.1 ").then(|| answer.ends_with(b"200"))
 }
 
-/// Feeds systemd's watchdog as long as each of `listeners` answers, a `/healthz` of our own over the real socket, and tasks run.
-/// It is about this process alone: an upstream that is down lets nobody starve.
-pub async fn feed(limit: Duration, listeners: Vec<Knock>, life: Arc<Life>) {
-    let watch = Arc::new(Mutex::new(Watch::new(listeners, life)));
-    let look = move || {
-        let watch = Arc::clone(&watch);
-        async move { watch.lock().await.is_alive().await }
+/// Feeds systemd's watchdog as long as each of the `current` listeners answers, a `/healthz` of our own over the real socket, and
+/// tasks run. It is about this process alone: an upstream that is down lets nobody starve.
+pub async fn feed(limit: Duration, current: impl Fn() -> Arc<Surface>) {
+    let watch = Arc::new(Mutex::new(Watch::default()));
+    let look = || {
+        let (watch, surface) = (Arc::clone(&watch), current());
+        let knocks: Vec<_> = surface.listeners.iter().filter_map(|name| Knock::at(name)).collect();
+        async move { watch.lock().await.is_alive(knocks, &surface.life).await }
     };
     beat(limit / FEEDS, look, systemd::alive).await;
 }
@@ -114,36 +114,37 @@ async fn beat<L: Future<Output = bool>>(
 }
 
 /// What has to go on.
+#[derive(Default)]
 struct Watch {
-    listeners: Vec<(Knock, bool)>,
-    life: Arc<Life>,
+    /// The listeners that have answered.
+    reached: BTreeSet<Knock>,
 }
 
 impl Watch {
-    fn new(listeners: Vec<Knock>, life: Arc<Life>) -> Self {
-        Self { listeners: listeners.into_iter().map(|knock| (knock, false)).collect(), life }
-    }
-
-    /// Do tasks run, and does every listener answer that has ever been reached from here? One whose path is not to be seen from
-    /// inside a sandbox says nothing about the process.
-    async fn is_alive(&mut self) -> bool {
-        let runs = tokio::spawn(async {}).await.is_ok();
+    /// Do tasks run, and does every one of `listeners` answer that has ever been reached from here? One whose path is not to be
+    /// seen from inside a sandbox says nothing about the process.
+    async fn is_alive(&mut self, listeners: Vec<Knock>, life: &Life) -> bool {
+        let mut alive = tokio::spawn(async {}).await.is_ok();
         // A drain has an end of its own.
-        if self.life.is_draining() {
-            return runs;
+        if life.is_draining() {
+            return alive;
         }
-        let mut alive = runs;
-        for (knock, reached) in &mut self.listeners {
-            let answer = if *reached {
+        for knock in listeners {
+            let reached = self.reached.contains(&knock);
+            let answer = if reached {
                 knock.answers().await
             } else {
                 tokio::time::timeout(FIRST, knock.answers()).await.unwrap_or_default()
             };
-            if answer == Some(true) {
-                self.life.forget_one();
+            match answer {
+                None => alive &= !reached,
+                Some(is_counted) => {
+                    if is_counted {
+                        life.forget_one();
+                    }
+                    self.reached.insert(knock);
+                }
             }
-            alive &= answer.is_some() || !*reached;
-            *reached |= answer.is_some();
         }
         alive
     }

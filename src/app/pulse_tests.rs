@@ -31,8 +31,12 @@ async fn a_listener_that_has_answered_and_does_no_more_is_no_progress() {
     let dir = tempfile::tempdir().unwrap();
     let (open, gone) = (dir.path().join("open.sock"), dir.path().join("gone.sock"));
     let listener = UnixListener::bind(&open).unwrap();
-    let life = Arc::new(Life::new(Clock::tokio(SystemTime::UNIX_EPOCH).now()));
-    let mut watch = Watch::new(vec![Knock::Unix(open), Knock::Unix(gone)], Arc::clone(&life));
+    let life = Life::new(Clock::tokio(SystemTime::UNIX_EPOCH).now());
+    let names = ["127.0.0.1:1", "admin 127.0.0.1:1", "forward a"].map(Knock::at);
+    assert_eq!(names, [Some(Knock::Tcp("127.0.0.1:1".parse().unwrap())), None, None]);
+    let listeners = [open, gone].map(|path| Knock::at(&format!("unix:{}", path.display())).unwrap());
+    let mut watch = Watch::default();
+    let mut is_alive = async || watch.is_alive(listeners.to_vec(), &life).await;
     let answering = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -41,10 +45,10 @@ async fn a_listener_that_has_answered_and_does_no_more_is_no_progress() {
             stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await.unwrap();
         }
     });
-    assert!(watch.is_alive().await, "a refusal is an answer, and what was never reached says nothing");
+    assert!(is_alive().await, "a refusal is an answer, and what was never reached says nothing");
     answering.abort();
     answering.await.unwrap_err();
-    assert!(!watch.is_alive().await);
+    assert!(!is_alive().await);
     life.drain();
-    assert!(watch.is_alive().await, "a drain has an end of its own");
+    assert!(is_alive().await, "a drain has an end of its own");
 }

@@ -33,7 +33,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(25 * 60 * 60);
 pub type Definitions = BTreeMap<String, String>;
 
 /// What leases are written in and read in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// The id of the machine's boot: moments of another one mean nothing.
     pub boot: String,
@@ -287,7 +287,6 @@ fn since_boot(moment: Moment) -> u64 {
 fn moment(since_boot: u64, now: Moment) -> Moment {
     boot(now).plus(Duration::from_nanos(since_boot))
 }
-
 
 #[cfg(test)]
 #[path = "form_tests.rs"]

@@ -27,7 +27,10 @@ fn held(now: Moment) -> Held {
         account_id: Some("111122223333".to_owned()),
         role_arn: None,
     };
-    Held { tokens: vec![carried("tokens.a", token, now)], credentials: vec![carried("credentials.b", credentials, now)] }
+    Held {
+        tokens: vec![carried("tokens.a", token, now)],
+        credentials: vec![carried("credentials.b", credentials, now)],
+    }
 }
 
 fn now() -> Moment {

@@ -14,6 +14,9 @@ use sd_notify::NotifyState;
 
 use crate::environment::Environment;
 
+/// systemd takes a message within this, or it is tried again later.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Tells systemd, if it is there, that requests are answered from now on.
 pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -62,8 +65,7 @@ impl Store {
     pub fn keep(&self, name: &str, descriptor: impl AsFd) -> io::Result<()> {
         // It is looked at, not waited for: memory has no events.
         let message = format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}\n");
-        let socket = UnixDatagram::unbound()?;
-        socket.connect(&self.socket)?;
+        let socket = self.connected()?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         let descriptors = [descriptor.as_fd()];
@@ -77,9 +79,14 @@ impl Store {
     /// # Errors
     /// What the system says.
     pub fn forget(&self, name: &str) -> io::Result<()> {
+        self.connected()?.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes()).map(drop)
+    }
+
+    fn connected(&self) -> io::Result<UnixDatagram> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(&self.socket)?;
-        socket.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes()).map(drop)
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(socket)
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use super::Store;
 use super::cell::Cell;
 use super::entry::{Entry, MOST_NARROWINGS};
 use super::slot::Slot;
-use super::Store;
 use crate::lease::Lease;
 use crate::source::{Ask, AwsCredentials, BearerToken};
 

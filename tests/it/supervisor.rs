@@ -95,8 +95,7 @@ impl Supervisor {
         let sockets = vec![("api", v4), ("api", v6), ("api", unix)];
         let said = Arc::default();
         let (daemon, hearing) = spawn(&launch, &sockets, port, 0, watchdog, with_store, &said);
-        let mut this =
-            Self { launch, sockets, daemon, hearing: Some(hearing), lives: 1, watchdog, with_store, said };
+        let mut this = Self { launch, sockets, daemon, hearing: Some(hearing), lives: 1, watchdog, with_store, said };
         this.is_ready().await;
         this
     }
@@ -179,9 +178,11 @@ impl Supervisor {
     /// The `STATUS=` that was told last.
     pub fn status(&self) -> Option<String> {
         let said = self.said();
-        said.messages.iter().rev().flat_map(|message| message.lines()).find_map(|line| {
-            line.strip_prefix("STATUS=").map(ToOwned::to_owned)
-        })
+        said.messages
+            .iter()
+            .rev()
+            .flat_map(|message| message.lines())
+            .find_map(|line| line.strip_prefix("STATUS=").map(ToOwned::to_owned))
     }
 
     /// The names of what is in the store.
@@ -272,9 +273,13 @@ fn spawn(
         sockets.chain(stored).collect()
     };
     // The shell becomes the daemon, so LISTEN_PID is the daemon's own.
-    let mut command = launch.command_through(port, "LISTEN_PID=$$; WATCHDOG_PID=$$; export LISTEN_PID WATCHDOG_PID; exec \"$@\"");
+    let mut command =
+        launch.command_through(port, "LISTEN_PID=$$; WATCHDOG_PID=$$; export LISTEN_PID WATCHDOG_PID; exec \"$@\"");
     let names: Vec<&str> = passed.iter().map(|(name, _)| &**name).collect();
-    command.env("NOTIFY_SOCKET", &path).env("LISTEN_FDS", passed.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("LISTEN_FDS", passed.len().to_string())
+        .env("LISTEN_FDNAMES", names.join(":"));
     if with_store {
         command.env("FDSTORE", STORE_MAX.to_string());
     }

@@ -46,10 +46,22 @@ const STRANGERS: usize = 8;
 const TURNED_AWAY: usize = 8;
 /// At most so many, where there are descriptors for them.
 const MOST_TURNED_AWAY: usize = 256;
+/// Those who have connected ask within this, or are not answered when the server ends.
+const LAST_REQUESTS: Duration = Duration::from_millis(250);
+/// How often it is looked whether they have been answered.
+const LOOK: Duration = Duration::from_millis(5);
 /// At least so many connections at once wait for a place beside the loop.
 const IN_LINE: usize = 8;
 /// At most so many, where there are descriptors for them: as many as the backlog holds.
 const MOST_IN_LINE: usize = 4096;
+
+/// Returns when there are no connections any more.
+async fn all_answered(graceful: &Mutex<Option<GracefulShutdown>>) {
+    let left = || graceful.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, GracefulShutdown::count);
+    while left() > 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+}
 
 /// What answers the requests that come in by a listener. Cloning shares it.
 pub trait Answers: Clone + Send + Sync + 'static {
@@ -182,6 +194,8 @@ impl Server {
         let last = async {
             // Whoever is accepted last is answered too.
             all_ended.recv().await;
+            // Whoever has connected and not asked yet is about to: the library would end his connection without an answer.
+            let _ = tokio::time::timeout(LAST_REQUESTS, all_answered(&graceful)).await;
             let graceful = graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(graceful) = graceful {
                 graceful.shutdown().await;

@@ -18,7 +18,8 @@ pub async fn is_stored(service: &Supervisor) {
 async fn a_restart_asks_nothing_upstream_and_serves_what_was_held() {
     limited(async {
         let site = Site::open().await;
-        let document = kept(&format!("{BILLING}{ROLES}{}", caller("orders", &["tokens.billing", "credentials.orders"])));
+        let document =
+            kept(&format!("{BILLING}{ROLES}{}", caller("orders", &["tokens.billing", "credentials.orders"])));
         let mut service = Supervisor::start(site.launch(&document)).await;
         let paths = ["/v1/tokens/billing", "/v1/tokens/billing?scope=billing/read", "/v1/credentials/orders"];
         let ask = async |service: &Supervisor| {

@@ -164,11 +164,10 @@ async fn with_every_source_down_a_daemon_starts_says_so_and_recovers() {
     limited(async {
         let site = Site::open().await;
         for operation in ["token", "AssumeRole"] {
-            site.control().fault(Fault::always(operation, FaultKind::Status {
-                status: 503,
-                body: String::new(),
-                headers: std::collections::BTreeMap::new(),
-            }));
+            site.control().fault(Fault::always(
+                operation,
+                FaultKind::Status { status: 503, body: String::new(), headers: std::collections::BTreeMap::new() },
+            ));
         }
         let always = "keep = \"always\"\n";
         let roles = "[credentials.hub]\nfrom = \"assume-role\"\nrole_arn = \"arn:aws:iam::111122223333:role/hub\"\n";
