@@ -16,6 +16,11 @@ use crate::site::Site;
 use crate::supervisor::{End, Stored, Supervisor};
 use crate::waiting::{limited, limited_to};
 
+/// Makes something else of what the last process has left.
+type Remake<'a> = &'a dyn Fn(&[u8]) -> OwnedFd;
+/// Changes a lease.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 const HEAD: &[u8] = b"credbroker leases 1\n";
 
 fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
@@ -75,7 +80,7 @@ async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
         let boot = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["boot"] = json!("another")));
         let later = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["at"] = json!(u64::MAX)));
         let shape = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["more"] = json!(1)));
-        let variants: [(&str, &dyn Fn(&[u8]) -> OwnedFd, &str); 10] = [
+        let variants: [(&str, Remake<'_>, &str); 10] = [
             ("a bit is another", &flipped, "not whole"),
             ("truncated", &|bytes| sealed(&bytes[..bytes.len() - 1]), "not whole"),
             ("nothing", &|_| sealed(b""), "does not hold leases"),
@@ -107,7 +112,7 @@ async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
 #[tokio::test]
 async fn a_lease_that_has_expired_or_could_not_be_is_not_served() {
     limited_to(std::time::Duration::from_secs(60), async {
-        let variants: [(&str, &dyn Fn(&mut Value)); 5] = [
+        let variants: [(&str, Change<'_>); 5] = [
             ("expired", &|lease| {
                 (lease["expiry"], lease["refresh_due"]) =
                     (json!(lease["issued_at"].as_u64().unwrap() + 1), lease["issued_at"].clone());
