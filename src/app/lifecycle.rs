@@ -34,7 +34,6 @@ const LINGER: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long requests that are being answered may take at the very end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-
 /// The same where nothing is drained: who has connected has his answer.
 const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_secs(1);
 
