@@ -10,6 +10,7 @@
 //!                      │
 //!                      ├──► refresh     Store (opens with a Permit) → Entry → Slot: Cell decides, a task acts
 //!                      │                           ▲ earlier stage of a chain
+//!                      ├──► handover    what is held, from the last process and for the next
 //!                      ├──► files       a value of an entry, kept fresh on the disk
 //!                      ├──► source ─────► upstream ──► Cognito, STS, identity pools, OAuth 2.0 servers, issuers
 //!                      │      ▲ a token with it    ▲ key sets
@@ -32,6 +33,7 @@ pub mod egress;
 pub mod environment;
 pub mod file;
 pub mod files;
+pub mod handover;
 pub mod http;
 pub mod lease;
 pub mod ops;

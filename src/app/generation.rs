@@ -30,6 +30,7 @@ use crate::http::{Door, Life, Surface};
 use crate::ops::audit::{Audit, Reopened};
 use crate::policy::directory::Pause;
 use crate::policy::{Directory, Grant};
+use crate::refresh::Store;
 use crate::source::Ask;
 use crate::source::upstream::Upstream;
 
@@ -168,6 +169,11 @@ impl Prepared {
         let egress = egress::egress(&config, &surface, tallies, upstream, before);
         let imds = imds::imds(&config, &surface, outside, before);
         Ok(Self { config, made, surface, listeners, egress, imds, units, room, audit, pause })
+    }
+
+    /// What will be held.
+    pub fn store(&self) -> &Store {
+        &self.surface.store
     }
 
     /// Takes the place of what was in effect `before`, at once.

@@ -1,14 +1,18 @@
 //! The life of the daemon: open the listeners, say that it is ready, serve, take over new configurations, drain.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 
 use super::generation::{Generation, Lasting, Prepared};
+use super::handover::Handover;
 use super::reload::{self, Refused};
 use super::surroundings::endpoints_are_safe;
-use super::{CannotStart, Outside};
+use super::{CannotStart, Outside, pulse};
 use crate::config::Config;
 use crate::http::Surface;
 use crate::http::listen::Inherited;
@@ -17,10 +21,15 @@ use crate::source::upstream::Upstream;
 
 /// How long nobody must have asked before a draining daemon ends early.
 const QUIET: Duration = Duration::from_secs(1);
+/// However short the drain, answers end their connections for so long before the rest of those are closed: whoever is about to ask
+/// again on one that was kept is not cut off.
+const LINGER: Duration = Duration::from_millis(250);
 /// How often a draining daemon looks whether it is quiet.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long requests that are being answered may take at the very end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// The same where nothing is drained: who has connected has his answer.
+const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// Runs the daemon with `config`, and with what stands in `file` later on, until it is told to end and has drained.
 ///
@@ -29,37 +38,63 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), CannotStart> {
     // Before the first listener: a signal that comes right after it opens is not lost.
     let mut signals = Signals::new()?;
-    let inherited = Inherited::take(&outside.environment);
+    let mut inherited = Inherited::take(&outside.environment);
+    let mut handover = Handover::new(&config, &mut inherited, &outside);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
     let lasting = Lasting::new(&config, file.display().to_string(), upstream, inherited, outside);
-    let first = Prepared::new(config, &lasting, None).await?.begin(&lasting, None);
+    let first = Prepared::new(config, &lasting, None).await?;
+    // Before the first caller, and before anything is asked for without one.
+    handover.take_up(first.store());
+    let first = first.begin(&lasting, None);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners = listeners(&first), "serving");
-    ready(&first);
+    systemd::ready(&pulse::status(first.surface()));
 
     let watching = tokio::spawn(lasting.outside.clock.clone().keep_watch());
-    let last = serve(file, first, &lasting, &mut signals).await;
+    let (standing, seen) = watch::channel(Arc::clone(first.surface()));
+    let surface_now = move || Arc::clone(&seen.borrow());
+    let handover = Arc::new(Mutex::new(handover));
+    let telling = tokio::spawn(pulse::tell(surface_now.clone(), Arc::clone(&handover)));
+    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, surface_now)));
+    let told = async |next: &Generation| {
+        standing.send_replace(Arc::clone(next.surface()));
+        handover.lock().await.configure(next.config(), &lasting.outside.environment);
+        systemd::ready(&pulse::status(next.surface()));
+    };
+    let last = serve(file, first, &lasting, &mut signals, told).await;
     tracing::info!("draining");
     systemd::stopping();
     let (surface, drain) = (last.surface(), last.config().server.drain);
     surface.life.drain();
     surface.callers.rest();
     tokio::select! {
-        () = quiet(surface, drain, &lasting.outside) => {},
+        () = quiet(surface, drain.max(LINGER), &lasting.outside) => {},
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     watching.abort();
     surface.callers.end(None).await;
     let audit = lasting.audit;
-    lasting.server.finish(LAST_ANSWERS.min(drain)).await;
+    lasting.server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
+    // Not in the middle of it.
+    let mut handover = handover.lock().await;
+    telling.abort();
+    handover.leave(&surface.store).await;
+    feeding.iter().for_each(JoinHandle::abort);
     drop(last);
     audit.finish();
     tracing::info!("ended");
     Ok(())
 }
 
-/// Serves until the daemon is told to end, with each configuration that is put in effect; the last one is returned.
-async fn serve(file: &Path, first: Generation, lasting: &Lasting, signals: &mut Signals) -> Generation {
+/// Serves until the daemon is told to end, with each configuration that is put in effect, which others are `told`; the last one
+/// is returned.
+async fn serve(
+    file: &Path,
+    first: Generation,
+    lasting: &Lasting,
+    signals: &mut Signals,
+    told: impl AsyncFn(&Generation),
+) -> Generation {
     let mut current = first;
     // To end comes first, also while a configuration is made ready.
     while signals.says_reload().await {
@@ -73,7 +108,7 @@ async fn serve(file: &Path, first: Generation, lasting: &Lasting, signals: &mut 
             prepared = reload::prepare(file, lasting, &current) => prepared,
         };
         current = apply(prepared, current, lasting);
-        ready(&current);
+        told(&current).await;
     }
     current
 }
@@ -106,13 +141,6 @@ fn apply(prepared: Result<Prepared, Refused>, current: Generation, lasting: &Las
 
 fn listeners(generation: &Generation) -> String {
     generation.surface().listeners.join(", ")
-}
-
-fn ready(generation: &Generation) {
-    let standing = generation.surface().reloads.standing();
-    let is_refused = standing.last.is_some_and(|last| !last.problems.is_empty());
-    let but = if is_refused { "; the last reload was refused" } else { "" };
-    systemd::ready(&format!("serving on {}{but}", listeners(generation)));
 }
 
 /// Waits until nobody has asked for a while, at most for `drain`.

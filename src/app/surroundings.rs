@@ -47,7 +47,7 @@ pub fn not_ourselves<'a>(
     for variable in IDENTITIES {
         let Some(url) = environment.var(variable).and_then(|value| Url::parse(value).ok()) else { continue };
         let ours = |socket: &Socketed| match socket {
-            Socketed::Tcp(listener) => {
+            Socketed::Tcp(listener, _) => {
                 listener.local_addr().is_ok_and(|own| Some(own.port()) == url.port_or_known_default())
             }
             Socketed::Unix(..) => false,

@@ -56,6 +56,11 @@ impl Life {
         self.in_flight.load(Ordering::Relaxed) == 0
     }
 
+    /// One of those that were answered was our own, and is not counted.
+    pub fn forget_one(&self) {
+        self.answered.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Requests answered so far.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)

@@ -7,7 +7,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::fd::RawFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
@@ -49,11 +50,20 @@ impl fmt::Display for Listen {
 /// A bound socket.
 #[derive(Debug)]
 pub enum Socketed {
-    /// TCP.
-    Tcp(TcpListener),
+    /// TCP, and who holds it.
+    Tcp(TcpListener, Holder),
     /// A unix socket, and its file, if it was made here. The file goes first, in the order of the fields: as long as the
     /// listener is open, a successor leaves the file alone and its inode is not used again.
     Unix(Option<SocketFile>, UnixListener),
+}
+
+/// Who holds a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// This process alone: when it ends, whoever has not been accepted is reset.
+    Here,
+    /// systemd too: whoever has not been accepted waits for the next process.
+    Systemd,
 }
 
 /// The file of a unix socket that was bound here. It is removed when this is dropped, unless another one took its place.
@@ -102,10 +112,18 @@ impl CannotListen {
 }
 
 impl Socketed {
+    /// Does it stay open when this process ends?
+    pub fn outlives_us(&self) -> bool {
+        match self {
+            Self::Tcp(_, holder) => *holder == Holder::Systemd,
+            Self::Unix(file, _) => file.is_none(),
+        }
+    }
+
     /// What it is called in logs and status.
     pub fn name(&self) -> String {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, _) => {
                 listener.local_addr().map_or_else(|_| "tcp".to_owned(), |address| address.to_string())
             }
             Self::Unix(_, listener) => {
@@ -127,7 +145,7 @@ enum Passed {
     Tcp(std::net::TcpListener),
     Unix(std::os::unix::net::UnixListener),
     /// Nothing that could be listened on.
-    Other,
+    Other(Option<RawFd>),
 }
 
 /// The sockets that systemd passed, for the `listen` lines of one configuration.
@@ -150,6 +168,17 @@ impl Inherited {
         Self(names.enumerate().map(|(index, name)| (name, Passed::take(&mut fds, index))).collect())
     }
 
+    /// Takes the descriptors called `name` that are no sockets but were kept for us (`FDSTORE=`), opened anew for reading.
+    /// Those that cannot be are closed all the same.
+    pub fn kept(&mut self, name: &str) -> Vec<io::Result<fs::File>> {
+        let is_kept = |(called, passed): &mut (String, Passed)| called == name && matches!(passed, Passed::Other(_));
+        let kept = self.0.extract_if(.., is_kept).filter_map(|(_, passed)| match passed {
+            Passed::Other(descriptor) => descriptor,
+            Passed::Tcp(_) | Passed::Unix(_) => None,
+        });
+        kept.map(opened_anew).collect()
+    }
+
     /// All of them, for the lines of one configuration.
     pub fn offer(&self) -> Offer<'_> {
         Offer { inherited: self, left: (0..self.0.len()).collect() }
@@ -161,7 +190,8 @@ impl Passed {
         if let Ok(Some(tcp)) = fds.take_tcp_listener(index) {
             return Self::Tcp(tcp);
         }
-        fds.take_unix_listener(index).ok().flatten().map_or(Self::Other, Self::Unix)
+        let unix = fds.take_unix_listener(index).ok().flatten();
+        unix.map_or_else(|| Self::Other(fds.take_raw_fd(index).ok().flatten()), Self::Unix)
     }
 
     /// Another descriptor of the socket.
@@ -175,7 +205,7 @@ impl Passed {
                 });
                 listener.map(|listener| Socketed::Unix(None, listener)).map_err(|cause| cause.to_string())
             }
-            Self::Other => {
+            Self::Other(_) => {
                 Err("one of those that systemd passed is neither a TCP nor a unix stream socket (ListenStream=)"
                     .to_owned())
             }
@@ -241,6 +271,17 @@ impl Offer<'_> {
     }
 }
 
+/// A file of its own for what `descriptor` is open for; it is closed.
+fn opened_anew(descriptor: RawFd) -> io::Result<fs::File> {
+    // Whatever it is, the open waits for nobody.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
+    let path = format!("/proc/self/fd/{descriptor}");
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    // Else the memory would be held as long as this process runs.
+    nix::unistd::close(descriptor)?;
+    file
+}
+
 /// Each name once, sorted.
 fn distinct(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
@@ -253,7 +294,8 @@ fn tcp_from(listener: std::net::TcpListener) -> Result<Socketed, String> {
     }
     let bounded = SockRef::from(&listener).set_send_buffer_size(UNTAKEN);
     bounded.and_then(|()| listener.set_nonblocking(true)).map_err(|cause| cause.to_string())?;
-    TcpListener::from_std(listener).map(Socketed::Tcp).map_err(|cause| cause.to_string())
+    let listener = TcpListener::from_std(listener).map_err(|cause| cause.to_string())?;
+    Ok(Socketed::Tcp(listener, Holder::Systemd))
 }
 
 /// Opens the sockets of one `listen` line.
@@ -264,7 +306,7 @@ pub fn open(listen: &Listen, offer: &mut Offer<'_>) -> Result<Vec<Socketed>, Can
     let fail = |fault: String| CannotListen { address: listen.to_string(), fault };
     let opened = match listen {
         Listen::Loopback(port) => both_families(*port),
-        Listen::Address(address) => tcp(*address).map(|tcp| vec![Socketed::Tcp(tcp)]).map_err(|cause| in_words(&cause)),
+        Listen::Address(address) => tcp(*address).map(|tcp| vec![own(tcp)]).map_err(|cause| in_words(&cause)),
         Listen::Unix(path) => unix(path).map(|unix| vec![unix]),
         Listen::Systemd(name) => return offer.called(name).map_err(fail),
     };
@@ -278,7 +320,11 @@ pub fn open(listen: &Listen, offer: &mut Offer<'_>) -> Result<Vec<Socketed>, Can
 /// [`CannotListen`] names the address and the reason.
 pub fn open_apart(key: &str, address: SocketAddr) -> Result<Socketed, CannotListen> {
     let fail = |cause: io::Error| CannotListen { address: format!("{key} {address}"), fault: in_words(&cause) };
-    tcp(address).map(Socketed::Tcp).map_err(fail)
+    tcp(address).map(own).map_err(fail)
+}
+
+fn own(listener: TcpListener) -> Socketed {
+    Socketed::Tcp(listener, Holder::Here)
 }
 
 fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
@@ -286,9 +332,9 @@ fn both_families(port: u16) -> Result<Vec<Socketed>, String> {
         .map_err(|cause| format!("127.0.0.1: {}", in_words(&cause)))?;
     let port = v4.local_addr().map_err(|cause| cause.to_string())?.port();
     match tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
-        Ok(v6) => Ok(vec![Socketed::Tcp(v4), Socketed::Tcp(v6)]),
+        Ok(v6) => Ok(vec![own(v4), own(v6)]),
         // Without IPv6 on this machine nobody else can hold the address either.
-        Err(cause) if is_without_ipv6(&cause) => Ok(vec![Socketed::Tcp(v4)]),
+        Err(cause) if is_without_ipv6(&cause) => Ok(vec![own(v4)]),
         Err(cause) => Err(format!(
             "::1: {}; both families are held or none, since whoever holds ::1 would be asked by programs that say localhost",
             in_words(&cause)
@@ -368,7 +414,7 @@ mod tests {
     async fn loopback_holds_both_families_or_neither() {
         let bound = both_families(0).unwrap();
         let port = match &bound[0] {
-            Socketed::Tcp(v4) => v4.local_addr().unwrap().port(),
+            Socketed::Tcp(v4, _) => v4.local_addr().unwrap().port(),
             Socketed::Unix(..) => panic!("no unix socket was asked for"),
         };
         assert!(tcp(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).is_err(), "::1 is held too");
@@ -425,7 +471,7 @@ mod tests {
 
     #[test]
     fn what_no_line_takes_is_named_once() {
-        let inherited = Inherited(["api", "admin", "api"].map(|name| (name.to_owned(), Passed::Other)).into());
+        let inherited = Inherited(["api", "admin", "api"].map(|name| (name.to_owned(), Passed::Other(None))).into());
         let mut offer = inherited.offer();
         assert!(offer.claim("admin") && !offer.claim("admin"));
         assert_eq!(offer.hint(), r#"; systemd passed sockets: listen = ["systemd:api"] takes them"#);

@@ -131,6 +131,11 @@ impl<T> Default for Cell<T> {
 }
 
 impl<T> Cell<T> {
+    /// One that holds `lease` from the start; `asked` says whether somebody has asked for it since it was issued.
+    pub fn holding(lease: Lease<T>, asked: bool) -> Self {
+        Self { lease: Some(Arc::new(lease)), asked, ..Self::default() }
+    }
+
     /// A caller asks. After [`Answer::Wait`] the caller looks again with [`Cell::look`] when the cell has changed.
     pub fn ask(&mut self, now: Moment) -> Answer<T> {
         self.asked = true;

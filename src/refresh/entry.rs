@@ -22,7 +22,7 @@ use crate::source::{Ask, Failure, FailureKind, Source, Stage};
 
 /// At most so many narrowings of one token are held at once; callers choose them, so they are bounded, as subject tokens are. The
 /// other variations, one per configured caller at most, are bounded by the configuration.
-const MOST_NARROWINGS: usize = 32;
+pub(super) const MOST_NARROWINGS: usize = 32;
 
 /// A stage of a chain waits this long for the stage before it.
 const STAGE_PATIENCE: Duration = Duration::from_secs(20);
@@ -96,6 +96,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// Its full name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its clock shows.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// Which inputs change the answer.
@@ -172,7 +177,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 
     /// `ask` without the inputs that change nothing here.
-    fn key(&self, ask: &Ask) -> Ask {
+    pub(super) fn key(&self, ask: &Ask) -> Ask {
         Ask {
             caller: ask.caller.clone().filter(|_| self.inputs.caller),
             scopes: ask.scopes.clone().filter(|_| self.inputs.scopes),
@@ -208,7 +213,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         Ok(slot)
     }
 
-    fn work(&self, ask: Ask) -> Work<T> {
+    pub(super) fn work(&self, ask: Ask) -> Work<T> {
         let mut freshness = self.freshness.clone();
         if ask.scopes.is_some() || ask.subject.is_some() {
             // What is always kept is what is configured, not whatever somebody once asked for.
@@ -234,7 +239,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.freshness.life_left = Duration::from_secs(1_800);
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<Ask, Arc<Slot<T>>>> {
+    pub(super) fn slots(&self) -> MutexGuard<'_, BTreeMap<Ask, Arc<Slot<T>>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,6 +7,7 @@
 //! A chain (token → identity pool → role) is a source that holds another entry: every stage is cached once.
 
 pub mod budget;
+pub mod carried;
 pub mod cell;
 pub mod counts;
 pub mod entry;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use carried::{Carried, Held};
 pub use cell::CacheState;
 pub use entry::{Entry, Inputs};
 pub use report::{Origin, Report};

@@ -72,8 +72,12 @@ impl<T> Shared<T> {
 impl<T: Send + Sync + 'static> Slot<T> {
     /// A slot whose task does `work`.
     pub fn start(work: Work<T>) -> Self {
-        let shared =
-            Arc::new(Shared { cell: Mutex::new(Cell::default()), poke: Notify::new(), changes: watch::Sender::new(0) });
+        Self::start_with(work, Cell::default())
+    }
+
+    /// The same with what is in `cell` already.
+    pub fn start_with(work: Work<T>, cell: Cell<T>) -> Self {
+        let shared = Arc::new(Shared { cell: Mutex::new(cell), poke: Notify::new(), changes: watch::Sender::new(0) });
         let task = tokio::spawn(keep_fresh(work, Arc::clone(&shared))).abort_handle();
         Self { shared, task }
     }

@@ -106,7 +106,11 @@ def test_the_units_fit_each_other_and_the_configuration():
     assert (service["LimitCORE"], service["LimitMEMLOCK"], service["MemorySwapMax"]) == (["0"], ["infinity"], ["0"])
     assert not any("@memlock" in line for line in service["SystemCallFilter"])
     # Callers are known by uid; in a user namespace of its own the daemon would see 65534 for all of them.
-    assert "PrivateUsers" not in service and "WatchdogSec" not in service
+    assert "PrivateUsers" not in service
+    # The leases go to the next process by two places, of which older systemd does not tell the daemon by itself.
+    assert service["FileDescriptorStoreMax"] == ["2"] and "FDSTORE=2" in service["Environment"]
+    assert service["WatchdogSec"] == ["20s"]
+    assert int(service["TimeoutStopSec"][0].removesuffix("s")) > int(config["server"]["drain"].removesuffix("s"))
     assert "AF_NETLINK" in service["RestrictAddressFamilies"][0].split()
     # Every credential the configuration names is loaded.
     loaded = {line.split(":")[0] for line in service["LoadCredential"]}

@@ -34,7 +34,7 @@ dictionary() {
         introspection_form | authorizer_event) echo bodies ;;
         jwt_verification) echo tokens ;;
         small_parsers) echo small ;;
-        socket_table_answer) ;;
+        leases | socket_table_answer) ;;
         *) echo answers ;;
     esac
 }

@@ -123,10 +123,19 @@ impl Launch {
     }
 
     fn command(&self, port: u16) -> tokio::process::Command {
+        self.command_by(port, self.through.as_deref())
+    }
+
+    /// The command that starts it by this shell text, in which it is `"$@"`.
+    pub fn command_through(&self, port: u16, shell: &str) -> tokio::process::Command {
+        self.command_by(port, Some(shell))
+    }
+
+    fn command_by(&self, port: u16, through: Option<&str>) -> tokio::process::Command {
         let file = self.configure(port);
-        let program = if self.through.is_some() { "/bin/sh" } else { &*self.binary };
+        let program = if through.is_some() { "/bin/sh" } else { &*self.binary };
         let mut command = process::command(program, &self.dir, &self.environment);
-        if let Some(shell) = &self.through {
+        if let Some(shell) = through {
             command.args(["-c", shell, "sh", &self.binary]);
         }
         command.arg("run").arg("--config").arg(file);
@@ -140,6 +149,11 @@ impl Launch {
         let file = self.dir.join("credbroker.toml");
         std::fs::write(&file, text.replace("PORT", &port.to_string())).unwrap();
         file
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What the daemon's environment would hold.

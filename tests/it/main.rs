@@ -18,6 +18,8 @@ mod process;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod supervisor;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod waiting;
@@ -133,6 +135,8 @@ mod logging;
 mod memory;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! One accept loop: who connected, whether there is a place for it, and what is answered where there is none.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Answers;
 use super::away::{turn_away, turn_away_at_once};
 use super::connection::connection;
 use super::gate::Gate;
+
 use super::places::{Place, Places};
 use crate::clock::{Clock, Moment};
 use crate::current::Current;
@@ -23,6 +26,10 @@ use crate::policy::Process;
 
 /// The time they have.
 const TO_ASK: Duration = Duration::from_millis(250);
+/// When nobody has come for so long at the end, nobody is waiting.
+const NOBODY: Duration = Duration::from_millis(10);
+/// Those who wait at the end are accepted for no longer than this.
+const LAST_ACCEPTS: Duration = Duration::from_millis(250);
 /// How long the loop rests when the machine has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 /// How often the log says so.
@@ -69,18 +76,36 @@ impl Accepted {
 }
 
 impl<A: Answers> Accepting<A> {
-    /// Accepts from `socket` until its gate is closed. Whoever waits for a place beside the loop does not keep it open.
-    pub async fn run(self: Arc<Self>, socket: Arc<Socketed>) {
+    /// Accepts from `socket` until its gate is closed, and then whoever is waiting already, if there is nobody after us to do so.
+    /// Whoever waits for a place beside the loop does not keep it open.
+    pub async fn run(self: Arc<Self>, socket: Arc<Socketed>, _until_its_end: mpsc::Sender<Infallible>) {
+        self.until_closed(&socket).await;
+        if !socket.outlives_us() {
+            let _ = tokio::time::timeout(LAST_ACCEPTS, self.those_who_wait(&socket)).await;
+        }
+    }
+
+    async fn those_who_wait(self: &Arc<Self>, socket: &Socketed) {
+        while let Ok(accepted) = tokio::time::timeout(NOBODY, self.accept(socket)).await {
+            match accepted {
+                Ok(accepted) => self.settle(accepted).await,
+                Err(_) => tokio::time::sleep(NOBODY).await,
+            }
+        }
+    }
+
+    async fn until_closed(self: &Arc<Self>, socket: &Socketed) {
         let mut closed = std::pin::pin!(self.gate.until_closed());
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept(&socket) => accepted,
+                accepted = self.accept(socket) => accepted,
                 () = &mut closed => return,
             };
             match accepted {
+                // Whoever has been accepted is answered also then, where there is soon a place.
                 Ok(accepted) => tokio::select! {
                     () = self.settle(accepted) => {},
-                    () = &mut closed => return,
+                    () = self.some_time_after_close() => return,
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
@@ -93,9 +118,14 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
+    async fn some_time_after_close(&self) {
+        self.gate.until_closed().await;
+        tokio::time::sleep(LAST_ACCEPTS).await;
+    }
+
     async fn accept(&self, socket: &Socketed) -> io::Result<Accepted> {
         match socket {
-            Socketed::Tcp(listener) => {
+            Socketed::Tcp(listener, _) => {
                 let (stream, address) = listener.accept().await?;
                 let transport = self.transport.unwrap_or(Transport::Tcp);
                 if transport == Transport::Tcp && !address.ip().is_loopback() {
@@ -152,20 +182,20 @@ impl<A: Answers> Accepting<A> {
     }
 
     fn answer(&self, accepted: Accepted, place: Option<Arc<Place>>) {
-        match (place, accepted) {
-            (Some(place), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place),
-            (Some(place), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place),
+        // Without the one or the other it is told so.
+        match (place.zip(self.gate.watcher()), accepted) {
+            (Some((place, watcher)), Accepted::Tcp(stream, peer)) => self.serve(stream, peer, place, watcher),
+            (Some((place, watcher)), Accepted::Unix(stream, peer)) => self.serve(stream, peer, place, watcher),
             (None, Accepted::Tcp(stream, _)) => self.send_away(stream, TcpStream::into_std),
             (None, Accepted::Unix(stream, _)) => self.send_away(stream, UnixStream::into_std),
             (_, Accepted::Stranger) => {}
         }
     }
 
-    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>)
+    fn serve<S>(&self, stream: S, peer: Peer, place: Arc<Place>, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(watcher) = self.gate.watcher() else { return };
         let limits = self.answers.limits();
         drop(tokio::spawn(connection(stream, peer, limits, self.answers.clone(), watcher, place)));
     }

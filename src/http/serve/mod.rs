@@ -185,7 +185,7 @@ impl Server {
                 gate: Arc::clone(&gate),
                 units: self.units.clone(),
             };
-            tokio::spawn(Arc::new(accepting).run(Arc::clone(socket)));
+            tokio::spawn(Arc::new(accepting).run(Arc::clone(socket), gate.accepting()));
         }
         let mut gates = self.gates();
         gates.retain(|gate| !gate.is_closed());

@@ -74,7 +74,7 @@ impl SocketTable {
     /// cannot be: a kernel that has no sock_diag looks for a module each time.
     pub fn seeing(socket: &Socketed) -> Option<Self> {
         match socket {
-            Socketed::Tcp(listener) => holds(listener).ok().map(|_| Self::new()),
+            Socketed::Tcp(listener, _) => holds(listener).ok().map(|_| Self::new()),
             Socketed::Unix(..) => None,
         }
     }
@@ -115,7 +115,7 @@ pub fn warn_where_blind(sockets: &[Arc<Socketed>], callers: &[String]) {
         return;
     }
     for socket in sockets {
-        let Socketed::Tcp(listener) = &**socket else { continue };
+        let Socketed::Tcp(listener, _) = &**socket else { continue };
         let Err(doubt) = holds(listener) else { continue };
         tracing::warn!(
             listener = socket.name(),

@@ -156,7 +156,7 @@ pub fn warn_where_blind(sockets: &[Arc<Socketed>], callers: &[String]) {
     for socket in sockets {
         let listener = socket.name();
         match &**socket {
-            Socketed::Tcp(tcp) => {
+            Socketed::Tcp(tcp, _) => {
                 let Some(doubt) = over_tcp(socket_table::tells_cgroups(tcp), Tree::of_machine().map(drop)) else {
                     continue;
                 };

@@ -1,0 +1,188 @@
+//! The leases that go from one process to the next: what is taken up at the start, and what is left with systemd while this one runs.
+//!
+//! It is left whenever it has changed, at most once a second, so that a process that is killed leaves it too. There are two places
+//! for it in turn: the new one is there before the old one goes.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Outside, origin};
+use crate::clock::{Clock, Moment};
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::file;
+use crate::handover::{Definitions, Surroundings, Unfit, form, sealed};
+use crate::http::listen::Inherited;
+use crate::ops::systemd;
+use crate::refresh::{self, Held};
+use crate::secret::sha256;
+use crate::source::Ask;
+
+/// What systemd calls it, in turn.
+const PLACES: [&str; 2] = ["credbroker-leases-0", "credbroker-leases-1"];
+/// systemd takes the three messages within this.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+/// The broker's own identity, where the environment decides it. None of them is a secret.
+const IDENTITY: [&str; 13] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
+
+/// What is held, told apart without a value: each lease by its entry, its variation and when it was issued.
+type Outline = Vec<(String, Ask, Moment)>;
+
+/// Leases on their way from the last process to the next one.
+#[derive(Debug)]
+pub struct Handover {
+    surroundings: Arc<Surroundings>,
+    clock: Clock,
+    store: Option<systemd::Store>,
+    /// What the last process has left, and where.
+    left: Vec<(usize, std::io::Result<File>)>,
+    /// Where the next one goes.
+    next: usize,
+    there: Option<Outline>,
+}
+
+impl Handover {
+    /// Between the processes that run with `config`. Takes what was `inherited` of it.
+    pub fn new(config: &Config, inherited: &mut Inherited, outside: &Outside) -> Self {
+        let left = PLACES.iter().enumerate();
+        let left = left.flat_map(|(place, name)| inherited.kept(name).into_iter().map(move |file| (place, file)));
+        let store = systemd::Store::of(&outside.environment);
+        if store.as_ref().is_some_and(|store| store.room < PLACES.len()) {
+            tracing::warn!("FileDescriptorStoreMax= is too small to carry leases across a restart; set it to 2");
+        }
+        let mut this = Self {
+            left: left.collect(),
+            surroundings: Arc::default(),
+            clock: outside.clock.clone(),
+            store: store.filter(|store| store.room >= PLACES.len()),
+            next: 0,
+            there: None,
+        };
+        this.configure(config, &outside.environment);
+        this
+    }
+
+    /// From now on leases are those of `config`.
+    pub fn configure(&mut self, config: &Config, environment: &Environment) {
+        let surroundings = Surroundings { boot: boot(), definitions: definitions(config, environment) };
+        (self.surroundings, self.there) = (Arc::new(surroundings), None);
+    }
+
+    /// Puts what the last process has left into `store`.
+    pub fn take_up(&mut self, store: &refresh::Store) {
+        let mut newest: Option<(usize, form::Read)> = None;
+        for (place, file) in std::mem::take(&mut self.left) {
+            match read(file, &self.surroundings, self.clock.now()) {
+                Ok(read) if newest.as_ref().is_none_or(|(_, other)| other.at < read.at) => newest = Some((place, read)),
+                Ok(_) => {}
+                Err(unfit) => tracing::warn!(reason = %unfit, "what systemd kept of the last process is not used"),
+            }
+        }
+        let Some((place, read)) = newest else { return };
+        let (found, left_out) = (read.held.len(), read.left_out);
+        let taken = store.take_up(read.held);
+        tracing::info!(leases = taken, left_out = left_out + found - taken, "leases of the last process are held");
+        // What is there is good until something changes.
+        self.next = (place + 1) % PLACES.len();
+    }
+
+    /// Leaves with systemd what `store` holds, if it is something else than what is there.
+    pub async fn leave(&mut self, store: &refresh::Store) {
+        let Some(systemd) = self.store.clone() else { return };
+        let held = store.held();
+        let outline = outline(&held);
+        if self.there.as_ref() == Some(&outline) {
+            return;
+        }
+        let (new, old) = (PLACES[self.next], PLACES[(self.next + 1) % PLACES.len()]);
+        let (surroundings, now) = (Arc::clone(&self.surroundings), self.clock.now());
+        // systemd may be busy; whoever asks for a token does not wait for it.
+        let telling = tokio::task::spawn_blocking(move || {
+            // What is there already under the new one's name is older than the other.
+            systemd.forget(new)?;
+            if !held.is_empty() {
+                systemd.keep(new, &sealed::sealed(&form::write(&held, &surroundings, now))?)?;
+            }
+            systemd.forget(old)
+        });
+        let told = tokio::time::timeout(PATIENCE, telling).await;
+        match told {
+            Ok(Ok(Ok(()))) => {
+                self.next = (self.next + 1) % PLACES.len();
+                self.there = Some(outline);
+            }
+            Ok(Ok(Err(cause))) => tracing::warn!(%cause, "leases could not be left with systemd; tried again"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("systemd does not take the leases in time; tried again"),
+        }
+    }
+}
+
+fn read(file: std::io::Result<File>, surroundings: &Surroundings, now: Moment) -> Result<form::Read, Unfit> {
+    let file = file.map_err(|cause| Unfit::Unreadable(cause.kind()))?;
+    form::read(&sealed::content(&file)?, surroundings, now)
+}
+
+fn outline(held: &Held) -> Outline {
+    let tokens = held.tokens.iter().map(|carried| (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at));
+    let credentials =
+        held.credentials.iter().map(|carried| (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at));
+    tokens.chain(credentials).collect()
+}
+
+fn boot() -> String {
+    let id = file::read(Path::new(BOOT), 64).ok();
+    id.and_then(|id| String::from_utf8(id.to_vec()).ok()).unwrap_or_default().trim().to_owned()
+}
+
+/// The fingerprint of every entry: of how it is configured, it and all before it in its chain, and of the broker's own identity.
+fn definitions(config: &Config, environment: &Environment) -> Definitions {
+    let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
+    let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
+    tokens.chain(credentials).map(|name| (fingerprint(&name, config, environment), name)).map(swapped).collect()
+}
+
+fn swapped<A, B>((a, b): (A, B)) -> (B, A) {
+    (b, a)
+}
+
+fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {
+    let own: Vec<_> = IDENTITY.iter().map(|variable| environment.var(variable)).collect();
+    let mut text = format!("{} {:?} {own:?}", env!("CARGO_PKG_VERSION"), config.aws);
+    let mut next = Some(name.to_owned());
+    // A chain has no circle, which the check of the configuration sees to; nor is it longer than there are entries.
+    for _ in 0..=config.tokens.len() + config.credentials.len() {
+        let Some(full) = next.take() else { break };
+        next = describe(&full, config, &mut text);
+    }
+    sha256([text.as_bytes()]).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// Adds how `name` is configured to `text`; the name of the entry before it.
+fn describe(name: &str, config: &Config, text: &mut String) -> Option<String> {
+    let token = name.strip_prefix("tokens.").and_then(|name| config.tokens.get(name));
+    let credentials = name.strip_prefix("credentials.").and_then(|name| config.credentials.get(name));
+    // Writing to a String cannot fail.
+    let _ = write!(text, " {name} {token:?} {credentials:?}");
+    token
+        .and_then(|token| origin::of_token(token, "").after)
+        .or_else(|| credentials.and_then(|credentials| origin::of_credentials(credentials, "").after))
+}
