@@ -110,7 +110,7 @@ impl World {
             node: number,
             clock: self.clock.clone(),
             moods: plan.moods.clone(),
-            after: plan.after.and_then(|before| self.nodes.at(before)).map(|(_, entry)| entry),
+            after: plan.after.and_then(|before| self.nodes.at(before)),
             ledger: Arc::clone(&self.ledger),
             seed: self.seed,
             asked: AtomicU64::new(0),
