@@ -37,7 +37,7 @@ struct Books {
 }
 
 /// How a request ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Issued { serial: u64, sent_at: Moment, end: Moment, lasts: bool },
     Failed { kind: FailureKind, pause: Option<Duration> },
@@ -227,9 +227,10 @@ impl Books {
         }
     }
 
-    fn breaks(&mut self, now: Moment, what: String) {
+    fn breaks(&mut self, now: Moment, mut what: String) {
         self.say(now, || format!("BROKEN: {what}"));
-        self.broken.push(format!("{:.3} s: {what}", now.since(self.start).as_secs_f64()));
+        what.insert_str(0, &format!("{:.3} s: ", now.since(self.start).as_secs_f64()));
+        self.broken.push(what);
     }
 
     fn take_quota(&mut self, now: Moment) {
