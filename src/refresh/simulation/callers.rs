@@ -89,8 +89,10 @@ impl Caller {
 
     /// Whoever was refused with what it got asks for something newer.
     async fn hurry(&self, node: usize, entry: &Entry<Minted>, ask: &Ask) {
+        self.ledger.asks(node, ask);
         let Ok(held) = entry.lease(ask, PATIENCE).await else { return };
         let before = self.clock.now();
+        self.ledger.asks(node, ask);
         self.ledger.hurries(node, ask);
         let newer = entry.newer(ask, &held.lease).await;
         let now = self.clock.now();
@@ -107,6 +109,7 @@ impl Caller {
 /// Asks once, and tells the ledger.
 async fn asks(clock: &Clock, ledger: &Ledger, node: usize, entry: &Entry<Minted>, ask: &Ask) {
     let before = clock.now();
+    ledger.asks(node, ask);
     let outcome = entry.lease(ask, PATIENCE).await;
     ledger.answered(node, ask, before, &outcome);
 }

@@ -27,7 +27,7 @@ pub struct Upstream {
     pub node: usize,
     pub clock: Clock,
     pub moods: Moods,
-    pub after: Option<Arc<Entry<Minted>>>,
+    pub after: Option<(usize, Arc<Entry<Minted>>)>,
     pub ledger: Arc<Ledger>,
     pub seed: u64,
     pub asked: AtomicU64,
@@ -54,7 +54,8 @@ impl Source<Minted> for Upstream {
 
 impl Upstream {
     async fn outcome(&self, ask: &Ask, sent_at: Moment, number: u64) -> Result<Issued<Minted>, Failure> {
-        if let Some(stage) = &self.after {
+        if let Some((number, stage)) = &self.after {
+            self.ledger.asks(*number, &known_to(stage, ask));
             stage.held(ask).await?;
         }
         let mut dice = Rng::with_seed(self.seed ^ (number << 8) ^ self.node as u64);
@@ -71,4 +72,11 @@ impl Upstream {
             Deed::Panic => std::panic::resume_unwind(Box::new("as told")),
         }
     }
+}
+
+/// `ask` as `stage` sees it.
+fn known_to(stage: &Entry<Minted>, ask: &Ask) -> Ask {
+    let inputs = stage.inputs();
+    let (caller, scopes) = (ask.caller.clone().filter(|_| inputs.caller), ask.scopes.clone().filter(|_| inputs.scopes));
+    Ask { caller, scopes, subject: None }
 }

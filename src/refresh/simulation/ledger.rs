@@ -7,16 +7,15 @@ use std::time::Duration;
 use super::super::budget::{MOST_AT_ONCE, Rate};
 use super::super::schedule::Keep;
 use super::super::{PATIENCE, Served, Unserved};
+use super::account::{Account, Node};
 use super::flight::Minted;
 use crate::clock::{Clock, Moment};
 use crate::source::{Ask, FailureKind};
 
 /// Timers are whole milliseconds.
-const TICK: Duration = Duration::from_millis(3);
+pub const TICK: Duration = Duration::from_millis(3);
 /// By when what is due has begun, where nothing is in the way.
 const PROMPTLY: Duration = Duration::from_secs(2);
-const SLEW: f64 = 0.01;
-const LAST_ATTEMPTS: [u64; 3] = [60, 20, 5];
 
 /// Sees all that happens in one world.
 #[derive(Debug)]
@@ -37,51 +36,11 @@ struct Books {
     dry_until: Option<Moment>,
 }
 
-#[derive(Debug)]
-struct Node {
-    keep: Keep,
-    ahead: f64,
-    flying: usize,
-    failed_in_a_row: usize,
-    is_gone: bool,
-}
-
-/// What is known of one value.
-#[derive(Debug, Default)]
-struct Account {
-    flying: bool,
-    started: Option<Moment>,
-    ended: Option<(Moment, Verdict)>,
-    held: Option<Held>,
-    /// Somebody wants it, since then.
-    wanted: Option<Moment>,
-    hurried: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Held {
-    serial: u64,
-    since: Moment,
-    sent_at: Moment,
-    end: Moment,
-    lasts: bool,
-}
-
 /// How a request ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Issued { serial: u64, sent_at: Moment, end: Moment, lasts: bool },
     Failed { kind: FailureKind, pause: Option<Duration> },
-}
-
-#[derive(Clone, Debug)]
-enum Verdict {
-    Taken,
-    /// Not before the first, and not after the second unless something is in the way.
-    Failed {
-        soonest: Moment,
-        latest: Moment,
-    },
 }
 
 /// A request on its way.
@@ -149,6 +108,12 @@ impl Ledger {
 
     pub fn resumed(&self) -> Option<Moment> {
         self.books().resumed
+    }
+
+    /// Somebody asks.
+    pub fn asks(&self, node: usize, ask: &Ask) {
+        let now = self.1.now();
+        self.books().account(node, ask).asked = Some(now);
     }
 
     /// Somebody asks for one that is newer.
@@ -262,9 +227,10 @@ impl Books {
         }
     }
 
-    fn breaks(&mut self, now: Moment, what: String) {
+    fn breaks(&mut self, now: Moment, mut what: String) {
         self.say(now, || format!("BROKEN: {what}"));
-        self.broken.push(format!("{:.3} s: {what}", now.since(self.start).as_secs_f64()));
+        what.insert_str(0, &format!("{:.3} s: ", now.since(self.start).as_secs_f64()));
+        self.broken.push(what);
     }
 
     fn take_quota(&mut self, now: Moment) {
@@ -283,9 +249,12 @@ impl Books {
     /// May the source be asked for this now?
     fn judge_start(&mut self, node: usize, ask: &Ask, now: Moment) {
         let is_late = self.is_late(node, ask, now);
-        let ahead = self.nodes.get(&node).map_or(0.75, |node| node.ahead);
+        let Some(of) = self.nodes.get(&node) else { return };
+        let (ahead, keep) = (of.ahead, kept(of, ask));
         let account = self.account(node, ask);
-        let fault = account.fault_of_start(now, ahead);
+        let fault = account
+            .fault_of_start(now, ahead)
+            .or_else(|| account.is_unasked(keep).then_some("renewed though nobody has asked"));
         if is_late {
             self.breaks(now, format!("{ask} of node {node} was wanted, and the source is asked only now"));
         }
@@ -303,142 +272,15 @@ impl Books {
         if of.is_gone || account.flying || has_ended {
             return false;
         }
-        let keep = if ask.scopes.is_none() && ask.subject.is_none() { of.keep } else { Keep::Used };
-        let latest = account.latest_start(of, keep, now);
+        let latest = account.latest_start(of, kept(of, ask), now);
         let way_is_free = [self.dry_until, self.resumed.map(|at| at.plus(Duration::from_secs(10)))];
         latest.is_some_and(|at| now > way_is_free.into_iter().flatten().fold(at, Moment::max).plus(PROMPTLY))
     }
 }
 
-impl Account {
-    fn valid(&self, now: Moment) -> Option<&Held> {
-        self.held.as_ref().filter(|held| now < held.end)
-    }
-
-    fn settle(&mut self, outcome: Outcome, now: Moment) -> bool {
-        match outcome {
-            Outcome::Issued { serial, sent_at, end, lasts } if self.is_better(end, now) => {
-                self.held = Some(Held { serial, since: now, sent_at, end, lasts });
-                self.ended = Some((now, Verdict::Taken));
-                self.wanted = None;
-                true
-            }
-            Outcome::Issued { .. } => {
-                self.fails(FailureKind::Malformed, None, true, now);
-                false
-            }
-            Outcome::Failed { kind, pause } => {
-                self.fails(kind, pause, false, now);
-                false
-            }
-        }
-    }
-
-    fn is_better(&self, end: Moment, now: Moment) -> bool {
-        let outlives = |held: &Held| end.plus(held.end.since(held.sent_at).mul_f64(SLEW)) >= held.end;
-        end > now && self.valid(now).is_none_or(outlives)
-    }
-
-    fn fails(&mut self, kind: FailureKind, pause: Option<Duration>, useless: bool, now: Moment) {
-        let seconds = |count| Duration::from_secs_f64(count);
-        let left = self.valid(now).map(|held| held.end.since(now));
-        let (least, most) = match (kind.is_terminal(), left) {
-            (true, None) => (seconds(2.5), seconds(7.5)),
-            (true, Some(_)) => (seconds(30.0), seconds(90.0)),
-            (false, None) => (seconds(1.0), seconds(5.0)),
-            (false, Some(_)) => (seconds(1.0), seconds(60.0)),
-        };
-        let longest = left.map_or(seconds(300.0), |left| (left / 2).min(seconds(300.0)));
-        let pause = pause.unwrap_or_default();
-        let within = |wait: Duration| wait.max(pause).min(longest).max(seconds(1.0));
-        let latest = if useless && left.is_some() {
-            left.map_or(longest, |left| left / 2).max(seconds(1.0))
-        } else {
-            within(most)
-        };
-        self.ended = Some((now, Verdict::Failed { soonest: now.plus(within(least)), latest: now.plus(latest) }));
-        if left.is_none() {
-            self.wanted = None;
-        }
-    }
-
-    fn fault_of_start(&self, now: Moment, ahead: f64) -> Option<&'static str> {
-        if self.flying {
-            return Some("a second request while one is on its way");
-        }
-        let started = self.started?;
-        if now.since(started) + TICK < Duration::from_secs(1) {
-            return Some("asked twice within a second");
-        }
-        match &self.ended {
-            Some((_, Verdict::Failed { soonest, .. })) if now.plus(TICK) < *soonest && !self.is_last_attempt(now) => {
-                Some("asked again sooner than its backoff")
-            }
-            Some((_, Verdict::Taken)) if !self.hurried && self.is_fresh(now, ahead) => Some("renewed before it is due"),
-            _ => None,
-        }
-    }
-
-    fn is_fresh(&self, now: Moment, ahead: f64) -> bool {
-        self.valid(now).is_some_and(|held| {
-            let share = if held.lasts { (ahead - 0.05).max(0.05) } else { 1.0 };
-            let life = held.end.since(held.sent_at);
-            now.plus(TICK) < held.sent_at.plus(life.mul_f64(share))
-        })
-    }
-
-    /// Has one of the moments come at which nothing holds it back?
-    fn is_last_attempt(&self, now: Moment) -> bool {
-        let (Some(held), Some(started)) = (self.valid(now), self.started) else { return false };
-        LAST_ATTEMPTS.iter().map(|left| held.end.minus(Duration::from_secs(*left))).any(|at| started < at && at <= now)
-    }
-
-    /// By when the source has been asked, if nothing is in the way.
-    fn latest_start(&self, node: &Node, keep: Keep, now: Moment) -> Option<Moment> {
-        let wanted = match keep {
-            Keep::Always => self.wanted.or(self.started)?,
-            // Who asked in the very moment in which it was renewed may have been before or after.
-            Keep::Used => self
-                .wanted
-                .filter(|at| self.ended.as_ref().is_none_or(|(ended, _)| at > ended || self.was_held(*at)))?,
-        };
-        let natural = match (&self.ended, self.held.as_ref()) {
-            (None, _) => wanted,
-            (Some((_, Verdict::Taken)), Some(held)) => held.due_at_the_latest(node.ahead),
-            (Some((_, Verdict::Taken)), None) => wanted,
-            (Some((_, Verdict::Failed { latest, .. })), held) => {
-                let urgent = held.map(|held| held.end.minus(Duration::from_secs(60)));
-                // Retries have a budget of their own until the last minute.
-                let waits = node.failed_in_a_row > 8;
-                let at = urgent.filter(|_| waits).map_or(*latest, |urgent| urgent.max(*latest));
-                let at = self.last_attempt_after_start(now).map_or(at, |last| at.min(last));
-                // What was asked for early and failed is not due because of that.
-                self.valid(now).map_or(at, |held| at.max(held.due_at_the_latest(node.ahead)))
-            }
-        };
-        let ended = self.ended.as_ref().map_or(wanted, |(at, _)| *at);
-        Some(natural.max(wanted).max(ended))
-    }
-
-    fn was_held(&self, at: Moment) -> bool {
-        self.held.as_ref().is_some_and(|held| held.since < at && at < held.end)
-    }
-
-    fn last_attempt_after_start(&self, now: Moment) -> Option<Moment> {
-        let (held, started) = (self.valid(now)?, self.started?);
-        let attempts = LAST_ATTEMPTS.iter().map(|left| held.end.minus(Duration::from_secs(*left)));
-        attempts.filter(|at| *at > started && *at >= held.due_at_the_latest(0.95) && held.lasts).min()
-    }
-}
-
-impl Held {
-    fn due_at_the_latest(&self, ahead: f64) -> Moment {
-        if !self.lasts {
-            return self.end;
-        }
-        let life = self.end.since(self.sent_at);
-        self.sent_at.plus(life.mul_f64((ahead + 0.05).min(0.95)))
-    }
+/// What is always kept is what is configured, not what somebody has chosen.
+fn kept(node: &Node, ask: &Ask) -> Keep {
+    if ask.scopes.is_none() && ask.subject.is_none() { node.keep } else { Keep::Used }
 }
 
 /// Shared, as it is in a world.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::super::budget::{Quota, Rate};
+use super::super::budget::{Quota, Rate, Share, Urgency};
 use super::super::schedule::{Freshness, Keep};
 use super::super::{CacheState, Entry, Inputs, PATIENCE, Served, Unserved};
 use super::faults::{Mood, Moods};
@@ -60,6 +60,7 @@ fn scene_at(clock: &Clock, node: usize, lifetime: u64, moods: &[(u64, Mood)], qu
 impl Scene {
     async fn ask(&self) -> Result<Served<Minted>, Unserved> {
         let before = self.clock.now();
+        self.ledger.asks(self.upstream.node, &Ask::default());
         let outcome = self.entry.lease(&Ask::default(), PATIENCE).await;
         self.ledger.answered(self.upstream.node, &Ask::default(), before, &outcome);
         outcome
@@ -142,7 +143,7 @@ async fn row_2_errors_beyond_expiry_are_noticed_at_expiry_and_named() {
 
 #[tokio::test(start_paused = true)]
 async fn row_4_a_pause_that_is_asked_for_is_kept_but_not_an_absurd_one() {
-    for (pause, least, most) in [(0, 4, 80), (30, 4, 31), (1_000_000_000, 4, 12)] {
+    for (pause, least, most) in [(0, 4, 80), (30, 4, 45), (1_000_000_000, 4, 12)] {
         let moods = [(10, Mood::Fine), (FOREVER, Mood::Throttling(Some(pause)))];
         let scene = scene(3_600, &moods);
         let end = scene.ask().await.unwrap().lease.expiry;
@@ -235,68 +236,6 @@ async fn row_32_one_source_that_hangs_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_73_a_fleet_that_starts_at_once_is_served_within_its_spread() {
-    const FLEET: u64 = 3_000;
-    fastrand::seed(73);
-    let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
-    // What the upstream gives to all of them together: a request beyond it is throttled.
-    let granted = Arc::new(std::sync::Mutex::new((150.0, clock.now())));
-    let served = Arc::new(AtomicU64::new(0));
-    let asked = Arc::new(AtomicU64::new(0));
-    let daemons: Vec<_> = (0..FLEET)
-        .map(|_| {
-            let freshness =
-                Freshness { ahead: 0.75, keep: Keep::Always, outage_cover: None, life_left: Duration::ZERO };
-            let source =
-                Arc::new(Fleet { clock: clock.clone(), granted: Arc::clone(&granted), asked: Arc::clone(&asked) });
-            let entry = Entry::new("tokens.t", "a fleet", source, Inputs::default(), freshness, clock.clone());
-            let (clock, served) = (clock.clone(), Arc::clone(&served));
-            let after = Duration::from_secs(30).mul_f64(fastrand::f64());
-            tokio::spawn(async move {
-                tokio::time::sleep(after).await;
-                let (mut news, entry) = (entry.news(), entry);
-                entry.prefetch(&Ask::default());
-                while entry.at_hand().is_none() {
-                    news.changed().await.unwrap();
-                }
-                served.fetch_add(1, Ordering::Relaxed);
-                clock.now()
-            })
-        })
-        .collect();
-    let start = clock.now();
-    for daemon in daemons {
-        let at = daemon.await.unwrap();
-        assert!(at.since(start) < Duration::from_secs(35), "{:?}", at.since(start));
-    }
-    assert_eq!(served.load(Ordering::Relaxed), FLEET);
-    let each = asked.load(Ordering::Relaxed) as f64 / FLEET as f64;
-    assert!(each <= 1.2, "{each} requests each");
-}
-
-/// One upstream for a fleet, which grants 150 requests a second.
-struct Fleet {
-    clock: Clock,
-    granted: Arc<std::sync::Mutex<(f64, crate::clock::Moment)>>,
-    asked: Arc<AtomicU64>,
-}
-
-#[async_trait::async_trait]
-impl crate::source::Source<u8> for Fleet {
-    async fn fetch(&self, _: &Ask) -> Result<crate::lease::Issued<u8>, crate::source::Failure> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let now = self.clock.now();
-        let mut granted = self.granted.lock().unwrap();
-        let held = (granted.0 + now.since(granted.1).as_secs_f64() * 150.0).min(150.0);
-        *granted = ((held - 1.0).max(0.0), now);
-        if held < 1.0 {
-            return Err(crate::source::Failure::new(FailureKind::Throttled, "as told"));
-        }
-        Ok(crate::lease::Issued::new(0, now, now.plus(Duration::from_secs(3_600))))
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_was_stale_is_a_hit_again_after_the_outage() {
     let scene = scene(100, &[(10, Mood::Fine), (90, Mood::Failing(FailureKind::Unavailable))]);
     scene.ask().await.unwrap();
@@ -305,4 +244,30 @@ async fn what_was_stale_is_a_hit_again_after_the_outage() {
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert_eq!(scene.ask().await.unwrap().cache, CacheState::Hit);
     scene.is_kept();
+}
+
+/// Callers who flood the quota with what they wait for do not make another entry's lease end.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_waits_for_the_quota_becomes_urgent_before_it_is_too_late() {
+    let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
+    let quota = Arc::new(Quota::new(Rate { per_second: 1.0, at_once: 1.0 }, clock.clone()));
+    let scene = scene_at(&clock, 0, 400, &[], Some(Arc::clone(&quota)));
+    let first = scene.ask().await.unwrap().lease;
+    let crowd = Arc::new(Share::new(clock.clone()).within(quota));
+    let flood: Vec<_> = (0..5)
+        .map(|_| {
+            let crowd = Arc::clone(&crowd);
+            tokio::spawn(async move {
+                loop {
+                    drop(crowd.turn(Urgency::Now).await);
+                }
+            })
+        })
+        .collect();
+    let fare = scene.fares(395, 1_000).await;
+    assert_eq!(fare.refused, 0);
+    let renewed = scene.entry.at_hand().unwrap();
+    let left = first.expiry.since(renewed.issued_at);
+    assert!(left > Duration::from_secs(50) && left <= Duration::from_secs(60), "renewed with {left:?} left");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
 }

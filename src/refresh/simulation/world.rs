@@ -19,14 +19,17 @@ use crate::source::Ask;
 
 /// The entries of a world, each with the number of its latest making.
 #[derive(Clone)]
-pub struct Nodes(Arc<Mutex<Vec<Option<(usize, Arc<Entry<Minted>>)>>>>);
+pub struct Nodes(Arc<Mutex<Vec<Option<Made>>>>);
+
+/// An entry, and the number of its making.
+type Made = (usize, Arc<Entry<Minted>>);
 
 impl Nodes {
     pub fn len(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    pub fn at(&self, index: usize) -> Option<(usize, Arc<Entry<Minted>>)> {
+    pub fn at(&self, index: usize) -> Option<Made> {
         self.0.lock().unwrap()[index].clone()
     }
 }
@@ -60,9 +63,12 @@ pub fn run(seed: u64, aloud: bool) -> Vec<String> {
     broken
 }
 
-/// All that happens in the world of `seed`.
+/// All that happens in the world of `seed`. Whoever waits for one answer has it in the same instant, in an order that tokio draws;
+/// nothing follows from that order, so it is not part of what happened.
 pub fn history(seed: u64) -> Vec<String> {
-    lived(seed, true).1
+    let mut history = lived(seed, true).1;
+    history.sort();
+    history
 }
 
 fn lived(seed: u64, aloud: bool) -> (Vec<String>, Vec<String>) {
@@ -110,7 +116,7 @@ impl World {
             node: number,
             clock: self.clock.clone(),
             moods: plan.moods.clone(),
-            after: plan.after.and_then(|before| self.nodes.at(before)).map(|(_, entry)| entry),
+            after: plan.after.and_then(|before| self.nodes.at(before)),
             ledger: Arc::clone(&self.ledger),
             seed: self.seed,
             asked: AtomicU64::new(0),
@@ -124,9 +130,10 @@ impl World {
     }
 
     /// Lets go of an entry; one that another is made after lives on in that.
-    fn forget(&self, entry: Option<(usize, Arc<Entry<Minted>>)>) {
-        if let Some((number, _)) = entry {
+    fn forget(&self, entry: Option<Made>) {
+        if let Some((number, entry)) = entry {
             self.ledger.closes(number);
+            drop(entry);
         }
     }
 
