@@ -145,11 +145,13 @@ fn of(document: &Value) -> String {
         let value = document.pointer(pointer).map(|value| (Vec::new(), value.clone()));
         page.metric(name, *kind, help, value);
     }
-    let rows = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    page.rows(CLOCKS, "source", rows("/clock/sources"));
-    page.rows(CALLERS, "caller", rows("/load/callers"));
+    let rows = |pointer: &str| -> Vec<&Value> {
+        document.pointer(pointer).and_then(Value::as_array).into_iter().flatten().collect()
+    };
+    page.rows(CLOCKS, "source", &rows("/clock/sources"));
+    page.rows(CALLERS, "caller", &rows("/load/callers"));
     let entries = entries(document);
-    page.rows(ENTRIES, "entry", entries.iter().copied());
+    page.rows(ENTRIES, "entry", &entries);
     page.metric("entry_held", Kind::Gauge, "1 while something valid is held.", of_entries(&entries, is_held));
     page.metric(
         "entry_failures_in_a_row",
@@ -163,14 +165,14 @@ fn of(document: &Value) -> String {
         "Upstream requests that failed, by whose fault it was.",
         entries.iter().flat_map(|row| failures_by_kind(row)),
     );
-    page.rows(FILES, "file", rows("/files"));
+    page.rows(FILES, "file", &rows("/files"));
     page.metric(
         "file_written",
         Kind::Gauge,
         "1 while a file holds what is held.",
-        rows("/files").iter().map(is_written),
+        rows("/files").into_iter().map(is_written),
     );
-    page.rows(EGRESS, "egress", rows("/egress"));
+    page.rows(EGRESS, "egress", &rows("/egress"));
     page.finish()
 }
 

@@ -26,15 +26,9 @@ pub(super) struct Page(String);
 impl Page {
     /// The metrics of a table, for each row that has them. The name of a row stands under `label`. What is counted of narrowings is
     /// added up with the rest; how long they live is not of interest.
-    pub(super) fn rows<'a>(
-        &mut self,
-        table: &[Metric],
-        label: &'static str,
-        rows: impl IntoIterator<Item = &'a Value> + Clone,
-    ) {
+    pub(super) fn rows(&mut self, table: &[Metric], label: &'static str, rows: &[&Value]) {
         for (name, kind, help, member) in table {
-            let counted = |row: &&Value| *kind == Kind::Counter || row.get("scope").is_none();
-            let rows = rows.clone().into_iter().filter(counted);
+            let rows = rows.iter().copied().filter(|row| *kind == Kind::Counter || row.get("scope").is_none());
             self.metric(name, *kind, help, rows.filter_map(|row| Some((labels(label, row), row.get(member)?.clone()))));
         }
     }
