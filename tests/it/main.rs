@@ -4,6 +4,8 @@
 
 // What the tests stand on.
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod daemon;
@@ -49,6 +51,8 @@ mod crowding;
 mod egress;
 #[cfg(test)]
 mod failures;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]

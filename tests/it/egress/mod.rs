@@ -5,7 +5,7 @@ mod breaking;
 mod credential;
 mod forwarding;
 mod refusing;
-mod service;
+pub mod service;
 mod signing;
 mod streaming;
 

@@ -1,0 +1,7 @@
+//! What goes wrong around the daemon, and what its callers notice: docs/faults.md, row by row, as far as no other module shows it.
+
+mod answers;
+mod connections;
+mod matrix;
+mod slow;
+mod upstream;
