@@ -139,6 +139,7 @@ async fn shows(daemon: &Daemon, upstream: &Upstream, (name, _, status, word): &C
     assert_eq!(answer.status, *status, "{name}: {}", answer.text);
     assert!(answer.complaint().contains(word) && answer.retry_after() >= 1, "{name}: {}", answer.text);
     assert!(!answer.headers().any(|field| field == "x-injected"), "{name}");
+    assert_eq!(upstream.asked(name), 1, "{name}: only a connection that was kept is tried again");
     tells_nothing(&answer.text, MARK, name);
 
     let entry = format!("tokens.{}", held(name));

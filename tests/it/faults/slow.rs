@@ -25,7 +25,7 @@ fn endless() -> Vec<(&'static str, Does, &'static str)> {
     let sized = format!("{head}Content-Length: 1073741824\r\n\r\n{body}");
     let small = format!("{head}Content-Length: 1000\r\n\r\n{body}");
     let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n");
-    let in_time = "does not answer in time";
+    let in_time = "not answer";
     let piece = vec![b'a'; 64 * 1024];
     let chunk = [b"10000\r\n", &*piece, b"\r\n"].concat();
     vec![
