@@ -12,7 +12,10 @@ pub fn rows(page: &str, cells: usize, is_name: impl Fn(&str) -> bool) -> BTreeMa
         if !is_name(row[0]) {
             continue;
         }
-        assert!(row.len() == cells && row.iter().all(|cell| !cell.is_empty()), "{cells} cells with something in: {line}");
+        assert!(
+            row.len() == cells && row.iter().all(|cell| !cell.is_empty()),
+            "{cells} cells with something in: {line}"
+        );
         let named = row[cells - 1].split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect();
         assert!(rows.insert(row[0].to_owned(), named).is_none(), "{} stands there twice", row[0]);
     }

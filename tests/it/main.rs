@@ -16,9 +16,13 @@ mod documents;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]
+mod privilege;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod users;
 #[cfg(test)]

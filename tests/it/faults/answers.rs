@@ -48,7 +48,12 @@ fn broken_transport() -> Vec<Case> {
         ("badchunks", Does::Says(chunk.replace("\r\n\r\n", "\r\n\r\nzz").into()), 503, "breaks off"),
         ("otherprotocol", Does::Says(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), 503, "cannot be reached"),
         ("oddversion", Does::Says(whole.replace("HTTP/1.1", "HTTP/7.7").into()), 503, "cannot be reached"),
-        ("twolengths", Does::Says(whole.replace("\r\n\r\n", "\r\nContent-Length: 7\r\n\r\n").into()), 503, "cannot be reached"),
+        (
+            "twolengths",
+            Does::Says(whole.replace("\r\n\r\n", "\r\nContent-Length: 7\r\n\r\n").into()),
+            503,
+            "cannot be reached",
+        ),
         ("nocontent", Does::Says(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()), 503, "status 204"),
         ("partial", Does::Says(whole.replace("200 OK", "206 Partial Content").into()), 503, "status 206"),
     ]
@@ -95,7 +100,12 @@ fn other_tokens() -> Vec<Case> {
         ("tokenumlaut", says(token(&format!("\"{MARK}ä\""))), 503, "no header may carry"),
         ("tokenbytes", says(json([b"{\"access_token\":\"\xff", MARK.as_bytes(), b"\"}"].concat())), 503, NO_TOKEN),
         ("tokenlarge", says(token(&megabyte)), 503, "64 KiB"),
-        ("mac", says(json(format!(r#"{{"access_token":"{MARK}","token_type":"mac","expires_in":60}}"#))), 503, "bearer"),
+        (
+            "mac",
+            says(json(format!(r#"{{"access_token":"{MARK}","token_type":"mac","expires_in":60}}"#))),
+            503,
+            "bearer",
+        ),
     ]
 }
 
@@ -115,6 +125,20 @@ fn other_lifetimes() -> Vec<Case> {
         ("lifefraction", "0.9", "expired"),
     ];
     cases.map(|(name, life, word)| (name, Does::Says(with(&format!(",\"expires_in\":{life}"))), 503, word)).into()
+}
+
+/// Refusals in the words of the standard, and how long the server wants to be left alone.
+fn refusals() -> Vec<Case> {
+    let refused = |code: &str| format!(r#"{{"error":"{code}","error_description":"{MARK}"}}"#);
+    let says = |head: &str, code: &str| Does::Says(answer(head, refused(code)));
+    vec![
+        ("client", says("401 Unauthorized", "invalid_client"), 502, "invalid_client"),
+        ("flow", says("400 Bad Request", "unauthorized_client"), 502, "unauthorized_client"),
+        ("throttled", says("429 Too Many Requests", "slow_down"), 503, "fewer requests"),
+        ("throttledzero", says("429 Too Many Requests\r\nRetry-After: 0", "slow_down"), 503, "fewer requests"),
+        ("throttledlong", says("429 Too Many Requests\r\nRetry-After: 1000000000", "slow_down"), 503, "fewer requests"),
+        ("throttledword", says("429 Too Many Requests\r\nRetry-After: never", "slow_down"), 503, "fewer requests"),
+    ]
 }
 
 fn redirects(elsewhere: &str) -> Vec<Case> {
@@ -137,7 +161,8 @@ fn held(name: &str) -> String {
 async fn shows(daemon: &Daemon, upstream: &Upstream, (name, _, status, word): &Case) {
     let answer = daemon.settled(&format!("/v1/tokens/{name}"), ORDERS).await;
     assert_eq!(answer.status, *status, "{name}: {}", answer.text);
-    assert!(answer.complaint().contains(word) && answer.retry_after() >= 1, "{name}: {}", answer.text);
+    assert!(answer.complaint().contains(word), "{name}: {}", answer.text);
+    assert!((1..=300).contains(&answer.retry_after()), "{name}: {} s", answer.retry_after());
     assert!(!answer.headers().any(|field| field == "x-injected"), "{name}");
     assert_eq!(upstream.asked(name), 1, "{name}: only a connection that was kept is tried again");
     tells_nothing(&answer.text, MARK, name);
@@ -159,7 +184,8 @@ async fn an_answer_that_is_no_token_is_told_and_displaces_none() {
         let elsewhere = holds("127.0.0.1", 0).unwrap();
         elsewhere.set_nonblocking(true).unwrap();
         let redirects = redirects(&elsewhere.local_addr().unwrap().to_string());
-        let cases = [broken_transport(), other_content(), other_tokens(), other_lifetimes(), redirects].concat();
+        let cases =
+            [broken_transport(), other_content(), other_tokens(), other_lifetimes(), refusals(), redirects].concat();
         let scripted: Vec<_> = cases.iter().map(|(name, does, ..)| (format!("/{name}"), does.clone())).collect();
         let upstream = Upstream::of(move |seen, before| {
             let path = seen.path().strip_prefix("/held").map(|name| format!("/{name}"));
@@ -196,7 +222,8 @@ async fn an_answer_that_is_no_token_is_told_and_displaces_none() {
 async fn lifetimes_that_are_understood() {
     limited(async {
         // {"exp": 2^63 - 1} and {"exp": 1e308} between a header and a signature.
-        let forever = ["eyJleHAiOjkyMjMzNzIwMzY4NTQ3NzU4MDd9", "eyJleHAiOjFlMzA4fQ"].map(|exp| format!("e30.{exp}.c2ln"));
+        let forever =
+            ["eyJleHAiOjkyMjMzNzIwMzY4NTQ3NzU4MDd9", "eyJleHAiOjFlMzA4fQ"].map(|exp| format!("e30.{exp}.c2ln"));
         let cases = [
             ("none", "opaque", "", 300),
             ("null", "opaque", ",\"expires_in\":null", 300),

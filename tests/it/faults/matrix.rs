@@ -34,7 +34,8 @@ fn every_test_of_faults_is_on_the_page() {
     let named: BTreeSet<_> = faults().into_values().flatten().collect();
     let tests = catalogue::tests();
     let mut of_faults = tests.iter().filter(|test| test.starts_with("it::faults::"));
-    let unnamed: Vec<_> = of_faults.by_ref().filter(|test| !test.contains("::matrix::") && !named.contains(*test)).collect();
+    let unnamed: Vec<_> =
+        of_faults.by_ref().filter(|test| !test.contains("::matrix::") && !named.contains(*test)).collect();
     assert!(unnamed.is_empty(), "no row names {unnamed:?}");
 }
 

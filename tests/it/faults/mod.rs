@@ -2,6 +2,10 @@
 
 mod answers;
 mod connections;
+mod ends;
 mod matrix;
+mod names;
+mod secrets;
 mod slow;
+mod tls;
 mod upstream;

@@ -80,14 +80,16 @@ async fn an_upstream_without_end_is_given_up_and_leaves_nothing_behind() {
         })
         .await;
         let tokens: String = names.iter().map(|name| upstream.token(name)).collect();
-        let allow: Vec<String> = names.iter().chain([&"well".to_owned()]).map(|name| format!("tokens.{name}")).collect();
+        let allow: Vec<String> =
+            names.iter().chain([&"well".to_owned()]).map(|name| format!("tokens.{name}")).collect();
         let allow: Vec<&str> = allow.iter().map(String::as_str).collect();
         let site = Site::open().await;
         let document = format!("{tokens}{}{}", upstream.token("well"), caller("orders", &allow));
         let daemon = site.launch(&document).env("CREDBROKER_LOG", "info").start().await;
         daemon.served("/v1/tokens/well", ORDERS).await;
         daemon.get("/v1/status", ORDERS).await;
-        let (files, memory, before) = (descriptors(&daemon.running), daemon.running.resident(), threads(&daemon.running));
+        let (files, memory, before) =
+            (descriptors(&daemon.running), daemon.running.resident(), threads(&daemon.running));
 
         let asked: Vec<_> = names
             .iter()
@@ -123,7 +125,9 @@ async fn full() -> (tokio::net::TcpListener, Vec<TcpStream>, u16) {
     let listener = socket.listen(1).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut waiting = Vec::new();
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(("127.0.0.1", port))).await {
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(("127.0.0.1", port))).await
+    {
         waiting.push(stream.unwrap());
         assert!(waiting.len() < 100, "the backlog never fills");
     }

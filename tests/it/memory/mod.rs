@@ -6,4 +6,3 @@
 mod closed;
 mod image;
 mod residue;
-mod tls;
