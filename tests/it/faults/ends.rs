@@ -146,7 +146,7 @@ async fn credentials_are_served_through_every_failure_of_their_renewal() {
         // A refusal, or a value of no use, is not asked for again within the minute, so it comes last.
         tokio::join!(
             survive(vec![
-                (FaultKind::Throttle { retry_after: None }, "fewer requests"),
+                (FaultKind::Throttle { retry_after: None }, "too many requests"),
                 (page, "500"),
                 (ends(&json!("1999-12-31T23:59:59Z")), "already expired"),
             ]),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod disk;
 mod ends;
 mod matrix;
 mod names;
