@@ -101,7 +101,7 @@ impl Drop for Upstream {
 
 /// A grant of `token` for `seconds`, as an answer.
 pub fn grant(token: &str, seconds: u32) -> Vec<u8> {
-    json(&format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds}}}"#))
+    json(format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{seconds}}}"#))
 }
 
 /// This body with status 200.
