@@ -213,6 +213,7 @@ async fn an_answer_that_is_no_token_is_told_and_displaces_none() {
         tells_nothing(&said, MARK, "the log");
         assert!(!said.contains("<html>") && !said.contains("panic"), "{said}");
         assert!(elsewhere.accept().is_err(), "a redirect was followed");
+        assert!(!upstream.is_offered_compression(), "nothing unpacks it");
     })
     .await;
 }

@@ -155,6 +155,7 @@ async fn a_name_that_cannot_be_found_holds_up_nobody_else() {
             })
             .collect();
         assert_eq!(daemon.served("/v1/tokens/well", ORDERS).await.token(), "good");
+        assert_eq!(daemon.row("tokens.silent0", "").await["fetching"], true, "these are waited for still");
         for asked in asked {
             let answer = asked.await.unwrap();
             assert_eq!(answer.status, 503, "{}", answer.text);

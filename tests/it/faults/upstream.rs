@@ -82,6 +82,11 @@ impl Upstream {
         self.noted.lock().unwrap().seen.iter().filter(|seen| seen.path() == format!("/{name}")).count()
     }
 
+    /// Does any request say that it would take a compressed answer?
+    pub fn is_offered_compression(&self) -> bool {
+        self.noted.lock().unwrap().seen.iter().any(|seen| !seen.all("accept-encoding").is_empty())
+    }
+
     /// How many connections are open now.
     pub fn open(&self) -> usize {
         self.noted.lock().unwrap().open
