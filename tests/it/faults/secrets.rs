@@ -76,9 +76,10 @@ async fn whatever_becomes_of_a_secrets_file_the_token_stays_and_the_file_is_name
         // All of them come back with the file, without a restart.
         for (state, ..) in STATES {
             let path = site.dir.path().join(format!("{state}.secret"));
-            match path.is_dir() {
-                true => fs::remove_dir(&path).unwrap(),
-                false => drop(fs::remove_file(&path)),
+            if path.is_dir() {
+                fs::remove_dir(&path).unwrap();
+            } else {
+                drop(fs::remove_file(&path));
             }
             fs::write(&path, M2M_SECRET).unwrap();
         }
