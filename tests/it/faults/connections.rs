@@ -23,7 +23,7 @@ async fn a_connection_is_used_again() {
         let upstream = Upstream::of(|_, _| Does::Keeps(grant("good", 600))).await;
         let (_site, daemon) = three(&upstream).await;
         for name in NAMES {
-            assert_eq!(daemon.get(&format!("/v1/tokens/{name}"), ORDERS).await.token(), "good");
+            assert_eq!(daemon.served(&format!("/v1/tokens/{name}"), ORDERS).await.token(), "good");
         }
         assert_eq!(upstream.opened(), 1, "this is what the other tests stand on");
     })
@@ -42,7 +42,7 @@ async fn an_idle_connection_that_has_died_costs_no_caller_anything() {
             .await;
             let (_site, daemon) = three(&upstream).await;
             for name in NAMES {
-                let answer = daemon.get(&format!("/v1/tokens/{name}"), ORDERS).await;
+                let answer = daemon.settled(&format!("/v1/tokens/{name}"), ORDERS).await;
                 assert_eq!(answer.status, 200, "{name}: {}", answer.text);
             }
             assert_eq!(upstream.opened(), 2);

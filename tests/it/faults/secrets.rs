@@ -47,7 +47,7 @@ async fn whatever_becomes_of_a_secrets_file_the_token_stays_and_the_file_is_name
         // Renewals come after 2 to 6 seconds of the forty.
         let daemon = site.daemon(&format!("[refresh]\nahead = 0.1\n{tokens}{}", caller("orders", &allow))).await;
         for (state, becomes, _) in STATES {
-            assert_eq!(daemon.get(&format!("/v1/tokens/held{state}"), ORDERS).await.status, 200);
+            daemon.served(&format!("/v1/tokens/held{state}"), ORDERS).await;
             for name in [state.to_owned(), format!("held{state}")] {
                 let path = site.dir.path().join(format!("{name}.secret"));
                 fs::remove_file(&path).unwrap();
