@@ -2,11 +2,24 @@
 //!
 //! Two clocks matter here. Lifetimes are counted on `CLOCK_BOOTTIME`, which goes on during suspend and never jumps;
 //! a [`Moment`] is a reading of it. The wall clock is needed only to understand the absolute instants that sources
-//! send and to print the ones that SDKs expect; it may jump, so nothing is decided on it.
+//! send and to print the ones that SDKs expect; it may jump, so nothing is decided on it, and it may be wrong, so a source's
+//! own time is gone by where its answers tell it ([`Reading`], [`elsewhere`]).
 
+mod elsewhere;
+mod hands;
+mod reading;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+
+use elsewhere::Elsewhere;
+pub use elsewhere::{FAR, Offset};
+use hands::Hands;
+pub use hands::Jumps;
+pub use reading::Reading;
 
 /// How long one timer sleeps at most. Timers stop in suspend; re-reading the clock this often bounds how late a
 /// wake-up can be after resume.
@@ -33,51 +46,117 @@ impl Moment {
     }
 }
 
-/// Where time comes from. Cloning is cheap; all clones read the same clock.
+/// How often the clocks are compared. A resume is noticed within this; nothing expired is served meanwhile, for that is
+/// decided when somebody asks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where time comes from. Cloning is cheap; all clones read the same clock and know the same.
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock {
+    kind: Kind,
+    known: Arc<Known>,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
     System,
-    Tokio { origin: tokio::time::Instant, wall: SystemTime },
+    Tokio { origin: tokio::time::Instant, wall: SystemTime, moved: Arc<Mutex<Moved>> },
+}
+
+/// By how much a test has moved the clocks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    boot: Duration,
+    forward: Duration,
+    back: Duration,
+}
+
+/// What has been learnt of clocks since the start.
+#[derive(Debug, Default)]
+struct Known {
+    elsewhere: Mutex<Elsewhere>,
+    jumps: watch::Sender<Jumps>,
 }
 
 impl Clock {
+    fn of(kind: Kind) -> Self {
+        Self { kind, known: Arc::default() }
+    }
+
     /// The machine's clocks.
     pub fn system() -> Self {
-        Self(Kind::System)
+        Self::of(Kind::System)
     }
 
     /// A clock that moves with tokio's, so that a test on tokio's paused clock moves lifetimes and the wall clock together.
     /// `wall` is what the wall clock shows now.
     #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
     pub fn tokio(wall: SystemTime) -> Self {
-        Self(Kind::Tokio { origin: tokio::time::Instant::now(), wall })
+        Self::of(Kind::Tokio { origin: tokio::time::Instant::now(), wall, moved: Arc::default() })
+    }
+
+    /// Lets a test's clock sleep for `span`: boot time and the wall clock go on, timers stand still.
+    pub fn suspend(&self, span: Duration) {
+        self.moved(|moved| moved.boot += span);
+    }
+
+    /// Sets a test's wall clock forward.
+    pub fn set_forward(&self, by: Duration) {
+        self.moved(|moved| moved.forward += by);
+    }
+
+    /// Sets a test's wall clock back.
+    pub fn set_back(&self, by: Duration) {
+        self.moved(|moved| moved.back += by);
+    }
+
+    fn moved(&self, change: impl FnOnce(&mut Moved)) {
+        if let Kind::Tokio { moved, .. } = &self.kind {
+            change(&mut locked(moved));
+        }
     }
 
     /// Now, for counting lifetimes.
-    #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
     pub fn now(&self) -> Moment {
-        match &self.0 {
-            Kind::System => Moment(
-                clock_gettime(ClockId::CLOCK_BOOTTIME)
-                    .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
-                    .map(Duration::from)
-                    .unwrap_or_default(),
-            ),
+        Moment(self.boot())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
+    fn boot(&self) -> Duration {
+        match &self.kind {
+            Kind::System => clock_gettime(ClockId::CLOCK_BOOTTIME)
+                .or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC))
+                .map(Duration::from)
+                .unwrap_or_default(),
             // Tokio's clock starts anywhere; a day keeps `minus` from saturating in tests.
-            Kind::Tokio { origin, .. } => Moment(origin.elapsed() + Duration::from_secs(86_400)),
+            Kind::Tokio { origin, moved, .. } => origin.elapsed() + locked(moved).boot + Duration::from_secs(86_400),
+        }
+    }
+
+    /// What timers go by. It stops in suspend.
+    #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
+    fn monotonic(&self) -> Duration {
+        match &self.kind {
+            Kind::System => clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default(),
+            Kind::Tokio { origin, .. } => origin.elapsed(),
         }
     }
 
     /// The wall clock, for instants that leave or enter the process.
     #[expect(clippy::disallowed_methods, reason = "this module is the reader of time")]
     pub fn wall(&self) -> SystemTime {
-        match &self.0 {
+        match &self.kind {
             Kind::System => SystemTime::now(),
-            Kind::Tokio { origin, wall } => *wall + origin.elapsed(),
+            Kind::Tokio { origin, wall, moved } => {
+                let moved = *locked(moved);
+                *wall + origin.elapsed() + moved.boot + moved.forward - moved.back
+            }
         }
+    }
+
+    /// What the wall clock shows now.
+    pub fn reading(&self) -> Reading {
+        Reading::new(self.wall(), self.now())
     }
 
     /// The moment that the wall clock would call `wall`; now, if that is past.
@@ -90,20 +169,86 @@ impl Clock {
 
     /// What the wall clock will show at `moment`.
     pub fn wall_at(&self, moment: Moment) -> SystemTime {
-        let now = self.now();
-        self.wall() + moment.since(now) - now.since(moment)
+        self.reading().wall_at(moment)
+    }
+
+    /// The source called `of` has answered a request that was sent at `sent_at`, and says that it was `date` then. What time it is
+    /// there, by that.
+    pub fn heard(&self, of: &str, date: SystemTime, sent_at: Moment) -> Reading {
+        self.elsewhere().heard(of, date, sent_at, self.reading())
+    }
+
+    /// What time it is at the source called `of`, if it has ever said so.
+    pub fn told_by(&self, of: &str) -> Option<Reading> {
+        self.elsewhere().of(of)
+    }
+
+    /// The same; as this machine sees it, if it has not.
+    pub fn reading_of(&self, of: &str) -> Reading {
+        self.told_by(of).unwrap_or_else(|| self.reading())
+    }
+
+    /// How far each source is ahead of the wall clock, in the order of their names.
+    pub fn offsets(&self) -> Vec<Offset> {
+        self.elsewhere().offsets(self.reading())
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        locked(&self.known.elsewhere)
+    }
+
+    /// How often the machine slept and the wall clock was set, as far as [`Self::keep_watch`] has noticed.
+    pub fn jumps(&self) -> watch::Receiver<Jumps> {
+        self.known.jumps.subscribe()
+    }
+
+    /// Compares the clocks with each other from now on. Whoever sleeps is woken after a resume to look at the time.
+    pub async fn keep_watch(self) {
+        let mut before = self.hands();
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let Some(now) = self.hands() else { continue };
+            if let Some(before) = &mut before {
+                let seen = before.turned_to(now);
+                seen.tell();
+                if seen.is_something() {
+                    self.known.jumps.send_modify(|jumps| jumps.count(seen));
+                }
+            } else {
+                before = Some(now);
+            }
+        }
+    }
+
+    /// All clocks at one instant; `None` if the process was stopped between one and the other each time.
+    fn hands(&self) -> Option<Hands> {
+        const AT_ONCE: Duration = Duration::from_millis(20);
+        (0..10).find_map(|_| {
+            let (boot, monotonic, wall, after) = (self.boot(), self.monotonic(), self.wall(), self.boot());
+            (after.saturating_sub(boot) < AT_ONCE).then_some(Hands { boot, monotonic, wall })
+        })
     }
 
     /// Sleeps until `moment`, also across a suspend of the machine.
     pub async fn sleep_until(&self, moment: Moment) {
+        let mut jumps = self.jumps();
         loop {
             let left = moment.since(self.now());
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LONGEST_NAP)).await;
+            tokio::select! {
+                () = tokio::time::sleep(left.min(LONGEST_NAP)) => {},
+                // This clock is one of those who could tell, so the channel does not close.
+                _ = jumps.changed() => {},
+            }
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole at every point.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `wall` as RFC 3339 in UTC with whole seconds and a literal `Z`, the only form every AWS SDK reads.
@@ -128,37 +273,5 @@ pub fn read_rfc3339(text: &str) -> Option<SystemTime> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn epoch_plus(seconds: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wall_instant_and_its_moment_are_the_same_instant() {
-        let clock = Clock::tokio(epoch_plus(1_000));
-        let moment = clock.moment_of(epoch_plus(1_060));
-        assert_eq!(moment.since(clock.now()), Duration::from_secs(60));
-        assert_eq!(clock.wall_at(moment), epoch_plus(1_060));
-        tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(clock.wall_at(moment), epoch_plus(1_060), "also when it is past");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sleep_longer_than_one_nap_ends_at_its_moment() {
-        let clock = Clock::tokio(epoch_plus(0));
-        let end = clock.now().plus(Duration::from_secs(95));
-        clock.sleep_until(end).await;
-        assert_eq!(clock.now().since(end), Duration::ZERO);
-    }
-
-    #[test]
-    fn instants_print_with_whole_seconds_and_a_z() {
-        let wall = epoch_plus(1_700_000_000) + Duration::from_millis(750);
-        assert_eq!(rfc3339(wall), "2023-11-14T22:13:20Z");
-        assert_eq!(rfc3339_in_millis(wall), "2023-11-14T22:13:20.750Z");
-        assert_eq!(read_rfc3339("2023-11-14T22:13:20Z"), Some(epoch_plus(1_700_000_000)));
-        assert_eq!(read_rfc3339("tomorrow"), None);
-    }
-}
+#[path = "clock/tests.rs"]
+mod tests;

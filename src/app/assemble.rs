@@ -41,7 +41,7 @@ pub fn store(
     outside: &Outside,
     audit: &Audit,
 ) -> Result<(Store, Files), CannotStart> {
-    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
+    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone(), outside.clock.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, sdk, upstream.clone(), outside);
     assembly.metadata = metadata;
     while let Some(name) = assembly.waiting_tokens.keys().next().cloned() {
@@ -102,9 +102,11 @@ impl<'a> Assembly<'a> {
         let full = format!("tokens.{name}");
         let token = self.waiting_tokens.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
         let origin = origin::of_token(&token, self.own.name());
+        let Outside { environment, clock, quotas, .. } = self.outside;
+        let quota = quotas.of_token(&token.source, environment, clock);
         let source = self.token_source(token.source)?;
-        let clock = self.outside.clock.clone();
-        let entry = Arc::new(Entry::new(&full, origin, source, token.inputs, token.freshness, clock));
+        let entry = Entry::new(&full, origin, source, token.inputs, token.freshness, clock.clone());
+        let entry = Arc::new(entry.within(quota));
         let made = refresh::Token { entry: Arc::clone(&entry), scopes: token.scopes };
         self.tokens.insert(name.to_owned(), made);
         Ok(entry)
@@ -155,9 +157,11 @@ impl<'a> Assembly<'a> {
         let full = format!("credentials.{name}");
         let credentials = self.waiting_credentials.remove(name).ok_or_else(|| CannotStart::Unmade(full.clone()))?;
         let origin = origin::of_credentials(&credentials, self.own.name());
+        let Outside { environment, clock, quotas, .. } = self.outside;
+        let quota = quotas.of_credentials(&credentials.source, environment, clock);
         let source = self.credentials_source(credentials.source)?;
-        let (inputs, freshness, clock) = (credentials.inputs, credentials.freshness, self.outside.clock.clone());
-        let entry = Arc::new(Entry::new(&full, origin, source, inputs, freshness, clock));
+        let entry = Entry::new(&full, origin, source, credentials.inputs, credentials.freshness, clock.clone());
+        let entry = Arc::new(entry.within(quota));
         let made = refresh::Credentials { entry: Arc::clone(&entry), on_behalf_of: credentials.on_behalf_of };
         self.credentials.insert(name.to_owned(), made);
         Ok(entry)

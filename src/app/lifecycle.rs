@@ -89,6 +89,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners, "serving");
     systemd::ready(&format!("serving on {listeners}"));
     prefetch(&surface, spread, &outside);
+    let watching = tokio::spawn(outside.clock.clone().keep_watch());
     let looking = tokio::spawn(Arc::clone(&callers).keep_looking(outside.clock.clone()));
     let keeping = surface.files.keep();
 
@@ -102,6 +103,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<(), CannotStart> {
         () = signals.end() => tracing::info!("told again: ending at once"),
     }
     looking.abort();
+    watching.abort();
     callers.end().await;
     drop(keeping);
     let _ = stop.send(true);

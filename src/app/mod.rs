@@ -10,6 +10,7 @@ pub mod issuers;
 mod lifecycle;
 pub mod metadata;
 mod origin;
+mod quotas;
 mod rotation;
 mod time;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use lifecycle::run;
+pub use quotas::Quotas;
 pub use rotation::{CannotRotate, rotate};
 pub use time::time_of_sts;
 
@@ -41,6 +43,8 @@ pub struct Outside {
     pub clock: Clock,
     /// What this machine calls itself.
     pub host: Arc<str>,
+    /// What upstreams have of it: it is shared by all that this process asks, whatever is reloaded.
+    pub quotas: Quotas,
 }
 
 impl Outside {
@@ -51,6 +55,7 @@ impl Outside {
             environment: Arc::new(Environment::of_process()),
             clock: Clock::system(),
             host: host.unwrap_or_else(|| "localhost".to_owned()).into(),
+            quotas: Quotas::default(),
         }
     }
 }

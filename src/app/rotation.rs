@@ -44,7 +44,7 @@ pub async fn rotate(config: Config, name: &str, outside: &Outside, say: impl FnM
 
     let unmade = || CannotStart::Unmade(format!("tokens.{name}"));
     let source = config.tokens.get(name).ok_or_else(unmade)?.source.clone();
-    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone()));
+    let sdk = Arc::new(Sdk::new(config.aws, upstream.clone(), outside.clock.clone()));
     let mut assembly = Assembly::new(config.tokens, config.credentials, Arc::clone(&sdk), upstream, outside);
     assembly.keyring = assembly.keyring.insisting();
     let with_next = assembly.token_source(with_secret(source.clone(), &files.next))?;

@@ -52,6 +52,7 @@ use crate::lease::Lease;
 use crate::ops::audit::Event;
 use crate::policy::{Caller, Factors, Grant, Permit};
 use crate::refresh::{Served, Unserved};
+use crate::source::aws::AWS;
 use crate::source::upstream::Upstream;
 use crate::source::{AwsCredentials, BearerToken};
 use body::{Paced, Pulse};
@@ -248,7 +249,12 @@ impl Shared {
         };
         let Served { lease, cache } = self.credentials(&signature.credentials, caller).await?;
         notes.credentials(&self.surface, &lease, cache);
-        signature.sign(head, &payload, &lease.value, self.surface.clock.wall())?;
+        signature.sign(
+            head,
+            &payload,
+            &lease.value,
+            self.surface.clock.reading_of(AWS).wall_at(self.surface.clock.now()),
+        )?;
         Ok(body)
     }
 

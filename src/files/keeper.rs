@@ -44,10 +44,15 @@ impl Keeper {
 
     /// Keeps the file, until it is told to stop.
     pub async fn keep(self) {
-        let mut news = self.what.news();
+        let (mut news, mut jumps) = (self.what.news(), self.clock.jumps());
+        let mut steps = jumps.borrow_and_update().steps;
         self.find().await;
         loop {
             news.mark_unchanged();
+            let now_set = jumps.borrow_and_update().steps;
+            if std::mem::replace(&mut steps, now_set) != now_set && self.what.tells_its_end() {
+                self.standing().is_outdated();
+            }
             let held = self.what.held();
             let next = self.standing().next(held.as_ref().map(Held::issued_at), self.clock.now());
             match (next, held) {
@@ -59,6 +64,7 @@ impl Keeper {
                     drop(held);
                     tokio::select! {
                         changed = news.changed() => if changed.is_err() { return },
+                        _ = jumps.changed() => {},
                         () = sleep_until_some(&self.clock, until) => {},
                     }
                 }

@@ -140,6 +140,13 @@ impl Standing {
         }
     }
 
+    /// What it says no longer holds, though what is in it does.
+    pub fn is_outdated(&mut self) {
+        if let Some(there) = &mut self.there {
+            there.issued_at = None;
+        }
+    }
+
     /// It is no longer there.
     pub fn is_gone(&mut self) {
         self.there = None;

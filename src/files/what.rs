@@ -64,6 +64,11 @@ impl What {
         }
     }
 
+    /// Does the file say, by the wall clock, when what is in it ends?
+    pub fn tells_its_end(&self) -> bool {
+        !matches!(self, Self::Token(_, TokenFormat::Raw))
+    }
+
     /// What keeps the entry from being renewed.
     pub fn trouble(&self) -> Option<Trouble> {
         let whole = |(ask, _): &(Ask, _)| *ask == Ask::default();

@@ -1,4 +1,4 @@
-//! `GET /healthz` and `GET /readyz`, for anybody: the only paths that need no caller.
+//! `GET /healthz` and `GET /readyz`, for anybody.
 //!
 //! `/healthz` is 200 while the process serves. `/readyz` is 200 when every `keep = "always"` entry is usable and every file of
 //! `[files.*]` is there with something valid in it and every generated token of a caller in its file, else 503; also while draining. The bodies name no entry and no file, since

@@ -26,7 +26,7 @@ pub enum Transport {
     Tcp,
     /// Over a unix socket.
     Unix,
-    /// On the admin listener, where nothing but health is served.
+    /// On the admin listener, where nothing but health and metrics is served.
     Admin,
 }
 

@@ -20,6 +20,7 @@ mod life;
 pub mod listen;
 pub mod load;
 pub mod metadata;
+mod metrics;
 pub mod oauth;
 pub mod openapi;
 pub mod page;
@@ -165,6 +166,9 @@ impl Door {
             .or(openapi::route())
             .unify()
             .boxed()
+            .or(metrics::route(surface))
+            .unify()
+            .boxed()
             .or(proof::route(surface))
             .unify()
             .boxed()
@@ -177,7 +181,7 @@ impl Door {
             .or(nowhere())
             .unify()
             .boxed();
-        let open = health::route(surface).or(nowhere()).unify().boxed();
+        let open = health::route(surface).or(metrics::route(surface)).unify().boxed().or(nowhere()).unify().boxed();
         Self { surface: Arc::clone(surface), open, guarded }
     }
 
@@ -187,7 +191,8 @@ impl Door {
             return route(&self.open, request.map(|_| Empty::new())).await;
         }
         let mut counted = self.surface.load.request()?;
-        if metadata::is_open(request.uri().path()) || openapi::is_open(request.uri().path()) {
+        let path = request.uri().path();
+        if metadata::is_open(path) || openapi::is_open(path) || metrics::is_open(path) {
             return route(&self.guarded, request.map(|_| Empty::new())).await;
         }
         if proof::is_open(request.uri().path()) {

@@ -1,5 +1,5 @@
 //! `GET /openapi.json`: the description of this API (OpenAPI 3.1), for anybody who can reach the broker's own listeners, since it
-//! says nothing that depends on the configuration. Not on the admin listener, which has none of it but health.
+//! says nothing that depends on the configuration. Not on the admin listener, which has none of it but health and metrics.
 //!
 //! It is put together from what the surfaces say of themselves, see [`super::describe`].
 
@@ -13,7 +13,8 @@ use warp::Filter as _;
 use super::describe::{self, JSON, Operation, Path};
 use super::reply::{self, Style};
 use super::{
-    Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, oauth, page, proof, status, tokens,
+    Routes, allowed, authorize, credentials, gateway, health, introspect, metadata, metrics, oauth, page, proof,
+    status, tokens,
 };
 
 const PATH: &str = "/openapi.json";
@@ -32,7 +33,7 @@ but those described here (405 with `Allow`), and there are no other paths (404).
 without the body. What is no HTTP/1.1 at all is refused with 400, a head of more than 16 KiB or 64 fields with 431; \
 both have no body.\n\n\
 While the broker is ending, answers have `Connection: close`. Names of entries and callers stand in the \
-configuration and not here. The admin listener has `/healthz` and `/readyz` of this; the IMDS listener and the \
+configuration and not here. The admin listener has `/healthz`, `/readyz` and `/metrics` of this; the IMDS listener and the \
 egress addresses speak for others and are not described here.";
 
 /// The description, in JSON; one for all answers, since it is large and anybody may ask for it and not take it.
@@ -80,6 +81,7 @@ fn paths() -> Vec<Path> {
         page::described(),
         alive,
         ready,
+        metrics::described(),
         described(),
     ]
 }

@@ -5,6 +5,7 @@
 //!
 //! The page ([`super::page`]) and `credbroker status` show people the same document, by way of [`outline`].
 
+mod clock;
 mod described;
 mod fees;
 pub mod outline;
@@ -25,11 +26,11 @@ use super::reply::{self, Style};
 use super::{Asker, Routes, Surface, allowed, with};
 use crate::clock::{Moment, rfc3339};
 use crate::files;
-use crate::refresh::cell::Counts;
-use crate::refresh::entry::Snapshot;
+use crate::refresh::counts::Counts;
+use crate::refresh::report::Snapshot;
 use crate::refresh::schedule::Keep;
 use crate::refresh::{Crowd, Report};
-use crate::source::Ask;
+use crate::source::{Ask, FailureKind};
 use crate::verify::Keys;
 
 const METHODS: &[&str] = &["GET", "HEAD"];
@@ -77,6 +78,7 @@ pub fn document(surface: &Surface) -> Value {
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
+    document["clock"] = clock::row(&surface.clock);
     let (to, lost) = surface.audit.standing();
     document["audit"] = json!({ "to": to, "lines_lost": lost });
     if let Some(fees) = surface.fees {
@@ -140,6 +142,7 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     if let Some(life) = held.lease {
         let lifetime = life.expiry.since(life.issued_at);
         row["lifetime"] = json!(lifetime.as_secs());
+        row["age"] = json!(now.since(life.issued_at).as_secs());
         row["refresh_due_after"] = json!(life.refresh_due.since(life.issued_at).as_secs());
         instant(&mut row, "refresh_due", surface, life.refresh_due);
         instant(&mut row, "expires", surface, life.expiry);
@@ -226,8 +229,11 @@ fn count(row: &mut Value, counts: Counts) {
     row["hits"] = json!(counts.hits);
     row["stale"] = json!(counts.stale);
     row["misses"] = json!(counts.misses);
+    row["waited"] = json!(counts.waited);
     row["upstream_requests"] = json!(counts.fetches);
     row["upstream_failures"] = json!(counts.failures);
+    let kinds = FailureKind::ALL.into_iter().zip(counts.failures_by_kind).filter(|(_, count)| *count > 0);
+    row["failures_by_kind"] = kinds.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     row["upstream_avoided"] = json!(counts.avoided());
 }
 

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::Urgency;
+use super::counts::Counts;
 use super::schedule::{Freshness, Keep, wait_after};
 use crate::clock::Moment;
 use crate::lease::{Issued, Lease};
@@ -19,6 +21,15 @@ pub const HURRY_PAUSE: Duration = Duration::from_secs(10);
 /// After this without an attempt, failures are counted from one again.
 const FORGET: Duration = Duration::from_secs(120);
 
+/// So long before expiry the source is asked whatever the last failure said: the wait that it asks for ends with the lease too.
+const LAST_ATTEMPTS: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(20), Duration::from_secs(5)];
+
+/// What ends within this is as urgent as what somebody waits for.
+const LAST_MINUTE: Duration = Duration::from_secs(60);
+
+/// After a suspend, whatever is due is asked for within this.
+const RESUMING: Duration = Duration::from_secs(10);
+
 /// By how much of a lifetime two views of one expiry may differ.
 const SLEW: f64 = 0.01;
 
@@ -29,51 +40,16 @@ pub struct Cell<T> {
     fetching: bool,
     /// Asked for since the last renewal.
     asked: bool,
+    /// Somebody found nothing valid since then, and uses what comes.
+    awaited: bool,
+    /// After a suspend, when it is its turn.
+    resumes_at: Option<Moment>,
     /// A newer value is wanted before the one held is due.
     hurried: bool,
     trouble: Option<Trouble>,
     last_started: Option<Moment>,
     /// What happened so far.
     pub counts: Counts,
-}
-
-/// How often something happened, since the start of the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Answers from the cache that needed no upstream request.
-    pub hits: u64,
-    /// Answers after refresh-due, with the old value.
-    pub stale: u64,
-    /// Requests that found nothing valid.
-    pub misses: u64,
-    /// Those of them that waited for a fetch and got its value.
-    pub waited: u64,
-    /// Upstream requests made.
-    pub fetches: u64,
-    /// Upstream requests that failed.
-    pub failures: u64,
-}
-
-impl Counts {
-    /// Answers given beyond the upstream requests made for them.
-    pub fn avoided(&self) -> u64 {
-        (self.hits + self.stale + self.waited).saturating_sub(self.fetches)
-    }
-}
-
-impl std::ops::Add for Counts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            hits: self.hits + other.hits,
-            stale: self.stale + other.stale,
-            misses: self.misses + other.misses,
-            waited: self.waited + other.waited,
-            fetches: self.fetches + other.fetches,
-            failures: self.failures + other.failures,
-        }
-    }
 }
 
 /// Why there is nothing newer, and when that changes.
@@ -144,6 +120,8 @@ impl<T> Default for Cell<T> {
             lease: None,
             fetching: false,
             asked: false,
+            awaited: false,
+            resumes_at: None,
             hurried: false,
             trouble: None,
             last_started: None,
@@ -162,6 +140,7 @@ impl<T> Cell<T> {
             Answer::Lease(_, _) => self.counts.stale += 1,
             Answer::Wait | Answer::Failed { .. } => self.counts.misses += 1,
         }
+        self.awaited |= matches!(answer, Answer::Wait);
         answer
     }
 
@@ -190,14 +169,38 @@ impl<T> Cell<T> {
             return Next::Idle;
         }
         let due = self.valid(now).filter(|_| !self.hurried).map_or(now, |lease| lease.refresh_due);
-        let at = [
-            self.trouble.as_ref().map(|trouble| trouble.retry_at),
-            self.last_started.map(|at| at.plus(SHORTEST_PAUSE)),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(due, Moment::max);
+        let calm = [self.trouble.as_ref().map(|trouble| trouble.retry_at), self.resumes_at.filter(|_| !self.awaited)];
+        let at = calm.into_iter().flatten().fold(due, Moment::max);
+        let at = self.last_attempt(now).map_or(at, |last| at.min(last));
+        let at = self.last_started.map_or(at, |started| at.max(started.plus(SHORTEST_PAUSE)));
         if at <= now { Next::Fetch } else { Next::At(at) }
+    }
+
+    /// The next of the [`LAST_ATTEMPTS`] for the lease held.
+    fn last_attempt(&self, now: Moment) -> Option<Moment> {
+        let (lease, started) = (self.valid(now)?, self.last_started?);
+        let mut attempts = LAST_ATTEMPTS.into_iter().map(|left| lease.expiry.minus(left));
+        attempts.find(|at| *at > started && lease.is_due(*at))
+    }
+
+    /// How soon the source has to be asked, once it is to be, and when that changes by itself.
+    pub fn urgency(&self, now: Moment) -> (Urgency, Option<Moment>) {
+        let Some(lease) = self.valid(now) else {
+            return (if self.awaited { Urgency::Now } else { Urgency::Ahead }, None);
+        };
+        let urgent_at = lease.expiry.minus(LAST_MINUTE);
+        match &self.trouble {
+            _ if urgent_at <= now => (Urgency::Now, Some(lease.expiry)),
+            Some(_) => (Urgency::Again, Some(urgent_at)),
+            None => (Urgency::Ahead, Some(urgent_at)),
+        }
+    }
+
+    /// The machine has slept over the moment at which something was to be done, and all others on it have too: what nobody
+    /// waits for takes its turn, by `random` in `0.0..1.0`.
+    pub fn overslept(&mut self, now: Moment, random: f64) {
+        let longest = self.valid(now).map_or(RESUMING, |lease| RESUMING.min(lease.remaining(now) / 2));
+        self.resumes_at = Some(now.plus(longest.mul_f64(random)));
     }
 
     /// A newer value is wanted although the one held is valid: the source is asked early, unless that happened within
@@ -215,6 +218,7 @@ impl<T> Cell<T> {
     pub fn started(&mut self, now: Moment) {
         self.fetching = true;
         self.hurried = false;
+        self.resumes_at = None;
         self.last_started = Some(now);
         self.counts.fetches += 1;
     }
@@ -234,8 +238,9 @@ impl<T> Cell<T> {
         match outcome.and_then(|issued| self.better(issued, now)) {
             Ok(issued) => {
                 let due = freshness.refresh_due(issued.sent_at, issued.expiry, jitter);
-                // Whoever waited for the first value is using it now; a renewal has yet to be asked for.
-                self.asked = self.asked && issued.renewable && self.valid(now).is_none();
+                // Whoever waited for the value is using it now; else a renewal has yet to be asked for.
+                self.asked = self.awaited && issued.renewable;
+                self.awaited = false;
                 self.lease = Some(Arc::new(Lease::new(issued, due)));
                 self.trouble = None;
             }
@@ -252,6 +257,7 @@ impl<T> Cell<T> {
 
     fn failed(&mut self, now: Moment, failure: Failure, random: f64) {
         self.counts.failures += 1;
+        self.counts.failures_by_kind[failure.kind as usize] += 1;
         // A failure of long ago, after which nobody asked, says nothing about now.
         let recent = self.trouble.as_ref().filter(|trouble| now.since(trouble.retry_at) < FORGET);
         let (attempts, since) = recent.map_or((1, now), |t| (t.attempts.saturating_add(1), t.since));
@@ -260,7 +266,7 @@ impl<T> Cell<T> {
         self.trouble = Some(Trouble { failure: Arc::new(failure), attempts, since, retry_at });
         if valid_for.is_zero() {
             // Whoever waited has been told; the next request asks anew.
-            self.asked = false;
+            (self.asked, self.awaited) = (false, false);
         }
     }
 
@@ -321,6 +327,11 @@ impl<T> Cell<T> {
     /// Is there nothing in it but a failure, which nobody waits to see mended?
     pub fn is_refused(&self, now: Moment) -> bool {
         self.trouble.is_some() && !self.fetching && !self.asked && self.valid(now).is_none()
+    }
+
+    /// Is somebody waiting for what is being asked for, or about to be?
+    pub fn is_sought(&self) -> bool {
+        self.fetching || self.awaited
     }
 
     /// Is the source being asked at this moment?

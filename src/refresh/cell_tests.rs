@@ -122,6 +122,82 @@ fn unused_values_are_let_go_and_kept_ones_are_not() {
     assert_eq!(cell.next(later, Keep::Always), Next::Fetch);
 }
 
+/// A pause of an upstream, or of a refusal, ends with the lease too.
+#[test]
+fn the_last_attempts_are_made_whatever_the_last_failure_said() {
+    let now = start();
+    let mut cell = holding(1, now, 1_000);
+    let end = now.plus(seconds(1_000));
+    let mut throttled = Failure::new(FailureKind::Throttled, "slow down");
+    throttled.retry_after = Some(seconds(1_000_000));
+    let (mut at, mut left) = (now.plus(seconds(750)), Vec::new());
+    cell.started(at);
+    cell.finished(at, Err(throttled.clone()), &POLICY, 0.5, 0.0);
+    while let Next::At(moment) = cell.next(at, Keep::Always) {
+        at = moment;
+        if at >= end {
+            break;
+        }
+        left.push(end.since(at).as_secs());
+        cell.started(at);
+        cell.finished(at, Err(throttled.clone()), &POLICY, 0.5, 0.0);
+    }
+    for pinned in [60, 20, 5] {
+        assert!(left.contains(&pinned), "{left:?}");
+    }
+    assert!(left.len() < 15, "{left:?}");
+}
+
+#[test]
+fn a_value_that_lives_for_a_second_is_not_renewed_for_ever_because_of_one_request() {
+    let now = start();
+    let mut cell = holding(1, now, 1);
+    let mut renewals = 0;
+    let mut at = now;
+    while renewals < 10 {
+        at = match cell.next(at, Keep::Used) {
+            Next::Idle => break,
+            Next::At(moment) => moment,
+            Next::Fetch => {
+                renewals += 1;
+                cell.started(at);
+                cell.finished(at, Ok(issued(2, at, 1)), &POLICY, 0.5, 0.5);
+                at
+            }
+        };
+    }
+    assert_eq!(renewals, 1, "the first one was used by whoever waited for it, the second by nobody");
+}
+
+#[test]
+fn after_a_suspend_what_is_due_takes_its_turn_unless_somebody_waits() {
+    let now = start();
+    let mut held = holding(1, now, 1_000);
+    let resumed = now.plus(seconds(900));
+    held.overslept(resumed, 0.7);
+    assert_eq!(held.next(resumed, Keep::Used), Next::At(resumed.plus(seconds(7))));
+    let mut ended = holding(1, now, 100);
+    ended.overslept(resumed, 0.7);
+    assert_eq!(ended.next(resumed, Keep::Always), Next::At(resumed.plus(seconds(7))));
+    assert!(matches!(ended.ask(resumed), Answer::Wait));
+    assert_eq!(ended.next(resumed, Keep::Always), Next::Fetch);
+}
+
+#[test]
+fn what_somebody_waits_for_or_is_about_to_end_is_urgent() {
+    let now = start();
+    let mut cell = Cell::<u32>::default();
+    assert_eq!(cell.urgency(now).0, Urgency::Ahead, "it is kept, and nobody has asked");
+    cell.ask(now);
+    assert_eq!(cell.urgency(now).0, Urgency::Now);
+    let mut cell = holding(1, now, 1_000);
+    assert_eq!(cell.urgency(now.plus(seconds(750))), (Urgency::Ahead, Some(now.plus(seconds(940)))));
+    cell.started(now.plus(seconds(750)));
+    cell.finished(now.plus(seconds(750)), Err(unavailable()), &POLICY, 0.5, 0.5);
+    assert_eq!(cell.urgency(now.plus(seconds(760))).0, Urgency::Again);
+    assert_eq!(cell.urgency(now.plus(seconds(940))).0, Urgency::Now);
+}
+
 /// What may happen to a cell.
 #[derive(Clone, Debug)]
 enum Step {

@@ -1,17 +1,21 @@
 //! One named token or set of credentials: its source, its policy, and a slot for each variation that is asked for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::cell::{Counts, Trouble};
+use super::budget::{Quota, Share};
+use super::keeping::Work;
+use super::report::{Origin, Report, snapshot};
 use super::schedule::{Freshness, Keep};
-use super::slot::{ENOUGH_FOR_SDKS, Served, Setback, Slot, Unserved, Work};
-use super::subjects::{Crowd, Subjects};
+use super::setback::Setback;
+use super::slot::{ENOUGH_FOR_SDKS, Served, Slot, Unserved};
+use super::subjects::Subjects;
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
 use crate::source::{Ask, Failure, FailureKind, Source, Stage};
@@ -42,76 +46,12 @@ pub struct Entry<T> {
     inputs: Inputs,
     freshness: Freshness,
     clock: Clock,
-    slots: Mutex<HashMap<Ask, Arc<Slot<T>>>>,
+    slots: Mutex<BTreeMap<Ask, Arc<Slot<T>>>>,
     subjects: Option<Subjects<T>>,
     setback: Setback,
     news: watch::Sender<()>,
-}
-
-/// Where the values of an entry come from, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// In words.
-    pub words: String,
-    /// The full name of the entry before it in its chain.
-    pub after: Option<String>,
-    /// Is each answer of the source paid for, as Cognito's tokens for machines are?
-    pub is_billed: bool,
-}
-
-impl From<&str> for Origin {
-    fn from(words: &str) -> Self {
-        words.to_owned().into()
-    }
-}
-
-impl From<String> for Origin {
-    fn from(words: String) -> Self {
-        Self { words, after: None, is_billed: false }
-    }
-}
-
-/// What an entry looks like from outside. Holds no value.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Its full name.
-    pub name: String,
-    /// Where its values come from.
-    pub origin: Origin,
-    /// How its leases are kept fresh.
-    pub freshness: Freshness,
-    /// Every variation that was asked for, in a stable order.
-    pub variations: Vec<(Ask, Snapshot)>,
-    /// The subject tokens, where it is asked with such.
-    pub crowd: Option<Crowd>,
-}
-
-/// What one variation looks like from outside.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// Refresh-due and expiry of the lease held.
-    pub lease: Option<Life>,
-    /// Which of several secrets it was obtained with.
-    pub obtained_with: Option<Arc<str>>,
-    /// Scopes that were asked for and not granted.
-    pub scopes_missing: Vec<String>,
-    /// Is the source being asked?
-    pub fetching: bool,
-    /// What keeps it from being renewed.
-    pub trouble: Option<Trouble>,
-    /// What happened so far.
-    pub counts: Counts,
-}
-
-/// The instants of a lease.
-#[derive(Clone, Copy, Debug)]
-pub struct Life {
-    /// When its life began.
-    pub issued_at: Moment,
-    /// When a replacement is sought.
-    pub refresh_due: Moment,
-    /// When it ends.
-    pub expiry: Moment,
+    share: Arc<Share>,
+    cover_told: Arc<AtomicBool>,
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
@@ -127,7 +67,30 @@ impl<T: Send + Sync + 'static> Entry<T> {
         let (origin, slots, setback) = (origin.into(), Mutex::default(), Setback::default());
         let subjects = inputs.subject.map(|most| Subjects::new(most, clock.clone()));
         let news = watch::Sender::new(());
-        Self { name: name.into(), origin, source, inputs, freshness, clock, slots, subjects, setback, news }
+        let (share, cover_told) = (Arc::new(Share::new(clock.clone())), Arc::default());
+        Self {
+            name: name.into(),
+            origin,
+            source,
+            inputs,
+            freshness,
+            clock,
+            slots,
+            subjects,
+            setback,
+            news,
+            share,
+            cover_told,
+        }
+    }
+
+    /// The same, with requests within `quota`, if there is one.
+    #[must_use]
+    pub fn within(self, quota: Option<Arc<Quota>>) -> Self {
+        match quota {
+            Some(quota) => Self { share: Arc::new(Share::new(self.clock.clone()).within(quota)), ..self },
+            None => self,
+        }
     }
 
     /// Its full name.
@@ -254,6 +217,9 @@ impl<T: Send + Sync + 'static> Entry<T> {
             clock: self.clock.clone(),
             setback: self.setback.clone(),
             news: self.news.clone(),
+            share: Arc::clone(&self.share),
+            cover_told: Arc::clone(&self.cover_told),
+            dice: fastrand::Rng::new(),
         }
     }
 
@@ -263,13 +229,13 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.freshness.life_left = Duration::from_secs(1_800);
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<Ask, Arc<Slot<T>>>> {
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Ask, Arc<Slot<T>>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets go of a narrowing with nothing in it, if there are too many of them.
-fn make_room<T: Send + Sync + 'static>(slots: &mut HashMap<Ask, Arc<Slot<T>>>, now: Moment) -> Result<(), Unserved> {
+fn make_room<T: Send + Sync + 'static>(slots: &mut BTreeMap<Ask, Arc<Slot<T>>>, now: Moment) -> Result<(), Unserved> {
     if slots.keys().filter(|ask| ask.scopes.is_some()).count() < MOST_NARROWINGS {
         return Ok(());
     }
@@ -278,25 +244,6 @@ fn make_room<T: Send + Sync + 'static>(slots: &mut HashMap<Ask, Arc<Slot<T>>>, n
     let spent = slots.iter().find(is_spent).map(|(ask, _)| ask.clone()).ok_or(Unserved::Crowded)?;
     slots.remove(&spent);
     Ok(())
-}
-
-fn snapshot<T: Send + Sync + 'static>(slot: &Slot<T>, now: Moment) -> Snapshot {
-    slot.inspect(|cell| {
-        let lease = cell.lease(now);
-        let lease = lease.as_deref();
-        Snapshot {
-            lease: lease.map(|lease| Life {
-                issued_at: lease.issued_at,
-                refresh_due: lease.refresh_due,
-                expiry: lease.expiry,
-            }),
-            obtained_with: lease.and_then(|lease| lease.obtained_with.clone()),
-            scopes_missing: lease.map(|lease| lease.scopes_missing.clone()).unwrap_or_default(),
-            fetching: cell.is_fetching(),
-            trouble: cell.trouble().cloned(),
-            counts: cell.counts,
-        }
-    })
 }
 
 #[async_trait]

@@ -1,14 +1,21 @@
 //! The refresh engine: what is held, when it is renewed, and who waits for it.
 //!
-//! [`schedule`] is arithmetic and [`cell`] a state machine, both pure; [`slot`] is the task that carries their decisions
-//! out; [`entry`] keeps one slot per variation of a named value; the [`Store`] is the door callers come through, and it
+//! [`schedule`] is arithmetic and [`cell`] a state machine, both pure; [`keeping`] is the task that carries their decisions
+//! out, within a [`budget`], and [`slot`] what callers see of it; [`entry`] keeps one slot per variation of a named value; the [`Store`] is the door callers come through, and it
 //! opens only with a [`Permit`].
 //!
 //! A chain (token → identity pool → role) is a source that holds another entry: every stage is cached once.
 
+pub mod budget;
 pub mod cell;
+pub mod counts;
 pub mod entry;
+pub mod keeping;
+pub mod report;
 pub mod schedule;
+pub mod setback;
+#[cfg(test)]
+mod simulation;
 pub mod slot;
 pub mod subjects;
 
@@ -17,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cell::CacheState;
-pub use entry::{Entry, Inputs, Origin, Report};
+pub use entry::{Entry, Inputs};
+pub use report::{Origin, Report};
 pub use slot::{Served, Unserved};
 pub use subjects::Crowd;
 

@@ -9,15 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use super::cell::{Answer, CacheState, Cell, Next};
+use super::cell::{Answer, CacheState, Cell};
+use super::keeping::{Work, keep_fresh};
 use super::schedule::Freshness;
 use crate::clock::{Clock, Moment};
-use crate::lease::{Issued, Lease};
-use crate::source::{Ask, Failure, FailureKind, Source};
-
-/// A source answers within this or counts as unavailable. Each upstream call has a shorter deadline of its own; this one
-/// is the net below them.
-const FETCH_DEADLINE: Duration = Duration::from_secs(30);
+use crate::lease::Lease;
+use crate::source::Failure;
 
 /// AWS credentials are handed out with this much life left wherever their lifetime allows it: below, SDKs come back at once.
 pub const ENOUGH_FOR_SDKS: Duration = Duration::from_secs(20 * 60);
@@ -29,39 +26,14 @@ pub struct Slot<T> {
     task: AbortHandle,
 }
 
-/// What a slot's task works with.
-pub struct Work<T> {
-    /// The entry's full name, for the log.
-    pub name: Arc<str>,
-    /// What is asked for.
-    pub ask: Ask,
-    /// Whom it is asked of.
-    pub source: Arc<dyn Source<T>>,
-    /// How it is kept fresh.
-    pub freshness: Freshness,
-    /// The time.
-    pub clock: Clock,
-    /// What other variations of the same token learn from a failure here.
-    pub setback: Setback,
-    /// Where those who look on are told that the source has answered.
-    pub news: watch::Sender<()>,
-}
-
-/// The last failure that every variation shares: who is refused, throttled or cut off with one scope is with another, and who is
-/// throttled or cut off with one user's token is with another's. Cleared by the next success.
-#[derive(Clone, Debug, Default)]
-pub struct Setback(Arc<Mutex<Option<Until>>>);
-
-/// A failure, and until when it is remembered.
-type Until = (Arc<Failure>, Moment);
-
+/// What the task and those who wait share.
 #[derive(Debug)]
-struct Shared<T> {
+pub struct Shared<T> {
     cell: Mutex<Cell<T>>,
     /// Wakes the task.
-    poke: Notify,
+    pub poke: Notify,
     /// Counts the changes that waiters look out for.
-    changes: watch::Sender<u64>,
+    pub changes: watch::Sender<u64>,
 }
 
 /// A lease and how it stood to the cache.
@@ -89,35 +61,9 @@ pub enum Unserved {
     },
 }
 
-impl Setback {
-    /// The failure, if the source is not to be asked yet.
-    pub fn at(&self, now: Moment) -> Option<Unserved> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (failure, until) = held.as_ref().filter(|(_, until)| now < *until)?;
-        Some(Unserved::Failed { failure: Arc::clone(failure), retry_after: until.since(now) })
-    }
-
-    fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool) {
-        let says_something = |kind| match kind {
-            FailureKind::Throttled | FailureKind::Unavailable => true,
-            // A subject token that is refused says nothing about the others …
-            FailureKind::Denied | FailureKind::Malformed => ask.subject.is_none(),
-            // … nor does a scope.
-            FailureKind::Misconfigured => false,
-        };
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match cell.trouble() {
-            _ if succeeded => *held = None,
-            Some(trouble) if says_something(trouble.failure.kind) => {
-                *held = Some((Arc::clone(&trouble.failure), trouble.retry_at));
-            }
-            _ => {}
-        }
-    }
-}
-
 impl<T> Shared<T> {
-    fn cell(&self) -> MutexGuard<'_, Cell<T>> {
+    /// The cell, for a moment.
+    pub fn cell(&self) -> MutexGuard<'_, Cell<T>> {
         // The cell's methods leave it whole at every point, so a poisoned lock has nothing broken behind it.
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,6 +110,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             }
             waited = true;
             let is_over = tokio::select! {
+                biased;
                 changed = changes.changed() => changed.is_err(),
                 () = clock.sleep_until(deadline) => true,
             };
@@ -195,6 +142,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
             }
             self.shared.poke.notify_one();
             tokio::select! {
+                biased;
                 changed = changes.changed() => changed.ok()?,
                 () = clock.sleep_until(deadline) => return None,
             }
@@ -241,89 +189,6 @@ impl<T: Send + Sync + 'static> Slot<T> {
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-async fn keep_fresh<T: Send + Sync + 'static>(work: Work<T>, shared: Arc<Shared<T>>) {
-    loop {
-        let (next, expiry) = {
-            let now = work.clock.now();
-            let mut cell = shared.cell();
-            cell.sweep(now);
-            (cell.next(now, work.freshness.keep), cell.lease(now).map(|lease| lease.expiry))
-        };
-        match next {
-            Next::Fetch => fetch(&work, &shared).await,
-            Next::At(moment) => tokio::select! {
-                () = work.clock.sleep_until(moment) => {},
-                () = shared.poke.notified() => {},
-            },
-            // An expired value is let go of, so that its memory is cleared.
-            Next::Idle => tokio::select! {
-                () = sleep_until_some(&work.clock, expiry) => {},
-                () = shared.poke.notified() => {},
-            },
-        }
-    }
-}
-
-/// Sleeps until `moment`; for ever if there is none.
-async fn sleep_until_some(clock: &Clock, moment: Option<Moment>) {
-    match moment {
-        Some(moment) => clock.sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn fetch<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
-    shared.cell().started(work.clock.now());
-    tracing::debug!(entry = &*work.name, ask = %work.ask, "asking the source");
-    // A task of its own, so that a panic in a source is one failure and not the end of the slot.
-    let flight = {
-        let (source, ask) = (Arc::clone(&work.source), work.ask.clone());
-        AbortOnDrop(tokio::spawn(async move { source.fetch(&ask).await }))
-    };
-    let outcome = flight.outcome(&work.name).await.map(|issued| match &work.ask.subject {
-        // Whatever was obtained with a subject token, at this stage or an earlier one, ends with it.
-        Some(subject) => issued.until(subject.expiry),
-        None => issued,
-    });
-    tell(work, &outcome);
-    let mut cell = shared.cell();
-    let succeeded = outcome.is_ok();
-    cell.finished(work.clock.now(), outcome, &work.freshness, fastrand::f64(), fastrand::f64());
-    work.setback.note(&cell, &work.ask, succeeded);
-    drop(cell);
-    shared.changes.send_modify(|count| *count += 1);
-    work.news.send_replace(());
-}
-
-fn tell<T>(work: &Work<T>, outcome: &Result<Issued<T>, Failure>) {
-    let (entry, ask) = (&*work.name, &work.ask);
-    match outcome {
-        Ok(issued) => tracing::info!(entry, %ask, lifetime_s = issued.lifetime().as_secs(), "issued"),
-        Err(failure) => tracing::warn!(entry, %ask, kind = failure.kind.as_str(), reason = %failure, "not issued"),
-    }
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> AbortOnDrop<Result<T, Failure>> {
-    async fn outcome(mut self, name: &str) -> Result<T, Failure> {
-        match tokio::time::timeout(FETCH_DEADLINE, &mut self.0).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::new(
-                FailureKind::Unavailable,
-                format!("the source of {name} failed inside the daemon; please report this with the daemon's log"),
-            )),
-            Err(_) => Err(Failure::timed_out(&format!("the source of {name}"), FETCH_DEADLINE)),
-        }
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
+use super::super::keeping::FETCH_DEADLINE;
 use super::super::schedule::Keep;
 use super::super::{Entry, Inputs};
 use super::*;
 use crate::lease::Issued;
+use crate::source::{Ask, FailureKind, Source};
 
 /// What the upstream does the next time it is asked.
 #[derive(Clone)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::cell::{Cell, Counts, Trouble};
+use super::cell::{Cell, Trouble};
+use super::counts::Counts;
 use super::slot::{Slot, Unserved};
 use crate::clock::{Clock, Moment};
 use crate::source::Ask;
@@ -92,7 +93,7 @@ impl<T: Send + Sync + 'static> Held<T> {
     /// Of those that are not in the middle of a fetch one makes room: first one with nothing to serve, so that tokens that are
     /// refused drive out nobody, else the least recently used.
     fn make_room(&mut self, now: Moment) -> Result<(), Unserved> {
-        let idle = |(_, slot): &(&Ask, &Arc<Slot<T>>)| !slot.inspect(Cell::is_fetching);
+        let idle = |(_, slot): &(&Ask, &Arc<Slot<T>>)| !slot.inspect(Cell::is_sought);
         let empty = |(_, slot): &(&Ask, &Arc<Slot<T>>)| slot.inspect(|cell| cell.is_refused(now));
         let mut waiting = self.slots.iter().filter(idle);
         let found = waiting.find(empty).or_else(|| self.slots.iter().rev().find(idle));

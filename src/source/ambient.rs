@@ -38,9 +38,10 @@ impl Source<AwsCredentials> for Ambient {
         let sent_at = self.clock.now();
         let provider = self.sdk.identity().await?.ok_or_else(none_found)?;
         let found = provider.provide_credentials().await.map_err(|error| failure(&error))?;
-        let expiry = found
-            .expiry()
-            .map_or_else(|| sent_at.plus(LIFE_OF_KEYS), |wall| self.clock.moment_of(wall).min(sent_at.plus(LONGEST)));
+        let expiry = found.expiry().map_or_else(
+            || sent_at.plus(LIFE_OF_KEYS),
+            |wall| self.sdk.reading_of_identity(sent_at).moment_of(wall).min(sent_at.plus(LONGEST)),
+        );
         let value = AwsCredentials {
             access_key_id: found.access_key_id().to_owned(),
             secret_access_key: SecretString::from(found.secret_access_key()),

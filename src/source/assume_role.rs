@@ -98,7 +98,7 @@ impl AssumeRole {
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = config.duration.unwrap_or(DEFAULT_DURATION);
         let role = (account, Some(config.role_arn.clone()));
-        let issued = aws::issued(WHAT, &parts, role, longest, sent_at, &self.clock)?;
+        let issued = aws::issued(WHAT, &parts, role, longest, sent_at, self.sdk.reading())?;
         Ok(issued.by_request(output.request_id()))
     }
 }
@@ -111,6 +111,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 #[async_trait]
 impl Source<AwsCredentials> for AssumeRole {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<AwsCredentials>, Failure> {
-        aws::signed_by(&self.identity, ask, |signer| async move { self.assume(ask, &signer.value).await }).await
+        aws::signed_by(&self.sdk, &self.identity, ask, |signer| async move { self.assume(ask, &signer.value).await })
+            .await
     }
 }

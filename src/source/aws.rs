@@ -4,6 +4,7 @@
 //! The SDK makes one attempt per call; the engine decides about the next. Credentials for signing are obtained as a stage
 //! of their own and handed to the client, so that a failure there keeps its kind and its words.
 
+mod hour;
 mod refusal;
 
 use std::sync::Arc;
@@ -21,11 +22,15 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
+use self::hour::{Dated, Hour};
 use self::refusal::Said;
 use super::upstream::{EXCHANGE, Upstream, innermost, unreachable};
 use super::{Ask, AwsCredentials, Failure, FailureKind, Stage};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment, Reading};
 use crate::lease::{Issued, Lease};
+
+/// What AWS is called where its time is told.
+pub const AWS: &str = "AWS";
 
 /// The broker's own place in AWS: `[aws]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +47,7 @@ pub struct Config {
 pub struct Sdk {
     config: Config,
     upstream: Upstream,
+    clock: Clock,
     regional: OnceCell<SdkConfig>,
     own: OnceCell<Own>,
 }
@@ -55,8 +61,8 @@ struct Own {
 
 impl Sdk {
     /// Settings for clients that go out through `upstream`.
-    pub fn new(config: Config, upstream: Upstream) -> Self {
-        Self { config, upstream, regional: OnceCell::new(), own: OnceCell::new() }
+    pub fn new(config: Config, upstream: Upstream, clock: Clock) -> Self {
+        Self { config, upstream, clock, regional: OnceCell::new(), own: OnceCell::new() }
     }
 
     /// Settings for a client in `region` that signs nothing.
@@ -96,6 +102,18 @@ impl Sdk {
         Ok(self.own().await?.identity.clone())
     }
 
+    /// What time it is at AWS, as far as it has said so.
+    pub fn reading(&self) -> Reading {
+        self.clock.reading_of(AWS)
+    }
+
+    /// What time it is where an identity was obtained with a request sent at `sent_at`: at the service of the host that gives it
+    /// out, if that was asked, else at AWS.
+    pub fn reading_of_identity(&self, sent_at: Moment) -> Reading {
+        let host = self.clock.told_by(hour::HOST).filter(|reading| reading.taken_at() >= sent_at);
+        host.unwrap_or_else(|| self.reading())
+    }
+
     async fn own(&self) -> Result<&Own, Failure> {
         self.own.get_or_try_init(|| self.find_own()).await
     }
@@ -117,7 +135,8 @@ impl Sdk {
     fn loader(&self) -> ConfigLoader {
         let timeouts = TimeoutConfig::builder().operation_timeout(EXCHANGE).operation_attempt_timeout(EXCHANGE).build();
         let loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(self.upstream.http_client())
+            .http_client(Dated::client(&self.upstream, &self.clock))
+            .time_source(Hour(self.clock.clone()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         match &self.config.profile {
@@ -174,8 +193,8 @@ impl<'a> From<Option<&'a SentBySts>> for Parts<'a> {
     }
 }
 
-/// Checks temporary credentials before they may replace anything. Their end is absolute and seen through this machine's wall
-/// clock; were that slow, they would seem to live longer than any credentials do, so `longest` bounds their life.
+/// Checks temporary credentials before they may replace anything. Their end is an instant of the clock that `reading` is of; were that
+/// slow, they would seem to live longer than any credentials do, so `longest` bounds their life.
 ///
 /// # Errors
 /// `Malformed` if a part is missing or the end of life lies behind us.
@@ -184,8 +203,8 @@ pub fn issued(
     parts: &Parts<'_>,
     role: (Option<String>, Option<String>),
     longest: Duration,
-    sent_at: crate::clock::Moment,
-    clock: &Clock,
+    sent_at: Moment,
+    reading: Reading,
 ) -> Result<Issued<AwsCredentials>, Failure> {
     let malformed = |fault: &str| {
         Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old ones are kept, if any"))
@@ -209,7 +228,7 @@ pub fn issued(
         account_id,
         role_arn,
     };
-    Ok(Issued::new(value, sent_at, clock.moment_of(expiration).min(sent_at.plus(longest))))
+    Ok(Issued::new(value, sent_at, reading.moment_of(expiration).min(sent_at.plus(longest))))
 }
 
 /// An SDK timestamp as a wall-clock instant.
@@ -250,18 +269,20 @@ pub fn account_of(arn: &str) -> Option<String> {
 pub type Identity = Arc<dyn Stage<AwsCredentials>>;
 
 /// Makes `attempt` with what `identity` holds; where AWS says that this has expired, once more with newer credentials, if there
-/// are any.
+/// are any; and where its answer tells that the signature had the wrong time, once more with the right one.
 ///
 /// # Errors
 /// As `identity` and `attempt`.
-pub async fn signed_by<T, F, A>(identity: &Identity, ask: &Ask, attempt: F) -> Result<T, Failure>
+pub async fn signed_by<T, F, A>(sdk: &Sdk, identity: &Identity, ask: &Ask, attempt: F) -> Result<T, Failure>
 where
     F: Fn(Arc<Lease<AwsCredentials>>) -> A + Sync,
     A: Future<Output = Result<T, Failure>> + Send,
     T: Send,
 {
     let signer = identity.held(ask).await?;
+    let signed_at = sdk.reading();
     match attempt(Arc::clone(&signer)).await {
+        Err(refused) if refused.kind.is_terminal() && sdk.reading().differs(signed_at) => attempt(signer).await,
         Err(refused) if refused.expired => match identity.newer(ask, &signer).await {
             Some(newer) => attempt(newer).await,
             None => Err(refused),

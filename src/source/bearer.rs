@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::jwt::Claims;
 use super::{BearerToken, Failure, FailureKind};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Moment, Reading};
 use crate::lease::Issued;
 
 /// What is longer, in bytes, is no list of scopes that anybody granted.
@@ -61,7 +61,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
 }
 
 /// Checks a grant before it may replace anything, and finds its expiry: the earlier of `expires_in`, counted from the
-/// sending of the request, and the token's own `exp`; five minutes from there if neither is known. What was granted is what the
+/// sending of the request, and the token's own `exp` by the clock that `reading` is of; five minutes from there if neither is known. What was granted is what the
 /// server says, else what the token says, else the scopes that were `asked` for (RFC 6749 section 5.1).
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub fn issued(
     grant: Grant,
     asked: &[String],
     sent_at: Moment,
-    clock: &Clock,
+    reading: Reading,
 ) -> Result<Issued<BearerToken>, Failure> {
     let malformed = |fault: &str| {
         Failure::new(FailureKind::Malformed, format!("{what} issued {fault}; the old one is kept, if any"))
@@ -89,7 +89,7 @@ pub fn issued(
         return Err(malformed("a token that has already expired"));
     }
     let claims = Claims::of(text).unwrap_or_default();
-    let by_claim = claims.expiry().map(|exp| clock.moment_of(exp));
+    let by_claim = claims.expiry().map(|exp| reading.moment_of(exp));
     let assumed = if by_claim.is_some() { LONGEST_LIFETIME } else { ASSUMED_LIFETIME };
     let lifetime = grant.expires_in.map_or(assumed, Duration::from_secs).min(LONGEST_LIFETIME);
     let by_seconds = sent_at.plus(lifetime);
@@ -150,6 +150,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
+    use crate::clock::Clock;
 
     fn grant(token: &str, token_type: &str, expires_in: u64) -> Grant {
         let (access_token, expires_in) = (SecretString::from(token), Some(expires_in));
@@ -181,9 +182,9 @@ mod tests {
             grant("t", "mac", 60),
             grant("t", "Bearer", 0),
         ] {
-            assert_eq!(issued("x", bad, &[], now, &clock).unwrap_err().kind, FailureKind::Malformed);
+            assert_eq!(issued("x", bad, &[], now, clock.reading()).unwrap_err().kind, FailureKind::Malformed);
         }
-        let good = issued("x", grant("t", "bearer", u64::MAX), &[], now, &clock).unwrap();
+        let good = issued("x", grant("t", "bearer", u64::MAX), &[], now, clock.reading()).unwrap();
         assert_eq!(good.expiry.since(now), LONGEST_LIFETIME, "a lifetime without end is cut");
     }
 
@@ -193,10 +194,10 @@ mod tests {
         let sent_at = clock.now();
         tokio::time::advance(Duration::from_secs(3)).await;
         let jwt = |exp: u64| jwt(&format!(r#"{{"exp":{exp},"scope":"billing/read"}}"#));
-        let by_seconds = issued("x", grant(&jwt(9_999), "Bearer", 60), &[], sent_at, &clock).unwrap();
+        let by_seconds = issued("x", grant(&jwt(9_999), "Bearer", 60), &[], sent_at, clock.reading()).unwrap();
         assert_eq!(by_seconds.expiry.since(sent_at), Duration::from_secs(60));
         assert_eq!(by_seconds.value.scope.as_deref(), Some("billing/read"));
-        let by_claim = issued("x", grant(&jwt(1_030), "Bearer", 60), &[], sent_at, &clock).unwrap();
+        let by_claim = issued("x", grant(&jwt(1_030), "Bearer", 60), &[], sent_at, clock.reading()).unwrap();
         assert_eq!(by_claim.expiry.since(sent_at), Duration::from_secs(30));
     }
 
@@ -205,7 +206,7 @@ mod tests {
         let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
         let life = |token: &str| {
             let grant = Grant { expires_in: None, ..grant(token, "Bearer", 1) };
-            issued("x", grant, &[], clock.now(), &clock).unwrap().lifetime().as_secs()
+            issued("x", grant, &[], clock.now(), clock.reading()).unwrap().lifetime().as_secs()
         };
         assert_eq!(life("opaque"), 300);
         assert_eq!(life(&jwt(r#"{"exp":3600}"#)), 3_600);
@@ -219,7 +220,7 @@ mod tests {
         let asked = ["a/r".to_owned(), "a/w".to_owned()];
         let granted = |scope: Option<&str>, token: &str| {
             let grant = Grant { scope: scope.map(ToOwned::to_owned), ..grant(token, "Bearer", 60) };
-            let issued = issued("x", grant, &asked, clock.now(), &clock).unwrap();
+            let issued = issued("x", grant, &asked, clock.now(), clock.reading()).unwrap();
             (issued.value.scope.unwrap(), issued.scopes_missing.join(" "))
         };
         let less = jwt(r#"{"scope":"a/r"}"#);
@@ -243,11 +244,11 @@ mod tests {
         let asked = ["a/r".to_owned(), "a/w".to_owned()];
         for scope in ["", "a/x", "a/read"] {
             let grant = Grant { scope: Some(scope.into()), ..grant("t", "Bearer", 60) };
-            let failure = issued("the server", grant, &asked, clock.now(), &clock).unwrap_err();
+            let failure = issued("the server", grant, &asked, clock.now(), clock.reading()).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Misconfigured);
             assert!(failure.message.contains("the server") && failure.message.contains("a/r a/w"), "{failure}");
         }
         let unasked = Grant { scope: Some(String::new()), ..grant("t", "Bearer", 60) };
-        assert!(issued("x", unasked, &[], clock.now(), &clock).is_ok(), "nothing was asked for by name");
+        assert!(issued("x", unasked, &[], clock.now(), clock.reading()).is_ok(), "nothing was asked for by name");
     }
 }

@@ -80,7 +80,7 @@ impl ClientToken {
             expires_in: Some(u64::try_from(result.expires_in()).unwrap_or(0)),
             scope: None,
         };
-        let issued = bearer::issued(WHAT, grant, &scopes, sent_at, &self.clock)?;
+        let issued = bearer::issued(WHAT, grant, &scopes, sent_at, self.sdk.reading())?;
         Ok(issued.by_request(output.request_id()))
     }
 }

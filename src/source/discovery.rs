@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn reply(body: &str) -> Reply {
-        Reply { status: 200, retry_after: None, request_id: None, body: body.as_bytes().to_vec().into() }
+        Reply { status: 200, retry_after: None, request_id: None, date: None, body: body.as_bytes().to_vec().into() }
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl IdentityToken {
             expires_in: Some(u64::try_from(lifetime).unwrap_or_default()),
             scope: None,
         };
-        let issued = bearer::issued(WHAT, grant, &[], sent_at, &self.clock)?;
+        let issued = bearer::issued(WHAT, grant, &[], sent_at, self.sdk.reading())?;
         Ok(issued.by_request(output.request_id()))
     }
 }
@@ -88,6 +88,6 @@ impl IdentityToken {
 #[async_trait]
 impl Source<BearerToken> for IdentityToken {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
-        aws::signed_by(&self.identity, ask, |signer| async move { self.ask(&signer).await }).await
+        aws::signed_by(&self.sdk, &self.identity, ask, |signer| async move { self.ask(&signer).await }).await
     }
 }

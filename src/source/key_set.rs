@@ -216,6 +216,7 @@ mod tests {
                 status,
                 retry_after: Some(Duration::from_secs(7)),
                 request_id: None,
+                date: None,
                 body: b"<html>".to_vec().into(),
             };
             let failure = publication.read(&reply).unwrap_err();

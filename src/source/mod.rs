@@ -143,6 +143,9 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Denied, Self::Misconfigured, Self::Throttled, Self::Unavailable, Self::Malformed];
+
     /// The stable name, for logs, status and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

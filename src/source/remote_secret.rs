@@ -122,7 +122,8 @@ impl Source<SecretString> for RemoteSecret {
         let sent_at = self.clock.now();
         let all = Ask::default();
         let secret =
-            aws::signed_by(&self.identity, &all, |signer| async move { self.ask(&signer.value).await }).await?;
+            aws::signed_by(&self.sdk, &self.identity, &all, |signer| async move { self.ask(&signer.value).await })
+                .await?;
         let expiry = sent_at.plus(LIFETIME);
         // Nobody needs it before the next request does.
         Ok(Issued { renewable: false, ..Issued::new(secret, sent_at, expiry) })

@@ -12,10 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_http_client::{Connector, proxy::ProxyConfig, tls};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
@@ -77,6 +75,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// What the upstream calls the request in its own records.
     pub request_id: Option<RequestId>,
+    /// What time it was at the upstream.
+    pub date: Option<SystemTime>,
     /// The body; cleared when dropped, because it may hold a token.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -140,9 +140,8 @@ impl Upstream {
     }
 
     /// The same way out, for an SDK client.
-    pub fn http_client(&self) -> SharedHttpClient {
-        let connector = self.connector.clone();
-        http_client_fn(move |_, _| connector.clone())
+    pub fn connector(&self) -> SharedHttpConnector {
+        self.connector.clone()
     }
 
     /// Posts a form, of which only the HTTP library's copy is not wiped, and reads the answer. `what` names the upstream in failures.
@@ -198,9 +197,7 @@ impl Upstream {
         let answer = answer
             .map_err(|_| format!("{url} does not answer within {CONNECT:?}"))?
             .map_err(|cause| format!("{url} cannot be reached: {}", innermost(&cause)))?;
-        let date = answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        date.and_then(|date| SystemTime::try_from(date).ok())
-            .ok_or_else(|| format!("{url} does not say what time it is"))
+        date_of(&answer).ok_or_else(|| format!("{url} does not say what time it is"))
     }
 
     async fn within_limit(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {
@@ -215,12 +212,18 @@ impl Upstream {
         let retry_after =
             response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
         let header = |name| response.headers().get(name).and_then(RequestId::of);
-        let request_id = REQUEST_IDS.into_iter().find_map(header);
+        let (request_id, date) = (REQUEST_IDS.into_iter().find_map(header), date_of(&response));
         let body = read(response.into_body()).await.map_err(|fault| {
             Failure::new(FailureKind::Malformed, format!("{what} sent an answer that {fault}; it is asked again"))
         })?;
-        Ok(Reply { status, retry_after, request_id, body })
+        Ok(Reply { status, retry_after, request_id, date, body })
     }
+}
+
+/// When an upstream wrote an answer, by its own clock. What a cache kept says when it was kept.
+pub fn date_of(answer: &HttpResponse) -> Option<SystemTime> {
+    let date = answer.headers().get("date").filter(|_| answer.headers().get("age").is_none())?;
+    SystemTime::try_from(DateTime::from_str(date, Format::HttpDate).ok()?).ok()
 }
 
 async fn read(mut body: SdkBody) -> Result<Zeroizing<Vec<u8>>, &'static str> {

@@ -79,7 +79,7 @@ impl WebIdentity {
 
     async fn exchange(&self, ask: &Ask, token: &SecretString) -> Result<Issued<AwsCredentials>, Failure> {
         let settings = self.sdk.unsigned_at_home().await?;
-        self.assumption.credentials(&settings, token, ask, &self.host, &self.clock).await
+        self.assumption.credentials(&settings, token, ask, &self.host, &self.sdk, &self.clock).await
     }
 
     async fn with_held(
@@ -150,6 +150,7 @@ impl Assumption {
         token: &SecretString,
         ask: &Ask,
         host: &str,
+        sdk: &Sdk,
         clock: &Clock,
     ) -> Result<Issued<AwsCredentials>, Failure> {
         let arns: Vec<_> =
@@ -182,7 +183,7 @@ impl Assumption {
         let account = output.assumed_role_user().and_then(|user| aws::account_of(user.arn()));
         let longest = self.duration.unwrap_or(DEFAULT_DURATION);
         let role = (account, Some(self.role_arn.clone()));
-        Ok(aws::issued(WHAT, &parts, role, longest, sent_at, clock)?.by_request(output.request_id()))
+        Ok(aws::issued(WHAT, &parts, role, longest, sent_at, sdk.reading())?.by_request(output.request_id()))
     }
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,28 @@ def own_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The machine's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert found, "chromium is not installed; tests/conformance/setup.sh says how"
+    return found
+
+
+@pytest.fixture
+def in_browser(chromium, tmp_path):
+    """Runs one of the scripts in `node/` that drive a browser: what it is to do goes in as JSON, what it saw comes out as JSON."""
+
+    def run(script: str, what: dict, timeout: int) -> dict:
+        command = ["node", str(HERE / "node" / script)]
+        asked = json.dumps({"browser": chromium, **what})
+        ran = subprocess.run(command, input=asked, env=clean_environment(tmp_path), capture_output=True, text=True, timeout=timeout)
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    return run
 
 
 @pytest.fixture
@@ -168,6 +192,17 @@ login = "caller"
 issuer = "issuers.users"
 """
 
+# A token by the token endpoint.
+BILLING = f"""
+[tokens.billing]
+from = "cognito"
+user_pool = "{world.USER_POOL}"
+domain = "@EMULATOR@"
+client_id = "{world.M2M_CLIENT}"
+client_secret = {{ file = "@HOME@/billing.secret" }}
+scopes = ["billing/read"]
+"""
+
 # One configuration for every test against the emulator: a token by the token endpoint and one by GetClientToken, a chain
 # of two roles, and a machine user's identity-pool credentials.
 TABLES = f"""
@@ -177,14 +212,7 @@ listen = ["127.0.0.1:@PORT@"]
 [aws]
 region = "{world.REGION}"
 
-[tokens.billing]
-from = "cognito"
-user_pool = "{world.USER_POOL}"
-domain = "@EMULATOR@"
-client_id = "{world.M2M_CLIENT}"
-client_secret = {{ file = "@HOME@/billing.secret" }}
-scopes = ["billing/read"]
-
+{BILLING}
 [tokens.billing-api]
 from = "cognito"
 user_pool = "{world.USER_POOL}"

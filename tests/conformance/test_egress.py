@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import world
-from conftest import DAEMON_SECRETS, TABLES
+from conftest import DAEMON_SECRETS, HERE, TABLES
 from processes import clean_environment, free_port, request, until
 
 NAME = "billing.example.com"
@@ -302,18 +302,15 @@ class Recorder(Echo):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "rebound.example"])
-def test_no_page_of_a_browser_gets_through(host, forward, serve, processes, tmp_path):
+def test_no_page_of_a_browser_gets_through(host, forward, serve, chromium, processes, tmp_path):
     service = serve(Recorder, asked=[])
     url = forward(f"http://127.0.0.1:{service.server_port}")
     daemon = processes.servers[-1]
     site = serve(Elsewhere, victim=url.replace("127.0.0.1", host))
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "chromium is not installed; tests/conformance/setup.sh says how"
     # Its own guard of the local network is off, as it is in browsers that have none.
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0", f"--user-data-dir={tmp_path}/browser"]
     names = "--host-resolver-rules=MAP elsewhere.example 127.0.0.1, MAP rebound.example 127.0.0.1"
     guards = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
-    command = [chromium, *flags, names, guards, f"http://elsewhere.example:{site.server_port}/"]
+    command = ["node", str(HERE / "node" / "visit.mjs"), chromium, f"http://elsewhere.example:{site.server_port}/", names, guards]
     processes.start("chromium", command, clean_environment(tmp_path))
     refused = b'"event":"egress","outcome":"refused"'
     until(lambda: daemon.printed.count(refused) >= 15, 60, "fifteen requests of the browser")

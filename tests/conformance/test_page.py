@@ -13,7 +13,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -23,7 +22,7 @@ import time
 import pytest
 
 import world
-from conftest import DAEMON_SECRETS, HERE, ROOT
+from conftest import DAEMON_SECRETS, ROOT
 from processes import clean_environment, free_port, request, until
 
 LOOKS = [{"width": width, "scheme": scheme} for width in (400, 1280) for scheme in ("light", "dark")]
@@ -142,24 +141,13 @@ def proxy(daemon, nginx_with, tmp_path):
 
 
 @pytest.fixture
-def browse(tmp_path):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium, "chromium is not installed; tests/conformance/setup.sh says how"
+def browse(in_browser):
     pictures = os.environ.get("SCREENSHOTS")
 
     def look(url: str, name: str, looks: list[dict] = LOOKS, login: dict | None = None) -> dict:
         if pictures:
             looks = [{**look, "screenshot": f"{pictures}/{name}-{look['width']}-{look['scheme']}.png"} for look in looks]
-        ran = subprocess.run(
-            ["node", str(HERE / "node" / "browser.mjs")],
-            input=json.dumps({"browser": chromium, "url": url, "looks": looks, "login": login}),
-            env=clean_environment(tmp_path),
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert ran.returncode == 0, ran.stderr
-        return json.loads(ran.stdout)
+        return in_browser("browser.mjs", {"url": url, "looks": looks, "login": login}, timeout=120)
 
     return look
 

@@ -183,14 +183,14 @@ async fn a_token_is_known_by_its_digest_too_and_a_replaced_one_takes_effect() {
 }
 
 #[tokio::test]
-async fn the_admin_listener_serves_health_and_nothing_else() {
+async fn the_admin_listener_serves_health_and_metrics_and_nothing_else() {
     limited(async {
         let site = Site::open().await;
         let port = crate::daemon::free_port();
         let listen = format!("[server]\nlisten = [\"loopback:PORT\"]\nadmin_listen = \"127.0.0.1:{port}\"\n");
         let daemon = site.daemon(&format!("{listen}{}", billing_for_orders())).await;
         let admin = crate::client::Way::V4(port);
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/readyz", "/metrics"] {
             assert_eq!(
                 daemon.ask_over(&admin, Ask::get(path).header("host", "node-7:9464")).await.status,
                 200,

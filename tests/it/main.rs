@@ -42,6 +42,8 @@ mod callers;
 #[cfg(test)]
 mod chains;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod cognito;
 #[cfg(test)]
 mod cognito_user;
@@ -75,6 +77,8 @@ mod leaks;
 mod limits;
 #[cfg(test)]
 mod malformed;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod oauth2;
 #[cfg(test)]

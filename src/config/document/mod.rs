@@ -89,7 +89,7 @@ pub struct Server {
     /// Addresses to listen on: "loopback:PORT" (127.0.0.1 and ::1 together), a literal loopback address, "unix:/PATH", or
     /// "systemd:NAME" (socket activation).
     pub listen: Vec<Read<Listen>>,
-    /// An address for /healthz and /readyz only; may be reachable from other machines.
+    /// An address for /healthz, /readyz and /metrics only; may be reachable from other machines.
     pub admin_listen: Option<Read<SocketAddr>>,
     /// How long to go on answering after SIGTERM.
     pub drain: Read<Duration>,

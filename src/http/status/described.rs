@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::METHODS;
+use super::{METHODS, clock};
 use crate::http::describe::{JSON, Operation, Path, of};
 
 /// The path, described.
@@ -15,7 +15,7 @@ pub fn described() -> Path {
         "type": "object",
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests",
-            "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
+            "clock", "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
             "audit",
         ],
         "properties": {
@@ -25,6 +25,7 @@ pub fn described() -> Path {
             "ready": { "type": "boolean", "description": "Is every `keep = \"always\"` entry usable, and every file in its place?" },
             "uptime_seconds": count,
             "requests": count,
+            "clock": of("Clock"),
             "connections": of("Connections"),
             "load": of("Load"),
             "listeners": { "type": "array", "items": text },
@@ -48,8 +49,9 @@ pub fn described() -> Path {
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
         .explained("Never a secret, never a token. Every caller sees every entry.")
         .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
-    Path::at("/v1/status")
-        .defining("Status", status)
+    let path =
+        clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
+    path.defining("Status", status)
         .defining("Entry", entry())
         .defining("Connections", connections())
         .defining("Load", load())
@@ -143,6 +145,11 @@ fn egress() -> Value {
 fn entry() -> Value {
     let (text, count) = (json!({ "type": "string" }), json!({ "type": "integer", "minimum": 0 }));
     let instant = json!({ "type": "string", "format": "date-time" });
+    let kinds = json!({
+        "type": "object",
+        "description": "Those failures by their kinds, where there were any.",
+        "properties": { "denied": count, "misconfigured": count, "throttled": count, "unavailable": count, "malformed": count },
+    });
     let error = json!({
         "type": "object",
         "required": ["kind", "message", "failures_in_a_row", "since", "retry_in"],
@@ -158,8 +165,8 @@ fn entry() -> Value {
         "type": "object",
         "description": "An entry, or one variation of it by caller or scope; of subject tokens, all together.",
         "required": [
-            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses",
-            "upstream_requests", "upstream_failures", "upstream_avoided",
+            "name", "source", "keep", "state", "fetching", "hits", "stale", "misses", "waited",
+            "upstream_requests", "upstream_failures", "failures_by_kind", "upstream_avoided",
         ],
         "properties": {
             "name": text,
@@ -170,6 +177,7 @@ fn entry() -> Value {
             "caller": text,
             "scope": text,
             "lifetime": counted("Seconds from its issue to its expiry."),
+            "age": counted("Seconds since its issue, which is when the source last gave one."),
             "refresh_due_after": counted("Seconds from its issue to refresh-due."),
             "refresh_due_at": instant,
             "refresh_due_in": count,
@@ -189,8 +197,10 @@ fn entry() -> Value {
             "hits": count,
             "stale": count,
             "misses": count,
+            "waited": counted("Those of the misses that got what was fetched."),
             "upstream_requests": count,
             "upstream_failures": count,
+            "failures_by_kind": kinds,
             "upstream_avoided": count,
         },
     })

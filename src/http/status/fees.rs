@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::refresh::Report;
-use crate::refresh::cell::Counts;
+use crate::refresh::counts::Counts;
 
 const COMPARED_WITH: &str = "a token bought for each request of a caller";
 
@@ -60,7 +60,7 @@ impl Fees {
 mod tests {
     use super::*;
     use crate::refresh::Origin;
-    use crate::refresh::entry::Snapshot;
+    use crate::refresh::report::Snapshot;
     use crate::refresh::schedule::{Freshness, Keep};
     use crate::source::Ask;
 

@@ -67,7 +67,7 @@ pub struct Trouble<'a> {
 }
 
 /// Members that every view shows in a place of their own.
-const PLACED: [&str; 18] = [
+const PLACED: [&str; 20] = [
     "name",
     "source",
     "chain",
@@ -76,6 +76,7 @@ const PLACED: [&str; 18] = [
     "caller",
     "scope",
     "lifetime",
+    "age",
     "refresh_due_after",
     "refresh_due_in",
     "expires_in",
@@ -84,11 +85,12 @@ const PLACED: [&str; 18] = [
     "stale",
     "upstream_requests",
     "upstream_failures",
+    "failures_by_kind",
     "upstream_avoided",
     "fees_saved",
 ];
 /// Members that count seconds.
-const SECONDS: [&str; 2] = ["outage_cover", "outage_cover_wanted"];
+const SECONDS: [&str; 3] = ["outage_cover", "outage_cover_wanted", "slept_seconds"];
 
 /// The sections of `document`, in its order. The broker's own identity is left out where it is one of the credentials.
 pub fn sections(document: &Value) -> Vec<Section<'_>> {
@@ -171,8 +173,8 @@ impl<'a> Row<'a> {
     pub fn tone(&self) -> Tone {
         match (self.state(), self.trouble().is_some()) {
             ("failed", _) | ("absent", true) => Tone::Bad,
-            ("degraded", _) | (_, true) => Tone::Warning,
-            ("fresh" | "written", _) => Tone::Good,
+            ("degraded" | "wrong", _) | (_, true) => Tone::Warning,
+            ("fresh" | "written" | "right", _) => Tone::Good,
             ("empty" | "absent", _) => Tone::Quiet,
             _ => Tone::Calm,
         }
@@ -181,6 +183,7 @@ impl<'a> Row<'a> {
     /// What its state means, where that needs saying.
     pub fn consequence(&self) -> Option<&'static str> {
         match self.state() {
+            "wrong" => Some("Lifetimes are counted by the sources' clocks; set this one right."),
             "degraded" => Some("What is held is served until it expires."),
             "failed" if !self.is_file() => Some("Nothing valid is held, so callers are refused."),
             "stale" => Some("The file keeps what was written before until that expires."),
@@ -268,7 +271,11 @@ fn said(key: &str, value: &Value) -> Option<String> {
         Value::Array(all) if all.is_empty() => Some("none".to_owned()),
         Value::Array(all) => Some(all.iter().filter_map(|one| said("", one)).collect::<Vec<_>>().join(", ")),
         Value::Object(all) => {
-            let parts = all.iter().filter_map(|(key, value)| Some(format!("{key} {}", said(key, value)?)));
+            let part = |(key, value): (&String, &Value)| {
+                let said = said(key, value)?;
+                Some(if key == "name" { said } else { format!("{key} {said}") })
+            };
+            let parts = all.iter().filter_map(part);
             Some(parts.collect::<Vec<_>>().join(", "))
         }
     }

@@ -149,8 +149,10 @@ impl IdentityPool {
                 self.identified(client, ask, login(provider, subject.token())).await
             }
             Login::Developer { user, identity } => {
-                aws::signed_by(identity, ask, |signer| async move { self.vouched(user, &signer.value, ask).await })
-                    .await
+                aws::signed_by(&self.sdk, identity, ask, |signer| async move {
+                    self.vouched(user, &signer.value, ask).await
+                })
+                .await
             }
         }
     }
@@ -213,7 +215,7 @@ impl IdentityPool {
             expiration: credentials.and_then(|c| c.expiration()).and_then(aws::wall),
         };
         let account = role.and_then(|role| aws::account_of(role));
-        let issued = aws::issued(WHAT, &parts, (account, role.cloned()), LIFETIME, sent_at, &self.clock)?;
+        let issued = aws::issued(WHAT, &parts, (account, role.cloned()), LIFETIME, sent_at, self.sdk.reading())?;
         Ok(issued.by_request(output.request_id()))
     }
 
@@ -230,7 +232,7 @@ impl IdentityPool {
             _ => self.open_id_token(client, ask, proven).await?,
         };
         let settings = self.sdk.unsigned(&self.config.region).await;
-        assumption.credentials(&settings, &token, ask, &self.host, &self.clock).await
+        assumption.credentials(&settings, &token, ask, &self.host, &self.sdk, &self.clock).await
     }
 
     async fn open_id_token(&self, client: &Client, ask: &Ask, proven: Proven) -> Result<SecretString, Failure> {

@@ -169,7 +169,7 @@ impl MachineUser {
             },
             scope: None,
         };
-        bearer::issued(WHAT, grant, &[], sent_at, &self.clock)
+        bearer::issued(WHAT, grant, &[], sent_at, self.sdk.reading())
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Arc<Session>>> {

@@ -40,7 +40,7 @@ impl MachineUser {
                 let sign_in = |signer: Arc<Lease<_>>| async move {
                     self.admin_user_password(&signer.value, password, secret).await
                 };
-                aws::signed_by(&self.identity, ask, sign_in).await
+                aws::signed_by(&self.sdk, &self.identity, ask, sign_in).await
             }
             Flow::UserSrp => self.user_srp(password, secret.as_ref()).await,
         }
@@ -134,7 +134,7 @@ impl MachineUser {
         password: &SecretString,
         secret: Option<&SecretString>,
     ) -> Result<HashMap<String, String>, Failure> {
-        let timestamp = srp::timestamp(self.clock.wall());
+        let timestamp = srp::timestamp(self.sdk.reading().wall_at(self.clock.now()));
         let signature = exchange
             .prove(&self.config.user_pool, password, challenge, &timestamp)
             .map_err(|refused| malformed("InitiateAuth", &refused.to_string()))?;

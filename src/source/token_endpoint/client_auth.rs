@@ -60,6 +60,11 @@ impl ClientAuth {
         }
     }
 
+    /// Does the proof say when it was made?
+    pub fn is_signed(&self) -> bool {
+        matches!(self, Self::PrivateKeyJwt(_))
+    }
+
     /// What to do when the server does not accept it.
     pub fn remedy(&self) -> &'static str {
         match self {

@@ -23,9 +23,9 @@ pub use client_auth::{ClientAuth, PrivateKeyJwt};
 use super::bearer::{self, Grant};
 use super::discovery::Metadata;
 use super::keyring::{Keyring, Keys};
-use super::upstream::Upstream;
+use super::upstream::{Reply, Upstream};
 use super::{Ask, BearerToken, Failure, FailureKind, Source, Stage};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment, Reading};
 use crate::lease::Issued;
 
 /// Forms are smaller than this, in bytes, but for an odd one.
@@ -132,19 +132,44 @@ impl TokenEndpoint {
         let sent_at = self.clock.now();
         let form = self.form(ask, proof);
         let reply = self.upstream.post_form(&what, url.as_str(), proof.authorization(), form).await?;
+        let reading = self.heard(url, &reply, sent_at);
         let scopes = self.asked(ask);
         if reply.status != 200 {
             return Err(refusal::failure(&what, &self.words(scopes), &reply));
         }
-        let issued = bearer::issued(&what, granted(&what, &reply.body)?, scopes, sent_at, &self.clock)?;
+        let issued = bearer::issued(&what, granted(&what, &reply.body)?, scopes, sent_at, reading)?;
         Ok(Issued { request_id: reply.request_id, ..issued })
     }
 
     async fn ask_with_secret(&self, ask: &Ask, secret: SecretString) -> Result<Issued<BearerToken>, Failure> {
         let url = self.endpoint.url().await?;
         let client_id = &self.config.client_id;
-        let proof = self.auth.proof(client_id, &secret, self.endpoint.audience(&url), self.clock.wall())?;
-        self.ask(ask, &url, &proof).await
+        let signed_at = self.reading(&url);
+        let proof = |reading: Reading| {
+            let now = reading.wall_at(self.clock.now());
+            self.auth.proof(client_id, &secret, self.endpoint.audience(&url), now)
+        };
+        match self.ask(ask, &url, &proof(signed_at)?).await {
+            // It was signed by a clock of which the server's answer tells that it is wrong.
+            Err(refused)
+                if refused.secret_refused && self.auth.is_signed() && self.reading(&url).differs(signed_at) =>
+            {
+                self.ask(ask, &url, &proof(self.reading(&url))?).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What time it is at the server, as far as it has said so.
+    fn reading(&self, url: &Url) -> Reading {
+        self.clock.reading_of(&authority(url))
+    }
+
+    fn heard(&self, url: &Url, reply: &Reply, sent_at: Moment) -> Reading {
+        match reply.date {
+            Some(date) => self.clock.heard(&authority(url), date, sent_at),
+            None => self.reading(url),
+        }
     }
 
     /// With what `stage` holds; where the server refuses that, with what it holds next, if that can be had.
@@ -183,6 +208,11 @@ impl Source<BearerToken> for TokenEndpoint {
             _ => self.keys.attempt(|secret| self.ask_with_secret(ask, secret)).await,
         }
     }
+}
+
+/// What the server is called where its time is told.
+fn authority(url: &Url) -> String {
+    url[url::Position::BeforeHost..url::Position::AfterPort].to_owned()
 }
 
 /// An address as people read it; a query may hold what is nobody's business.

@@ -75,7 +75,7 @@ fn of_issuer(token_endpoint: Option<&'static str>) -> Endpoint {
 }
 
 fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, retry_after: None, request_id: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
+    Reply { status, retry_after: None, request_id: None, date: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
 }
 
 /// The pairs of a form, in its order.

@@ -1,15 +1,17 @@
 // A page that wants what is at a loopback port: `node attacker.mjs`, with what to do as one JSON object on stdin:
-// {browser, rebound: [host], targets: [{name, home, urls, headers, form}]}. A target's `home` is answered here with an empty document, as
+// {browser, rebound: [host], targets: [{name, home, urls, headers, form, wanted?}]}. A target's `home` is answered here with an empty document, as
 // the attacker's own server did before its name was bound anew; every other request goes where its name leads. What came of each
-// way of asking for each of `urls`, all that the page could get hold of, is one JSON object on stdout.
+// way of asking for each of `urls`, all that the page could get hold of, is one JSON object on stdout. Where the ways `wanted` are
+// named, those are gone and no others, as long as they take.
 import { readFileSync } from 'node:fs';
-import puppeteer from 'puppeteer-core';
+import { launch } from './chromium.mjs';
 
 const { browser: executablePath, rebound, targets } = JSON.parse(readFileSync(0, 'utf8'));
 const PATIENCE = 2_500;
+const LONG = 60_000;
 
 // In the page: every way in which it can ask for `url`, each with all that it could read of the answer.
-async function attack({ url, headers, form, patience }) {
+async function attack({ url, headers, form, wanted, patience }) {
   const within = (promise) => Promise.race([promise, new Promise((end) => setTimeout(() => end('nothing came'), patience))]);
   const element = (name, attributes, read = () => 'loaded') =>
     new Promise((end) => {
@@ -118,37 +120,38 @@ async function attack({ url, headers, form, patience }) {
     },
   };
   const seen = {};
-  await Promise.all(
-    Object.entries(ways).map(async ([name, way]) => {
-      seen[name] = await within(Promise.resolve().then(way).catch((refused) => `${refused}`));
-    }),
-  );
+  const all = Object.entries(ways).filter(([name]) => !wanted || wanted.includes(name));
+  // More at once, of one address, is more than Chromium's network service bears.
+  for (let first = 0; first < all.length; first += 8) {
+    await Promise.all(
+      all.slice(first, first + 8).map(async ([name, way]) => {
+        seen[name] = await within(Promise.resolve().then(way).catch((refused) => `${refused}`));
+      }),
+    );
+  }
   return seen;
 }
 
-const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
+const args = [];
 if (rebound.length) args.push(`--host-resolver-rules=${rebound.map((host) => `MAP ${host} 127.0.0.1`).join(', ')}`);
 // As permissive as a browser may be: no popup blocker, and no wall of its own between a public page and a loopback address.
 args.push('--disable-popup-blocking', '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests,PrivateNetworkAccessSendPreflights,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable');
-const browser = await puppeteer.launch({ executablePath, args: [...args, '--disable-background-networking', '--no-first-run'], headless: true });
+const browser = await launch(executablePath, args);
 try {
   const seen = {};
-  for (const { name, home, urls, headers, form } of targets) {
+  for (const { name, home, urls, headers, form, wanted } of targets) {
     const page = await browser.newPage();
-    page.setDefaultTimeout(40_000);
-    let isServed = false;
+    page.setDefaultTimeout(LONG);
+    const empty = { status: 200, contentType: 'text/html', body: '<!doctype html><title>attack</title><body></body>' };
+    page.on('request', (request) => request.respond(empty));
     await page.setRequestInterception(true);
-    page.on('request', (request) => {
-      if (!isServed && request.url() === home) {
-        isServed = true;
-        return request.respond({ status: 200, contentType: 'text/html', body: '<!doctype html><title>attack</title><body></body>' });
-      }
-      return request.continue();
-    });
     await page.goto(home, { waitUntil: 'load' });
+    // From here on the network is the browser's own.
+    page.removeAllListeners('request');
+    await page.setRequestInterception(false);
     seen[name] = {};
     for (const url of urls) {
-      seen[name][url] = await page.evaluate(attack, { url, headers, form, patience: PATIENCE });
+      seen[name][url] = await page.evaluate(attack, { url, headers, form, wanted, patience: wanted ? LONG : PATIENCE });
       // And by going there.
       const there = await browser.newPage();
       const answer = await there.goto(url, { waitUntil: 'load' }).catch((refused) => `${refused}`);

@@ -3,7 +3,7 @@
 // the console said, and for each look how wide the page is, its text, what the accessibility tree holds and what axe-core finds.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import puppeteer from 'puppeteer-core';
+import { launch } from './chromium.mjs';
 
 const { browser: executablePath, url, looks, login } = JSON.parse(readFileSync(0, 'utf8'));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -42,9 +42,7 @@ async function look(page, { width, scheme, screenshot }) {
   };
 }
 
-// Whoever runs the tests as root has no sandbox to give away.
-const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
-const browser = await puppeteer.launch({ executablePath, args: [...args, '--disable-background-networking', '--no-first-run'], headless: true });
+const browser = await launch(executablePath);
 try {
   const page = await browser.newPage();
   if (login) await page.authenticate(login);

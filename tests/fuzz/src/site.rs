@@ -72,6 +72,7 @@ pub fn outside() -> Outside {
         environment: Arc::new(Environment::from([("SECRET", "client-secret")])),
         clock: clock(),
         host: "here".into(),
+        quotas: Default::default(),
     }
 }
 

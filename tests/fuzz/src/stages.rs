@@ -69,5 +69,5 @@ pub fn keyring() -> Keyring {
 /// The SDK, in Ireland, with `upstream` for AWS.
 pub fn sdk(upstream: Upstream) -> Arc<Sdk> {
     let config = aws::Config { region: Some("eu-west-1".to_owned()), profile: None };
-    Arc::new(Sdk::new(config, upstream))
+    Arc::new(Sdk::new(config, upstream, clock()))
 }

@@ -124,15 +124,23 @@ async fn a_host_that_is_not_here_is_refused_on_every_path() {
         ] {
             let answer = raw(port, with_host(&format!("Host: {host}\r\n"))).await;
             assert_eq!(only_status(&answer), 403, "{host}: {answer}");
-            assert!(host.is_empty() || !answer.contains(&format!(" {host}")), "nothing is echoed: {answer}");
+            // The hour in `Date` is no echo of a host that is a number.
+            let said = answer.lines().filter(|line| !line.starts_with("date:")).collect::<String>();
+            assert!(host.is_empty() || !said.contains(&format!(" {host}")), "nothing is echoed: {answer}");
         }
         for hosts in ["", "Host: localhost\r\nHost: evil.example\r\n", "Host: localhost\r\nhost: localhost\r\n"] {
             let answer = raw(port, with_host(hosts)).await;
             assert_eq!(only_status(&answer), 400, "{hosts}: {answer}");
         }
-        for path in
-            ["/healthz", "/readyz", "/openapi.json", "/.well-known/oauth-authorization-server", "/", "/oauth2/token"]
-        {
+        for path in [
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/openapi.json",
+            "/.well-known/oauth-authorization-server",
+            "/",
+            "/oauth2/token",
+        ] {
             let rebound = format!("GET {path} HTTP/1.1\r\nHost: evil.example:{port}\r\nConnection: close\r\n\r\n");
             assert_eq!(only_status(&raw(port, rebound).await), 403, "{path}");
         }

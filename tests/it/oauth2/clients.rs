@@ -14,6 +14,24 @@ fn signed(name: &str, more: &str) -> String {
     format!("client_auth = \"private-key-jwt\"\nprivate_key = {{ file = \"DIR/{name}.pem\" }}\n{more}")
 }
 
+/// Whose clock is wrong is all the same: the refusal tells what time it is at the server.
+#[tokio::test]
+async fn an_assertion_refused_for_its_time_is_made_once_more_at_the_right_one() {
+    limited(async {
+        let site = site().await;
+        site.control().clock_offset(-600);
+        let token = partner("partner", "partner-jwt", &signed("ec", ""));
+        let daemon = site.daemon(&format!("{token}{}", caller("orders", &["tokens.partner"]))).await;
+        let answer = daemon.settled("/v1/tokens/partner", ORDERS).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let outcomes = site.outcomes(TOKEN);
+        assert!(outcomes.len() == 2 && outcomes[0] != outcomes[1], "{outcomes:?}");
+        let left = answer.json()["expires_in"].as_u64().unwrap();
+        assert!((3_580..=3_600).contains(&left), "{left} s");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_client_proves_itself_in_every_way_and_with_every_key() {
     limited(async {

@@ -1,0 +1,44 @@
+//! What the variations of one entry learn from each other's failures.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cell::Cell;
+use super::slot::Unserved;
+use crate::clock::Moment;
+use crate::source::{Ask, Failure, FailureKind};
+
+/// The last failure that every variation shares: who is refused, throttled or cut off with one scope is with another, and who is
+/// throttled or cut off with one user's token is with another's. Cleared by the next success.
+#[derive(Clone, Debug, Default)]
+pub struct Setback(Arc<Mutex<Option<Until>>>);
+
+/// A failure, and until when it is remembered.
+type Until = (Arc<Failure>, Moment);
+
+impl Setback {
+    /// The failure, if the source is not to be asked yet.
+    pub fn at(&self, now: Moment) -> Option<Unserved> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failure, until) = held.as_ref().filter(|(_, until)| now < *until)?;
+        Some(Unserved::Failed { failure: Arc::clone(failure), retry_after: until.since(now) })
+    }
+
+    /// Learns from what has just happened to `cell`, the one of `ask`.
+    pub fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool) {
+        let says_something = |kind| match kind {
+            FailureKind::Throttled | FailureKind::Unavailable => true,
+            // A subject token that is refused says nothing about the others …
+            FailureKind::Denied | FailureKind::Malformed => ask.subject.is_none(),
+            // … nor does a scope.
+            FailureKind::Misconfigured => false,
+        };
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match cell.trouble() {
+            _ if succeeded => *held = None,
+            Some(trouble) if says_something(trouble.failure.kind) => {
+                *held = Some((Arc::clone(&trouble.failure), trouble.retry_at));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `GET /metrics`: who may read it, and that it says what the status says. That Prometheus can read it is shown in tests/conformance.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use credbroker_emulator::{Fault, FaultKind};
+
+use crate::client::{Ask, Way};
+use crate::daemon::{Daemon, free_port};
+use crate::documents::{BILLING, ORDERS, REPORTS, ROLES, billing_for_orders, caller, token_called};
+use crate::site::Site;
+use crate::waiting::{limited, until};
+
+const PATH: &str = "/metrics";
+
+/// What stands there, each sample by its name and labels.
+async fn samples(daemon: &Daemon) -> BTreeMap<String, i64> {
+    let answer = daemon.ask(Ask::get(PATH)).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    let lines = answer.text.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap()));
+    lines.map(|line| sample(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn anybody_on_this_machine_may_read_it_and_no_browser() {
+    limited(async {
+        let site = Site::open().await;
+        let port = free_port();
+        let listen = format!(
+            "[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/api.sock\"]\nadmin_listen = \"127.0.0.1:{port}\"\n"
+        );
+        let daemon = site.daemon(&format!("{listen}{}", billing_for_orders())).await;
+        for way in [daemon.v4(), daemon.v6(), daemon.unix(), Way::V4(port)] {
+            let answer = daemon.ask_over(&way, Ask::get(PATH)).await;
+            assert_eq!(answer.status, 200, "{way:?}");
+            assert!(answer.text.contains("credbroker_ready 1\n"), "{}", answer.text);
+        }
+        let elsewhere = Ask::get(PATH).header("host", "node-7:9464");
+        assert_eq!(daemon.ask_over(&Way::V4(port), elsewhere).await.status, 200, "a scraper names the node");
+        for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "none"), ("host", "evil.example")] {
+            assert_eq!(daemon.ask(Ask::get(PATH).header(name, value)).await.status, 403, "{name}");
+        }
+        assert_eq!(daemon.ask(Ask::of(hyper::Method::POST, PATH)).await.status, 405);
+        assert_eq!(site.operations(), [""; 0], "nothing is fetched to be counted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_says_what_happened_and_names_no_secret() {
+    limited(async {
+        let site = Site::open().await;
+        let broken = token_called("broken", "").replace("billing.secret", "wrong.secret");
+        site.write("wrong.secret", "wrongsecretQm4Tz8Lc2Vx6Nb0Kj5Hf9Dd3");
+        let allow = ["tokens.billing", "tokens.broken", "credentials.orders"];
+        let document = format!("{BILLING}{broken}{ROLES}{}{}", caller("orders", &allow), caller("reports", &allow));
+        let daemon = site.daemon(&document).await;
+        let token = daemon.served("/v1/tokens/billing", ORDERS).await.token();
+        for _ in 0..3 {
+            daemon.get("/v1/tokens/billing", ORDERS).await;
+        }
+        daemon.served("/v1/tokens/billing?scope=billing/read", ORDERS).await;
+        assert_eq!(daemon.settled("/v1/tokens/broken", ORDERS).await.status, 502);
+        daemon.served("/v1/credentials/orders", ORDERS).await;
+        daemon.served("/v1/credentials/orders", REPORTS).await;
+        let kind = FaultKind::Status { status: 429, body: String::new(), headers: [].into() };
+        site.control().fault(Fault::always("token", kind));
+        daemon.settled("/v1/tokens/billing?scope=billing/write", ORDERS).await;
+
+        let row = daemon.row("tokens.billing", "").await;
+        let samples = samples(&daemon).await;
+        let of = |name: &str| *samples.get(name).unwrap_or_else(|| panic!("{name} is missing: {samples:#?}"));
+        let billing = |name: &str| of(&format!("credbroker_entry_{name}{{entry=\"tokens.billing\"}}"));
+        assert_eq!((billing("held"), billing("fetching"), billing("failures_in_a_row")), (1, 0, 0));
+        assert!((3_500..=3_600).contains(&billing("expires_in_seconds")), "{}", billing("expires_in_seconds"));
+        assert!(billing("refresh_due_in_seconds") < billing("expires_in_seconds"));
+        assert!(billing("hits_total") >= 3 && billing("upstream_requests_total") == 3, "with its narrowings");
+        assert!(row["hits"].as_i64().unwrap() <= billing("hits_total"));
+        let failures = |entry: &str, kind: &str| {
+            of(&format!("credbroker_entry_upstream_failures_total{{entry=\"{entry}\",kind=\"{kind}\"}}"))
+        };
+        assert_eq!((failures("tokens.billing", "throttled"), failures("tokens.billing", "denied")), (1, 0));
+        assert_eq!((failures("tokens.broken", "denied"), failures("tokens.broken", "throttled")), (1, 0));
+        assert_eq!(of("credbroker_entry_held{entry=\"tokens.broken\"}"), 0);
+        for caller in ["orders", "reports"] {
+            assert_eq!(of(&format!("credbroker_entry_held{{entry=\"credentials.orders\",caller=\"{caller}\"}}")), 1);
+            assert!(of(&format!("credbroker_caller_requests_total{{caller=\"{caller}\"}}")) >= 1);
+        }
+        assert_eq!(of("credbroker_clock_offset_seconds{source=\"AWS\"}"), 0);
+        assert_eq!((of("credbroker_clock_steps_total"), of("credbroker_clock_resumes_total")), (0, 0));
+        for secret in [&*token, ORDERS, REPORTS, "wrongsecret", "billing/read"] {
+            assert!(!samples.keys().any(|name| name.contains(secret)), "{secret}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_is_seen_before_anything_expires() {
+    limited(async {
+        let site = Site::open().await;
+        site.control().set_lifetime("token", 20);
+        let daemon =
+            site.daemon(&format!("{}\n[refresh]\nahead = 0.1\nkeep = \"always\"\n", billing_for_orders())).await;
+        daemon.served("/v1/tokens/billing", ORDERS).await;
+        let kind = FaultKind::Status { status: 503, body: String::new(), headers: [].into() };
+        site.control().fault(Fault::always("token", kind));
+        let of = |samples: &BTreeMap<String, i64>, name: &str| {
+            samples[&format!("credbroker_entry_{name}{{entry=\"tokens.billing\"}}")]
+        };
+        let seen = until("two failures in a row", Duration::from_secs(15), async || {
+            Some(samples(&daemon).await).filter(|samples| of(samples, "failures_in_a_row") >= 2)
+        })
+        .await;
+        assert_eq!((of(&seen, "held"), of(&seen, "refresh_due_in_seconds")), (1, 0));
+        assert!(of(&seen, "expires_in_seconds") > 0 && seen["credbroker_ready"] == 1);
+    })
+    .await;
+}
