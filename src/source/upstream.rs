@@ -4,6 +4,8 @@
 //! Every answer is cut off at [`LARGEST_ANSWER`], every exchange has a deadline as a whole (a read timeout alone is reset by
 //! each byte that drips in), redirects are never followed, and nothing is decompressed.
 
+mod kept;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +28,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+use self::kept::Kept;
 use super::{Failure, FailureKind};
 use crate::environment::Environment;
 use crate::lease::RequestId;
@@ -49,6 +52,7 @@ const USER_AGENT: &str = concat!("credbroker/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Upstream {
     connector: SharedHttpConnector,
+    kept: Arc<Kept>,
     roots: Arc<Option<Vec<u8>>>,
     proxies: Proxies,
 }
@@ -101,7 +105,8 @@ impl Upstream {
             direct: OnceLock::new(),
             over_proxy: OnceLock::new(),
         }));
-        Ok(Self { connector: SharedHttpConnector::new(connector), roots, proxies: Proxies::of(environment) })
+        let (connector, kept) = (SharedHttpConnector::new(connector), Arc::default());
+        Ok(Self { connector, kept, roots, proxies: Proxies::of(environment) })
     }
 
     /// The way over a `connector` that is at hand, to which proxies and certificates are of no concern. Answers are cut off all
@@ -111,7 +116,7 @@ impl Upstream {
         let direct = OnceLock::from(Some(connector));
         let lazy = Lazy { roots: Arc::clone(&roots), proxied: false, direct, over_proxy: OnceLock::new() };
         let connector = SharedHttpConnector::new(Bounded(Arc::new(lazy)));
-        Self { connector, roots, proxies: Proxies::of(&Environment::default()) }
+        Self { connector, kept: Arc::default(), roots, proxies: Proxies::of(&Environment::default()) }
     }
 
     /// TLS as every upstream is spoken to, by HTTP/1.1. Reads the system's certificates, unless a bundle replaces them.
@@ -202,7 +207,7 @@ impl Upstream {
     }
 
     async fn exchange(&self, what: &str, request: HttpRequest) -> Result<Reply, Failure> {
-        let response = self.connector.call(request).await.map_err(|cause| unreachable(what, &cause))?;
+        let response = self.kept.call(&self.connector, request).await.map_err(|cause| unreachable(what, &cause))?;
         let status = response.status().as_u16();
         let retry_after =
             response.headers().get("retry-after").and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);

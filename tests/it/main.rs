@@ -4,6 +4,8 @@
 
 // What the tests stand on.
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod daemon;
@@ -14,11 +16,15 @@ mod documents;
 #[cfg(test)]
 mod jwt;
 #[cfg(test)]
+mod privilege;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
 mod supervisor;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod users;
 #[cfg(test)]
@@ -53,6 +59,8 @@ mod crowding;
 mod egress;
 #[cfg(test)]
 mod failures;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]

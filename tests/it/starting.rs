@@ -3,6 +3,7 @@
 use crate::client::Ask;
 use crate::daemon::{free_port, holds};
 use crate::documents::{ORDERS, billing_for_orders};
+use crate::privilege::not_shown;
 use crate::site::Site;
 use crate::waiting::limited;
 
@@ -29,7 +30,7 @@ async fn a_squatter_on_the_other_family_prevents_the_start() {
         let site = Site::open().await;
         let port = free_port();
         let Ok(_squatter) = holds("::1", port) else {
-            eprintln!("this machine has no IPv6: nobody can squat there");
+            not_shown("a squatter on ::1", "this machine has no IPv6");
             return;
         };
         let ended = site.launch(&billing_for_orders()).port(port).fails().await;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use crate::client::{Ask, Way, read_to_end};
 use crate::daemon::{Daemon, free_port, holds};
 use crate::documents::{BILLING, LEDGER, ORDERS, caller};
+use crate::privilege::not_shown;
 use crate::process::{self, CREDBROKER, Running};
 use crate::site::{Site, credbroker};
 use crate::waiting::{limited, until};
@@ -234,6 +235,9 @@ async fn where_the_table_cannot_be_used_the_start_says_so_and_uids_are_unknown()
         let file = site.launch(&document).configure(port);
         let may = std::process::Command::new("unshare").args(["--net", "true"]).status();
         let other_namespace = may.is_ok_and(|status| status.success());
+        if !other_namespace {
+            not_shown("a table that cannot be used", "no network namespace can be made");
+        }
         let launch = site.launch("");
         let script = format!(
             "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=api exec {} '{CREDBROKER}' run --config '{}'",

@@ -11,6 +11,7 @@ use nix::unistd::geteuid;
 use crate::client::{Ask, Way};
 use crate::daemon::{Daemon, free_port};
 use crate::documents::{BILLING, ORDERS, caller};
+use crate::privilege::{has_mounts, not_shown};
 use crate::process::{self, CREDBROKER, Ended, Running};
 use crate::site::Site;
 use crate::uids::{ASKS, MEANT, process_of, request, status_in, unprivileged};
@@ -41,7 +42,7 @@ impl Slice {
         match fs::create_dir(&path) {
             Ok(()) => Some(Self { path, number }),
             Err(cause) => {
-                eprintln!("cgroups cannot be made here ({cause}), so nobody is put into one");
+                not_shown("who is known by a unit of another's", format!("cgroups cannot be made: {cause}"));
                 None
             }
         }
@@ -381,9 +382,7 @@ async fn where_processes_are_hidden_the_start_says_so_and_units_are_unknown() {
         let Some(slice) = Slice::make() else { return };
         let site = Site::open().await;
         let hidden = "mount -t proc -o hidepid=invisible,subset=pid proc /proc";
-        let may = std::process::Command::new("unshare").args(["--mount", "sh", "-c", hidden]).status();
-        if !may.is_ok_and(|status| status.success()) {
-            eprintln!("/proc cannot be mounted here, so nothing is hidden");
+        if !has_mounts("units where processes are hidden", hidden) {
             return;
         }
         let around = format!("unshare --mount sh -c '{hidden}; exec \"$@\"' sh");

@@ -129,7 +129,8 @@ async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
     Some(String::from_utf8_lossy(&line).into_owned())
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
+/// The next request on a connection.
+pub async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
     let mut request = Seen { line: line(stream).await?, fields: Vec::new(), body: Vec::new(), whole: false };
     loop {
         let field = line(stream).await?;

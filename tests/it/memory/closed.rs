@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::unistd::geteuid;
 
 use crate::documents::{ORDERS, billing_for_orders};
+use crate::privilege::not_shown;
 use crate::process;
 use crate::site::{Site, credbroker};
 use crate::waiting::limited;
@@ -44,7 +45,7 @@ async fn a_daemon_that_is_aborted_leaves_no_core() {
         let other = shell("ulimit -c unlimited && kill -ABRT $$", site.dir.path()).await;
         assert_eq!(other.signal(), Some(ABORT));
         if !other.core_dumped() {
-            eprintln!("this machine dumps no core of any program: only the limit is shown here");
+            not_shown("that no core is dumped", "this machine dumps none of any program, so only the limit is seen");
         }
     })
     .await;
@@ -109,7 +110,7 @@ async fn whether_it_may_be_swapped_is_said_at_the_start() {
         let daemon = site.launch(&billing_for_orders()).through(unlimited).start().await;
         let said = daemon.logged().await;
         if said.contains("may be swapped out") {
-            eprintln!("this user may not have an unlimited RLIMIT_MEMLOCK: locking is not shown here");
+            not_shown("that memory is locked", "this user may not have an unlimited RLIMIT_MEMLOCK");
             return;
         }
         assert!(said.contains("closed=true swap=\"locked\""), "{said}");

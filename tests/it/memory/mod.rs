@@ -6,4 +6,3 @@
 mod closed;
 pub mod image;
 mod residue;
-mod tls;

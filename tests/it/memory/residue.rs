@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
-use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
 use super::image::{Image, are_gone, are_there};
-use super::tls::{AUTHORITY, Front};
 use crate::client::Ask;
 use crate::daemon::Daemon;
 use crate::documents::{BILLING, BROKER_SECRET, LEDGER, M2M_CLIENT, M2M_SECRET, ROBOT, ROLES, caller, token_called};
+use crate::privilege;
 use crate::site::Site;
+use crate::tls::{AUTHORITY, Front};
 use crate::users::{USERS, id_token};
 use crate::waiting::{limited_to, until};
 
@@ -132,8 +132,7 @@ async fn fail(site: &Site, daemon: &Daemon) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn nothing_is_left_in_memory_of_what_was_used_and_dropped() {
-    if !geteuid().is_root() {
-        eprintln!("only root may read the daemon's memory: that others may not is another test's");
+    if !privilege::is_root("what is left in the daemon's memory, which only root may read") {
         return;
     }
     limited_to(Duration::from_secs(90), async {

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::{POOL, Scene};
 use crate::documents::{BILLING, LEDGER, M2M_CLIENT, M2M_SECRET, ROBOT};
+use crate::privilege::not_shown;
 use crate::process::Ended;
 use crate::waiting::limited;
 
@@ -115,7 +116,7 @@ async fn a_secret_that_cannot_be_put_in_place_is_taken_back() {
         let flags = ioctl_getflags(&file).unwrap_or(IFlags::empty());
         if let Err(cause) = ioctl_setflags(&file, flags | IFlags::IMMUTABLE) {
             assert!(!geteuid().is_root() || [Errno::OPNOTSUPP, Errno::NOTTY, Errno::PERM].contains(&cause), "{cause}");
-            eprintln!("not tried: no file can be locked here ({cause})");
+            not_shown("a secret that cannot be put in place", format!("no file can be locked: {cause}"));
             return;
         }
         failed(&scene.rotate().await, &["chattr -i", "nothing was touched"]);
