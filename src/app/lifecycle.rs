@@ -107,17 +107,19 @@ async fn serve(
             }
             prepared = reload::prepare(file, lasting, &current) => prepared,
         };
-        current = apply(prepared, current, lasting);
+        current = apply(prepared, current, lasting).await;
         told(&current).await;
     }
     current
 }
 
 /// Puts what is `prepared` in effect, or says why not. Each ends with one line that names the signal.
-fn apply(prepared: Result<Prepared, Refused>, current: Generation, lasting: &Lasting) -> Generation {
+async fn apply(prepared: Result<Prepared, Refused>, current: Generation, lasting: &Lasting) -> Generation {
     match prepared {
         Ok(prepared) => {
             let next = prepared.begin(lasting, Some(current));
+            // Whoever is told that it is in effect finds the addresses free that were taken away.
+            lasting.server.settled().await;
             let generation = lasting.reloads.applied();
             tracing::info!(
                 generation,

@@ -207,6 +207,7 @@ impl Listeners {
             if !next.0.iter().any(|other| Arc::ptr_eq(listener, other))
                 && let Some(gate) = listener.gate.get().cloned()
             {
+                gate.shut();
                 tokio::spawn(async move { gate.close().await });
             }
         }

@@ -78,8 +78,8 @@ impl Accepted {
 impl<A: Answers> Accepting<A> {
     /// Accepts from `socket` until its gate is closed, and then whoever is waiting already, if there is nobody after us to do so.
     /// Whoever waits for a place beside the loop does not keep it open.
-    pub async fn run(self: Arc<Self>, socket: Arc<Socketed>, _until_its_end: mpsc::Sender<Infallible>) {
-        self.until_closed(&socket).await;
+    pub async fn run(self: Arc<Self>, _until_let_go: mpsc::Sender<Infallible>, socket: Arc<Socketed>) {
+        self.until_shut(&socket).await;
         if !socket.outlives_us() {
             let _ = tokio::time::timeout(LAST_ACCEPTS, self.those_who_wait(&socket)).await;
         }
@@ -94,8 +94,8 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    async fn until_closed(self: &Arc<Self>, socket: &Socketed) {
-        let mut closed = std::pin::pin!(self.gate.until_closed());
+    async fn until_shut(self: &Arc<Self>, socket: &Socketed) {
+        let mut closed = std::pin::pin!(self.gate.until_shut());
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept(socket) => accepted,
@@ -105,7 +105,7 @@ impl<A: Answers> Accepting<A> {
                 // Whoever has been accepted is answered also then, where there is soon a place.
                 Ok(accepted) => tokio::select! {
                     () = self.settle(accepted) => {},
-                    () = self.some_time_after_close() => return,
+                    () = self.some_time_after_shutting() => return,
                 },
                 Err(cause) if is_of_one_connection(&cause) => {}
                 Err(cause) => {
@@ -118,8 +118,8 @@ impl<A: Answers> Accepting<A> {
         }
     }
 
-    async fn some_time_after_close(&self) {
-        self.gate.until_closed().await;
+    async fn some_time_after_shutting(&self) {
+        self.gate.until_shut().await;
         tokio::time::sleep(LAST_ACCEPTS).await;
     }
 

@@ -48,6 +48,8 @@ const STRANGERS: usize = 8;
 const TURNED_AWAY: usize = 8;
 /// At most so many, where there are descriptors for them.
 const MOST_TURNED_AWAY: usize = 256;
+/// An address is free again after this, when its gate is closed.
+const LEAVING: Duration = Duration::from_secs(1);
 /// At least so many connections at once wait for a place beside the loop.
 const IN_LINE: usize = 8;
 /// At most so many, where there are descriptors for them: as many as the backlog holds.
@@ -185,10 +187,10 @@ impl Server {
                 gate: Arc::clone(&gate),
                 units: self.units.clone(),
             };
-            tokio::spawn(Arc::new(accepting).run(Arc::clone(socket), gate.accepting()));
+            tokio::spawn(Arc::new(accepting).run(gate.accepting(), Arc::clone(socket)));
         }
         let mut gates = self.gates();
-        gates.retain(|gate| !gate.is_closed());
+        gates.retain(|gate| !gate.is_left());
         gates.push(Arc::clone(&gate));
         gate
     }
@@ -198,6 +200,13 @@ impl Server {
         let gates = std::mem::take(&mut *self.gates());
         let closing: JoinSet<()> = gates.into_iter().map(|gate| async move { gate.close().await }).collect();
         let _ = tokio::time::timeout(patience, closing.join_all()).await;
+    }
+
+    /// Returns when the addresses of gates that are being closed are free again, or should be.
+    pub async fn settled(&self) {
+        let gates = self.gates().clone();
+        let leaving: JoinSet<()> = gates.into_iter().map(|gate| async move { gate.until_left().await }).collect();
+        let _ = tokio::time::timeout(LEAVING, leaving.join_all()).await;
     }
 
     fn gates(&self) -> MutexGuard<'_, Vec<Arc<Gate>>> {
