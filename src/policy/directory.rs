@@ -341,6 +341,22 @@ mod tests {
         assert!(knows(&directory, "second").await && !knows(&directory, "first").await);
     }
 
+    #[test]
+    fn it_tells_who_is_known_by_what_and_may_have_what() {
+        let grant = Grant::Token("billing".into());
+        let root = Some(Id::Name("root".into()));
+        let entry = |name: &str| Entry { name: name.into(), ..known_by(None, None, None) };
+        let directory = Directory::new(vec![
+            Entry { allow: vec![grant.clone()], token: Some(Token::Digest(TokenDigest::of("t"))), ..entry("by-token") },
+            Entry { uid: root, ..entry("by-uid") },
+            Entry { unit: Some("a.service".into()), ..entry("by-unit") },
+        ]);
+        assert_eq!(directory.allowed(&grant), ["by-token"]);
+        assert_eq!(directory.known_by_process(), ["by-uid", "by-unit"]);
+        assert_eq!(directory.known_by_unit(), ["by-unit"]);
+        assert_eq!(directory.units().collect::<Vec<_>>(), ["a.service".into()]);
+    }
+
     #[tokio::test]
     async fn users_and_groups_are_known_by_name_and_an_unknown_one_is_nobody() {
         let root = Process { uid: Some(0), gid: Some(0), ..Process::default() };

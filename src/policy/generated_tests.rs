@@ -67,6 +67,20 @@ fn read(path: &Path) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_written_is_not_another_one_at_each_look() {
+    let scene = Scene::in_directory("not-there");
+    let accepted = || {
+        let callers = scene.directory.current();
+        callers.0[0].tokens.clone().unwrap_or_default()
+    };
+    scene.look().await;
+    let first = accepted();
+    assert_eq!(first.len(), 1);
+    scene.look_after(HOUR / 2).await;
+    assert_eq!(accepted(), first);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_is_256_bits_in_43_characters_without_a_newline() {
     let scene = Scene::open();
     let token = scene.looked().await;
