@@ -16,7 +16,7 @@ use super::{CannotStart, Outside, pulse};
 use crate::config::Config;
 use crate::http::Surface;
 use crate::http::listen::Inherited;
-use crate::ops::systemd;
+use crate::ops::systemd::{self, Manager};
 use crate::source::upstream::Upstream;
 
 /// How long nobody must have asked before a draining daemon ends early.
@@ -38,6 +38,7 @@ const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_secs(1);
 pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), CannotStart> {
     // Before the first listener: a signal that comes right after it opens is not lost.
     let mut signals = Signals::new()?;
+    let systemd = Manager::of(&outside.environment);
     let mut inherited = Inherited::take(&outside.environment);
     let mut handover = Handover::new(&config, &mut inherited, &outside);
     endpoints_are_safe(&outside.environment)?;
@@ -48,22 +49,22 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     handover.take_up(first.store());
     let first = first.begin(&lasting, None);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners = listeners(&first), "serving");
-    systemd::ready(&pulse::status(first.surface()));
+    systemd.ready(&pulse::status(first.surface()));
 
     let watching = tokio::spawn(lasting.outside.clock.clone().keep_watch());
     let (standing, seen) = watch::channel(Arc::clone(first.surface()));
     let surface_now = move || Arc::clone(&seen.borrow());
     let handover = Arc::new(Mutex::new(handover));
-    let telling = tokio::spawn(pulse::tell(surface_now.clone(), Arc::clone(&handover)));
-    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, surface_now)));
+    let telling = tokio::spawn(pulse::tell(surface_now.clone(), Arc::clone(&handover), systemd.clone()));
+    let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, surface_now, systemd.clone())));
     let told = async |next: &Generation| {
         standing.send_replace(Arc::clone(next.surface()));
         handover.lock().await.configure(next.config(), &lasting.outside.environment);
-        systemd::ready(&pulse::status(next.surface()));
+        systemd.ready(&pulse::status(next.surface()));
     };
-    let last = serve(file, first, &lasting, &mut signals, told).await;
+    let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
     tracing::info!("draining");
-    systemd::stopping();
+    systemd.stopping();
     let (surface, drain) = (last.surface(), last.config().server.drain);
     surface.life.drain();
     surface.callers.rest();
@@ -92,13 +93,14 @@ async fn serve(
     file: &Path,
     first: Generation,
     lasting: &Lasting,
+    systemd: &Manager,
     signals: &mut Signals,
     told: impl AsyncFn(&Generation),
 ) -> Generation {
     let mut current = first;
     // To end comes first, also while a configuration is made ready.
     while signals.says_reload().await {
-        systemd::reloading();
+        systemd.reloading();
         let prepared = tokio::select! {
             biased;
             () = signals.end_alone() => {

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::handover::Handover;
 use crate::http::{Life, Surface};
-use crate::ops::systemd;
+use crate::ops::systemd::Manager;
 
 /// How often it is looked whether there is news.
 const LOOK: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// What the daemon asks itself.
 const QUESTION: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Tells the news of the `current` surface, until it is dropped.
-pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handover>>) {
+/// Tells `systemd` the news of the `current` surface, until it is dropped.
+pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handover>>, systemd: Manager) {
     let mut said = status(&current());
     loop {
         tokio::time::sleep(LOOK).await;
@@ -32,8 +32,8 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
         handover.lock().await.leave(&surface.store).await;
         let now = status(&surface);
         if now != said && !surface.life.is_draining() {
-            let told = now.clone();
-            drop(tokio::task::spawn_blocking(move || systemd::status(&told)).await);
+            let (told, systemd) = (now.clone(), systemd.clone());
+            drop(tokio::task::spawn_blocking(move || systemd.status(&told)).await);
             said = now;
         }
     }
@@ -88,16 +88,16 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<boo
     answer.starts_with(b"HTTP/1.1 ").then(|| answer.ends_with(b"200"))
 }
 
-/// Feeds systemd's watchdog as long as each of the `current` listeners answers, a `/healthz` of our own over the real socket, and
+/// Feeds the watchdog of `systemd` as long as each of the `current` listeners answers, a `/healthz` of our own over the real socket, and
 /// tasks run. It is about this process alone: an upstream that is down lets nobody starve.
-pub async fn feed(limit: Duration, current: impl Fn() -> Arc<Surface>) {
+pub async fn feed(limit: Duration, current: impl Fn() -> Arc<Surface>, systemd: Manager) {
     let watch = Arc::new(Mutex::new(Watch::default()));
     let look = || {
         let (watch, surface) = (Arc::clone(&watch), current());
         let knocks: Vec<_> = surface.listeners.iter().filter_map(|name| Knock::at(name)).collect();
         async move { watch.lock().await.is_alive(knocks, &surface.life).await }
     };
-    beat(limit / FEEDS, look, systemd::alive).await;
+    beat(limit / FEEDS, look, move || systemd.alive()).await;
 }
 
 /// Looks once in each `pause`, and feeds where the look found life in that time.

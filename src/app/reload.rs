@@ -25,6 +25,12 @@ pub enum Refused {
     /// Secrets that its new entries need cannot be read.
     #[error("secrets cannot be read")]
     Secrets(Vec<String>),
+    /// It lets nobody in, where the one in effect lets somebody in.
+    #[error(
+        "it has no [callers.*], where the one in effect has some: the file may have been cut off when it was written; to let nobody in, stop \
+         the daemon"
+    )]
+    Nobody,
     /// It takes too long.
     #[error(
         "it was not ready within 20s: the configuration, a secret or a caller's token is on a file system that hangs, or a user directory \
@@ -54,6 +60,9 @@ impl Refused {
 pub async fn prepare(file: &Path, lasting: &Lasting, before: &Generation) -> Result<Prepared, Refused> {
     let ready = async {
         let config = load(file, lasting).await?;
+        if config.callers.is_empty() && !before.config().callers.is_empty() {
+            return Err(Refused::Nobody);
+        }
         secrets_are_there(&config, lasting, before).await?;
         Ok(Prepared::new(config, lasting, Some(before)).await?)
     };

@@ -52,10 +52,11 @@ impl Elsewhere {
         let reading = by(date, sent_at, own);
         let offset = reading.ahead_of(own);
         let is_far = offset.unsigned_abs() > FAR;
-        let was_far = self.0.get(of).is_some_and(|told| told.is_far);
-        if self.0.len() < MOST || self.0.contains_key(of) {
-            self.0.insert(of.into(), Told { reading, is_far });
+        if self.0.len() >= MOST && !self.0.contains_key(of) {
+            // Nor is the log told of it, which would be at each answer.
+            return reading;
         }
+        let was_far = self.0.insert(of.into(), Told { reading, is_far }).is_some_and(|told| told.is_far);
         if is_far && !was_far {
             tracing::warn!(
                 source = of,

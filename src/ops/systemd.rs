@@ -6,7 +6,8 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -14,38 +15,58 @@ use sd_notify::NotifyState;
 
 use crate::environment::Environment;
 
-/// systemd takes a message within this, or it is tried again later.
+/// systemd takes a message within this, or does without it. Nobody who asks for a token waits for that.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Tells systemd, if it is there, that requests are answered from now on.
-pub fn ready(status: &str) {
-    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
-}
+/// systemd, where `$NOTIFY_SOCKET` says that it listens; where it does not, nothing is told.
+#[derive(Clone, Debug)]
+pub struct Manager(Option<String>);
 
-/// Tells systemd, if it is there, how things are, in words for people.
-pub fn status(status: &str) {
-    notify(&[NotifyState::Status(status)]);
-}
+impl Manager {
+    /// The one that started the process with this `environment`.
+    pub fn of(environment: &Environment) -> Self {
+        Self(environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned))
+    }
 
-/// Tells systemd, if it is there, that requests are being answered.
-pub fn alive() {
-    notify(&[NotifyState::Watchdog]);
-}
+    /// Requests are answered from now on.
+    pub fn ready(&self, status: &str) {
+        self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
 
-/// Tells systemd, if it is there, that the process is ending.
-pub fn stopping() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
-}
+    /// How things are, in words for people.
+    pub fn status(&self, status: &str) {
+        self.notify(&[NotifyState::Status(status)]);
+    }
 
-/// Tells systemd, if it is there, that a new configuration is read; [`ready`] ends that, whatever came of it.
-pub fn reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
-        Err(cause) => tracing::warn!(%cause, "systemd could not be notified"),
+    /// Requests are being answered.
+    pub fn alive(&self) {
+        self.notify(&[NotifyState::Watchdog]);
+    }
+
+    /// The process is ending.
+    pub fn stopping(&self) {
+        self.notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+    }
+
+    /// A new configuration is read; [`Manager::ready`] ends that, whatever came of it.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
+            Err(cause) => tracing::warn!(%cause, "systemd could not be notified"),
+        }
+    }
+
+    fn notify(&self, states: &[NotifyState<'_>]) {
+        let Some(socket) = &self.0 else { return };
+        let message = states.iter().fold(String::new(), |message, state| format!("{message}{state}\n"));
+        // Not by the crate's own `notify`, which waits for ever for a systemd that hangs, and with it every signal.
+        if let Err(cause) = connected(socket).and_then(|socket| socket.send(message.as_bytes())) {
+            tracing::warn!(%cause, "systemd could not be notified");
+        }
     }
 }
 
-/// How long systemd waits for [`alive`] before it takes the process for dead; `None` if it does not.
+/// How long systemd waits for [`Manager::alive`] before it takes the process for dead; `None` if it does not.
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())
 }
@@ -73,7 +94,7 @@ impl Store {
     pub fn keep(&self, name: &str, descriptor: impl AsFd) -> io::Result<()> {
         // It is looked at, not waited for: memory has no events.
         let message = format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}\n");
-        let socket = self.connected()?;
+        let socket = connected(&self.socket)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         let descriptors = [descriptor.as_fd()];
@@ -87,19 +108,17 @@ impl Store {
     /// # Errors
     /// What the system says.
     pub fn forget(&self, name: &str) -> io::Result<()> {
-        self.connected()?.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes()).map(drop)
-    }
-
-    fn connected(&self) -> io::Result<UnixDatagram> {
-        let socket = UnixDatagram::unbound()?;
-        socket.connect(&self.socket)?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(socket)
+        connected(&self.socket)?.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes()).map(drop)
     }
 }
 
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(cause) = sd_notify::notify(states) {
-        tracing::warn!(%cause, "systemd could not be notified");
+/// A name that begins with `@` is in the abstract namespace.
+fn connected(path: &str) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    match path.strip_prefix('@') {
+        Some(name) => socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?,
+        None => socket.connect(path)?,
     }
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket)
 }

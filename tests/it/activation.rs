@@ -36,6 +36,25 @@ async fn systemd_hears_ready_when_requests_are_answered_and_stopping_at_the_drai
     .await;
 }
 
+#[tokio::test]
+async fn a_systemd_that_hangs_holds_up_neither_a_reload_nor_the_end() {
+    limited(async {
+        let site = Site::open().await;
+        let mut daemon = site.launch(&billing_for_orders()).notified().start().await;
+        let others = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        others.connect(daemon.dir.join("notify")).unwrap();
+        others.set_nonblocking(true).unwrap();
+        while others.send(b"STATUS=nobody reads this").is_ok() {}
+        for _ in 0..2 {
+            daemon.logged().await;
+        }
+        assert_eq!(daemon.get("/v1/tokens/billing", ORDERS).await.status, 200);
+        daemon.running.signal("TERM").await;
+        assert_eq!(daemon.running.wait(Duration::from_secs(15)).await, 0);
+    })
+    .await;
+}
+
 /// Starts a daemon as systemd does: with `tcp` and `unix` as the descriptors 3 and 4, called `names`.
 fn activated(launch: &Launch, names: &str, tcp: impl Into<OwnedFd>, unix: impl Into<OwnedFd>) -> Running {
     let file = launch.configure(0);

@@ -22,6 +22,8 @@ async fn a_broken_configuration_changes_nothing_and_is_told() {
         let both = caller("orders", &["tokens.ledger", "tokens.billing"]);
         for (number, (document, problem)) in [
             ("[tokens.billing\n".to_owned(), "credbroker.toml:"),
+            // What is left of a file that was cut off, say by a full disk.
+            (BILLING.to_owned(), "no [callers.*]"),
             (format!("{}[tokens.billing2]\nform = \"cognito\"\n", billing_for_orders()), "did you mean `from`?"),
             (format!("{BILLING}{missing}{both}"), "tokens.ledger: the file"),
             (
