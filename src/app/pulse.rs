@@ -92,12 +92,18 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<boo
 /// tasks run. It is about this process alone: an upstream that is down lets nobody starve.
 pub async fn feed(limit: Duration, current: impl Fn() -> Arc<Surface>, systemd: Manager) {
     let watch = Arc::new(Mutex::new(Watch::default()));
+    let pause = limit / FEEDS;
     let look = || {
         let (watch, surface) = (Arc::clone(&watch), current());
         let knocks: Vec<_> = surface.listeners.iter().filter_map(|name| Knock::at(name)).collect();
-        async move { watch.lock().await.is_alive(knocks, &surface.life).await }
+        async move {
+            let mut watch = watch.lock().await;
+            let answered = tokio::time::timeout(pause / 2, watch.is_alive(knocks, &surface.life)).await;
+            let tally = surface.places.tally();
+            watch.has_settled(tally.moved + tally.turned_away) || answered == Ok(true)
+        }
     };
-    beat(limit / FEEDS, look, move || systemd.alive()).await;
+    beat(pause, look, move || systemd.alive()).await;
 }
 
 /// Looks once in each `pause`, and feeds where the look found life in that time.
@@ -122,9 +128,17 @@ async fn beat<L: Future<Output = bool>>(
 struct Watch {
     /// The listeners that have answered.
     reached: BTreeSet<Knock>,
+    /// Connections that had to make room or were turned away, at the last look.
+    settled: u64,
 }
 
 impl Watch {
+    /// Has a place been decided about since the last look, when there were too few of them? In a flood our own question may find
+    /// none, and anybody could have a process killed that does all it can.
+    fn has_settled(&mut self, settled: u64) -> bool {
+        std::mem::replace(&mut self.settled, settled) != settled
+    }
+
     /// Do tasks run, and does every one of `listeners` answer that has ever been reached from here? One whose path is not to be
     /// seen from inside a sandbox says nothing about the process.
     async fn is_alive(&mut self, listeners: Vec<Knock>, life: &Life) -> bool {

@@ -52,3 +52,10 @@ async fn a_listener_that_has_answered_and_does_no_more_is_no_progress() {
     life.drain();
     assert!(is_alive().await, "a drain has an end of its own");
 }
+
+#[test]
+fn who_settles_places_in_a_flood_is_alive() {
+    let mut watch = Watch::default();
+    let seen = [0, 9, 12, 12].map(|settled| watch.has_settled(settled));
+    assert_eq!(seen, [false, true, true, false]);
+}

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use credbroker::app::{assemble, issuers, metadata};
 use credbroker::config::Config;
-use credbroker::ops::audit::Audit;
 use credbroker_fuzz::canary::{self, CANARY};
 use credbroker_fuzz::{run, site, upstream};
 use libfuzzer_sys::fuzz_target;
@@ -91,8 +90,8 @@ fn accepted(config: Config, text: &str) {
     }
     run(async {
         let (outside, upstream) = (site::outside(), upstream::spelled(b"500\n\n"));
-        let metadata = metadata::Stages::new(upstream.clone(), &outside);
-        issuers::issuers(&config.issuers, &upstream, &metadata, &outside).expect("every issuer can be made");
-        assemble::store(config, &upstream, metadata, &outside, &Audit::default()).expect("every entry can be made");
+        let metadata = metadata::Stages::new(upstream.clone(), &outside, None);
+        issuers::issuers(&config.issuers, &upstream, &metadata, &outside, None).expect("every issuer can be made");
+        assemble::entries(&config, &upstream, metadata, &outside, None).expect("every entry can be made");
     });
 }
