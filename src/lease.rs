@@ -86,7 +86,7 @@ impl<T> Issued<T> {
 #[derive(Debug)]
 pub struct Lease<T> {
     /// What was issued.
-    pub value: T,
+    pub value: Arc<T>,
     /// When the request for it was sent.
     pub issued_at: Moment,
     /// From here on a replacement is sought.
@@ -106,7 +106,21 @@ impl<T> Lease<T> {
     pub fn new(issued: Issued<T>, refresh_due: Moment) -> Self {
         let Issued { value, sent_at, expiry, renewable, obtained_with, scopes_missing, request_id } = issued;
         let refresh_due = if renewable { refresh_due } else { expiry };
+        let value = Arc::new(value);
         Self { value, issued_at: sent_at, refresh_due, expiry, obtained_with, scopes_missing, request_id }
+    }
+
+    /// The same value, to be replaced from `refresh_due` on; where no later one can be had, from its expiry on as before.
+    pub fn due_from(&self, refresh_due: Moment) -> Self {
+        Self {
+            value: Arc::clone(&self.value),
+            issued_at: self.issued_at,
+            refresh_due: if self.refresh_due < self.expiry { refresh_due } else { self.expiry },
+            expiry: self.expiry,
+            obtained_with: self.obtained_with.clone(),
+            scopes_missing: self.scopes_missing.clone(),
+            request_id: self.request_id.clone(),
+        }
     }
 
     /// May it be served?

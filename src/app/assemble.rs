@@ -160,7 +160,7 @@ impl<'a> Assembly<'a> {
         let origin = origin::of_token(&token, self.own.name());
         let (source, may_stay) = self.stage(|this| this.token_source(token.source.clone()))?;
         let before = self.before.filter(|_| may_stay).map(|before| &before.tokens);
-        let entry = kept(before, name, &token).unwrap_or_else(|| {
+        let entry = kept(before, name, |before| before.is_obtained_like(&token)).unwrap_or_else(|| {
             let Outside { environment, clock, quotas, .. } = self.outside;
             let quota = quotas.of_token(&token.source, environment, clock);
             let entry = Entry::new(&full, origin, source, token.inputs, token.freshness.clone(), clock.clone());
@@ -226,7 +226,7 @@ impl<'a> Assembly<'a> {
         let origin = origin::of_credentials(&credentials, self.own.name());
         let (source, may_stay) = self.stage(|this| this.credentials_source(credentials.source.clone()))?;
         let before = self.before.filter(|_| may_stay).map(|before| &before.credentials);
-        let entry = kept(before, name, &credentials).unwrap_or_else(|| {
+        let entry = kept(before, name, |before| before.is_obtained_like(&credentials)).unwrap_or_else(|| {
             let Outside { environment, clock, quotas, .. } = self.outside;
             let quota = quotas.of_credentials(&credentials.source, environment, clock);
             let Credentials { inputs, freshness, .. } = credentials.clone();
@@ -237,14 +237,18 @@ impl<'a> Assembly<'a> {
     }
 
     fn store_tokens(&self) -> BTreeMap<String, refresh::Token> {
-        let of =
-            |(token, entry): &(Token, _)| refresh::Token { entry: Arc::clone(entry), scopes: token.scopes.clone() };
+        let of = |(token, entry): &(Token, _)| refresh::Token {
+            entry: Arc::clone(entry),
+            freshness: token.freshness.clone(),
+            scopes: token.scopes.clone(),
+        };
         self.tokens.iter().map(|(name, made)| (name.clone(), of(made))).collect()
     }
 
     fn store_credentials(&self) -> BTreeMap<String, refresh::Credentials> {
         let of = |(credentials, entry): &(Credentials, _)| refresh::Credentials {
             entry: Arc::clone(entry),
+            freshness: credentials.freshness.clone(),
             on_behalf_of: credentials.on_behalf_of.clone(),
         };
         self.credentials.iter().map(|(name, made)| (name.clone(), of(made))).collect()
@@ -316,10 +320,11 @@ fn own_identity(
         };
         return (nameless.cloned().unwrap_or_else(make), BTreeMap::new());
     };
-    let own = kept(before.map(|before| &before.credentials), &name, &entry).unwrap_or_else(|| {
-        let (full, origin) = (format!("credentials.{name}"), entry.to_string());
-        Arc::new(Entry::new(&full, origin, source, entry.inputs, entry.freshness.clone(), clock))
-    });
+    let own = kept(before.map(|before| &before.credentials), &name, |before| before.is_obtained_like(&entry))
+        .unwrap_or_else(|| {
+            let (full, origin) = (format!("credentials.{name}"), entry.to_string());
+            Arc::new(Entry::new(&full, origin, source, entry.inputs, entry.freshness.clone(), clock))
+        });
     (Arc::clone(&own), BTreeMap::from([(name, (entry, own))]))
 }
 

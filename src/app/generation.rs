@@ -183,6 +183,7 @@ impl Prepared {
         if let Some(audit) = audit {
             lasting.audit.follow(audit);
         }
+        surface.store.govern();
         surface.store.forget_callers_but(&config.callers.iter().map(|caller| &*caller.name).collect());
         if let Some(units) = units {
             server.units().replace(units);

@@ -41,7 +41,7 @@ pub fn issuers(
         let clock = outside.clock.clone();
         let spelled = issuer.asked.issuers.first().cloned().unwrap_or_default();
         let definition = (spelled.clone(), issuer.keys.clone());
-        let keys = kept(before.filter(|_| may_stay), name, &definition).unwrap_or_else(|| {
+        let keys = kept(before.filter(|_| may_stay), name, |before| *before == definition).unwrap_or_else(|| {
             let source = Arc::new(Publication::new(spelled, place, upstream.clone(), clock.clone()));
             Arc::new(Entry::new(&full, origin, source, Inputs::default(), KEYS, clock.clone()))
         });

@@ -1,5 +1,6 @@
 //! The entries of one configuration, each with what it was made from: what stays as it is in the next configuration goes on there,
-//! with its lease, its task and its counts. Compared is what an entry does, which names the places of its secrets and never holds one.
+//! with its lease, its task and its counts. Compared is what an entry does, which names the places of its secrets and never holds one. How fresh it is
+//! kept is not: that can change while it is held.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,10 +36,10 @@ pub struct Made {
     pub key_sets: KeySets,
 }
 
-/// The entry `name`, if there was one that was made from the same.
-pub fn kept<D: PartialEq, T>(known: Option<&Known<D, T>>, name: &str, definition: &D) -> Option<Arc<Entry<T>>> {
+/// The entry `name`, if there was one that was made from what `is_same`.
+pub fn kept<D, T>(known: Option<&Known<D, T>>, name: &str, is_same: impl Fn(&D) -> bool) -> Option<Arc<Entry<T>>> {
     let (before, entry) = known?.get(name)?;
-    (before == definition).then(|| Arc::clone(entry))
+    is_same(before).then(|| Arc::clone(entry))
 }
 
 /// Is `now` the very entry that was there before?

@@ -41,7 +41,7 @@ impl Stages {
             let name = format!("the issuer {spelled}");
             Arc::new(Entry::new(&name, spelled, Arc::new(source), Inputs::default(), AS_USED, clock))
         };
-        let before = kept(Some(&self.before), spelled, url);
+        let before = kept(Some(&self.before), spelled, |before| before == url);
         let mut made = self.made();
         let (_, entry) =
             made.entry(spelled.to_owned()).or_insert_with(|| (url.clone(), before.clone().unwrap_or_else(make)));

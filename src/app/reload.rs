@@ -80,7 +80,7 @@ async fn load(file: &Path, lasting: &Lasting) -> Result<Config, Refused> {
 async fn secrets_are_there(config: &Config, lasting: &Lasting, before: &Generation) -> Result<(), Refused> {
     let mut missing = Vec::new();
     for (name, token) in &config.tokens {
-        if before.config().tokens.get(name) == Some(token) {
+        if before.config().tokens.get(name).is_some_and(|before| before.is_obtained_like(token)) {
             continue;
         }
         for places in needed(token) {

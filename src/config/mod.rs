@@ -121,6 +121,13 @@ pub struct Token {
     pub app_client: Option<app_client::Config>,
 }
 
+impl Token {
+    /// Is the same obtained in the same way, however fresh it is kept?
+    pub fn is_obtained_like(&self, other: &Self) -> bool {
+        Self { freshness: other.freshness.clone(), ..self.clone() } == *other
+    }
+}
+
 /// Where a token comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenSource {
@@ -227,6 +234,13 @@ pub struct Credentials {
     pub inputs: Inputs,
     /// Whose they are.
     pub on_behalf_of: OnBehalfOf,
+}
+
+impl Credentials {
+    /// Is the same obtained in the same way, however fresh it is kept?
+    pub fn is_obtained_like(&self, other: &Self) -> bool {
+        Self { freshness: other.freshness.clone(), ..self.clone() } == *other
+    }
 }
 
 /// Where credentials come from.

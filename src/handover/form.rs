@@ -143,7 +143,7 @@ enum Value {
 pub fn write(held: &Held, surroundings: &Surroundings, now: Moment) -> Zeroizing<Vec<u8>> {
     let definition = |name: &str| surroundings.definitions.get(name).cloned();
     let tokens = held.tokens.iter().filter_map(|carried| {
-        let BearerToken { token, scope } = &carried.lease.value;
+        let BearerToken { token, scope } = &*carried.lease.value;
         let value = Value::Token { token: Secret(token.clone()), scope: scope.clone() };
         Some(written(carried, definition(&carried.name)?, value))
     });

@@ -27,7 +27,7 @@ const LAST_ATTEMPTS: [Duration; 3] = [Duration::from_secs(60), Duration::from_se
 /// What ends within this is as urgent as what somebody waits for.
 const LAST_MINUTE: Duration = Duration::from_secs(60);
 
-/// After a suspend, whatever is due is asked for within this.
+/// After a suspend or under another policy, whatever is due is asked for within this.
 const RESUMING: Duration = Duration::from_secs(10);
 
 /// By how much of a lifetime two views of one expiry may differ.
@@ -42,7 +42,7 @@ pub struct Cell<T> {
     asked: bool,
     /// Somebody found nothing valid since then, and uses what comes.
     awaited: bool,
-    /// After a suspend, when it is its turn.
+    /// Where much is due at one moment, when it is its turn.
     resumes_at: Option<Moment>,
     /// A newer value is wanted before the one held is due.
     hurried: bool,
@@ -201,9 +201,19 @@ impl<T> Cell<T> {
         }
     }
 
-    /// The machine has slept over the moment at which something was to be done, and all others on it have too: what nobody
-    /// waits for takes its turn, by `random` in `0.0..1.0`.
-    pub fn overslept(&mut self, now: Moment, random: f64) {
+    /// Another `freshness` is wanted: the lease held is due when that says. What becomes due at once takes its turn, for others may
+    /// become so too.
+    pub fn replan(&mut self, now: Moment, freshness: &Freshness, jitter: f64, random: f64) {
+        let Some(held) = self.lease(now) else { return };
+        let replanned = held.due_from(freshness.refresh_due(held.issued_at, held.expiry, jitter));
+        if replanned.is_due(now) && !held.is_due(now) {
+            self.take_turn(now, random);
+        }
+        self.lease = Some(Arc::new(replanned));
+    }
+
+    /// Much is due at this moment, as after a suspend: what nobody waits for takes its turn, by `random` in `0.0..1.0`.
+    pub fn take_turn(&mut self, now: Moment, random: f64) {
         let longest = self.valid(now).map_or(RESUMING, |lease| RESUMING.min(lease.remaining(now) / 2));
         self.resumes_at = Some(now.plus(longest.mul_f64(random)));
     }

@@ -36,15 +36,35 @@ fn holding(value: u32, now: Moment, lifetime: u64) -> Cell<u32> {
 fn between_refresh_due_and_expiry_the_old_one_is_served_and_a_new_one_sought() {
     let now = start();
     let mut cell = holding(1, now, 100);
-    assert!(matches!(cell.ask(now.plus(seconds(74))), Answer::Lease(lease, CacheState::Hit) if lease.value == 1));
+    assert!(matches!(cell.ask(now.plus(seconds(74))), Answer::Lease(lease, CacheState::Hit) if *lease.value == 1));
     assert_eq!(cell.next(now.plus(seconds(74)), Keep::Used), Next::At(now.plus(seconds(75))));
     assert_eq!(cell.next(now.plus(seconds(75)), Keep::Used), Next::Fetch);
     cell.started(now.plus(seconds(75)));
-    assert!(matches!(cell.ask(now.plus(seconds(99))), Answer::Lease(lease, CacheState::Stale) if lease.value == 1));
+    assert!(matches!(cell.ask(now.plus(seconds(99))), Answer::Lease(lease, CacheState::Stale) if *lease.value == 1));
     assert!(
         matches!(cell.ask(now.plus(seconds(100))), Answer::Wait),
         "never after expiry, not even with a fetch under way"
     );
+}
+
+#[test]
+fn under_another_policy_the_same_value_is_renewed_when_that_says() {
+    let now = start();
+    let mut cell = holding(1, now, 100);
+    let sooner = Freshness { outage_cover: Some(seconds(60)), ..POLICY };
+    cell.replan(now.plus(seconds(10)), &sooner, 0.5, 0.5);
+    assert!(matches!(cell.ask(now.plus(seconds(30))), Answer::Lease(lease, CacheState::Hit) if *lease.value == 1));
+    let Next::At(due) = cell.next(now.plus(seconds(10)), Keep::Used) else { panic!("it is not due yet") };
+    assert!(due <= now.plus(seconds(40)), "its outage_cover is kept");
+    cell.replan(now.plus(seconds(10)), &POLICY, 0.5, 0.5);
+    assert_eq!(cell.next(now.plus(seconds(10)), Keep::Used), Next::At(now.plus(seconds(75))));
+
+    // What becomes due by it takes its turn, since others do so too.
+    let mut cell = holding(1, now, 1_000);
+    let at = now.plus(seconds(500));
+    cell.replan(at, &Freshness { outage_cover: Some(seconds(600)), ..POLICY }, 0.5, 0.7);
+    assert!(matches!(cell.ask(at), Answer::Lease(lease, CacheState::Stale) if *lease.value == 1));
+    assert_eq!(cell.next(at, Keep::Used), Next::At(now.plus(seconds(507))));
 }
 
 #[test]
@@ -54,7 +74,7 @@ fn a_failed_refresh_leaves_the_old_one_and_is_tried_again() {
     let due = now.plus(seconds(75));
     cell.started(due);
     cell.finished(due, Err(unavailable()), &POLICY, 0.5, 0.5);
-    assert!(matches!(cell.ask(due), Answer::Lease(lease, CacheState::Stale) if lease.value == 1));
+    assert!(matches!(cell.ask(due), Answer::Lease(lease, CacheState::Stale) if *lease.value == 1));
     let Next::At(retry) = cell.next(due, Keep::Used) else { panic!("it is tried again") };
     assert!(retry > due && retry < now.plus(seconds(100)));
     assert_eq!(cell.next(retry, Keep::Used), Next::Fetch);
@@ -68,7 +88,7 @@ fn a_value_that_would_end_sooner_or_has_ended_does_not_replace_a_valid_one() {
     for lifetime in [0, 10] {
         cell.started(due);
         cell.finished(due, Ok(issued(2, due, lifetime)), &POLICY, 0.5, 0.5);
-        assert!(matches!(cell.look(due), Answer::Lease(lease, _) if lease.value == 1));
+        assert!(matches!(cell.look(due), Answer::Lease(lease, _) if *lease.value == 1));
         assert_eq!(cell.trouble().unwrap().failure.kind, FailureKind::Malformed);
     }
 }
@@ -91,7 +111,7 @@ fn the_same_expiry_seen_through_a_slewed_clock_is_no_step_back() {
     cell.started(due);
     let again = Issued::new(2, due, now.plus(Duration::from_millis(3_599_900)));
     cell.finished(due, Ok(again), &POLICY, 0.5, 0.5);
-    assert!(matches!(cell.look(due), Answer::Lease(lease, _) if lease.value == 2));
+    assert!(matches!(cell.look(due), Answer::Lease(lease, _) if *lease.value == 2));
 }
 
 #[test]
@@ -174,10 +194,10 @@ fn after_a_suspend_what_is_due_takes_its_turn_unless_somebody_waits() {
     let now = start();
     let mut held = holding(1, now, 1_000);
     let resumed = now.plus(seconds(900));
-    held.overslept(resumed, 0.7);
+    held.take_turn(resumed, 0.7);
     assert_eq!(held.next(resumed, Keep::Used), Next::At(resumed.plus(seconds(7))));
     let mut ended = holding(1, now, 100);
-    ended.overslept(resumed, 0.7);
+    ended.take_turn(resumed, 0.7);
     assert_eq!(ended.next(resumed, Keep::Always), Next::At(resumed.plus(seconds(7))));
     assert!(matches!(ended.ask(resumed), Answer::Wait));
     assert_eq!(ended.next(resumed, Keep::Always), Next::Fetch);
@@ -241,7 +261,7 @@ proptest! {
             match step {
                 Step::Ask => match cell.ask(now) {
                     Answer::Lease(lease, state) => {
-                        prop_assert!(ends[lease.value as usize] == lease.expiry && now < lease.expiry, "an expired value was served");
+                        prop_assert!(ends[*lease.value as usize] == lease.expiry && now < lease.expiry, "an expired value was served");
                         prop_assert_eq!(state == CacheState::Stale, now >= lease.refresh_due);
                     }
                     Answer::Wait | Answer::Failed { .. } => prop_assert!(best.is_none_or(|end| end <= now), "a valid value was not served"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::setback::Setback;
 use super::slot::{ENOUGH_FOR_SDKS, Served, Slot, Unserved};
 use super::subjects::Subjects;
 use crate::clock::{Clock, Moment};
+use crate::current::Current;
 use crate::lease::Lease;
 use crate::source::{Ask, Failure, FailureKind, Source, Stage};
 
@@ -44,7 +45,7 @@ pub struct Entry<T> {
     origin: Origin,
     source: Arc<dyn Source<T>>,
     inputs: Inputs,
-    freshness: Freshness,
+    freshness: Current<Freshness>,
     clock: Clock,
     slots: Mutex<BTreeMap<Ask, Arc<Slot<T>>>>,
     subjects: Option<Subjects<T>>,
@@ -73,7 +74,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
             origin,
             source,
             inputs,
-            freshness,
+            freshness: Current::new(freshness),
             clock,
             slots,
             subjects,
@@ -110,7 +111,18 @@ impl<T: Send + Sync + 'static> Entry<T> {
 
     /// Is it renewed always?
     pub fn is_always_kept(&self) -> bool {
-        self.freshness.keep == Keep::Always
+        self.freshness.get().keep == Keep::Always
+    }
+
+    /// From now on it is kept as fresh as `freshness` says, what is held already too. Nothing is let go of.
+    pub(super) fn keep_by(&self, freshness: &Freshness) {
+        if *self.freshness.get() == *freshness {
+            return;
+        }
+        self.freshness.replace(freshness.clone());
+        self.cover_told.store(false, Ordering::Relaxed);
+        let now = self.clock.now();
+        self.slots().values().for_each(|slot| slot.replan(now, freshness));
     }
 
     /// A valid lease for `ask`, waiting at most `patience` for a fetch.
@@ -131,7 +143,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         patience: Duration,
         enough: Duration,
     ) -> Result<Served<T>, Unserved> {
-        self.slot(ask)?.lease(&self.clock, &self.freshness, patience, enough).await
+        self.slot(ask)?.lease(&self.clock, &self.freshness.get(), patience, enough).await
     }
 
     /// Starts keeping the variation `ask` fresh, if this entry is always kept; else does nothing.
@@ -173,7 +185,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         variations.sort_by(|a, b| a.0.cmp(&b.0));
         let (name, origin) = (self.name.to_string(), self.origin.clone());
         let crowd = self.subjects.as_ref().map(Subjects::crowd);
-        Report { name, origin, freshness: self.freshness.clone(), variations, crowd }
+        Report { name, origin, freshness: (*self.freshness.get()).clone(), variations, crowd }
     }
 
     /// `ask` without the inputs that change nothing here.
@@ -214,16 +226,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 
     pub(super) fn work(&self, ask: Ask) -> Work<T> {
-        let mut freshness = self.freshness.clone();
-        if ask.scopes.is_some() || ask.subject.is_some() {
-            // What is always kept is what is configured, not whatever somebody once asked for.
-            freshness.keep = Keep::Used;
-        }
         Work {
             name: Arc::clone(&self.name),
             ask,
             source: Arc::clone(&self.source),
-            freshness,
+            freshness: self.freshness.clone(),
             clock: self.clock.clone(),
             setback: self.setback.clone(),
             news: self.news.clone(),
@@ -236,7 +243,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// Turns a test's entry into one of AWS credentials.
     #[cfg(test)]
     pub(super) fn be_for_sdks(&mut self) {
-        self.freshness.life_left = Duration::from_secs(1_800);
+        let freshness = (*self.freshness.get()).clone();
+        self.freshness.replace(Freshness { life_left: Duration::from_secs(1_800), ..freshness });
     }
 
     pub(super) fn slots(&self) -> MutexGuard<'_, BTreeMap<Ask, Arc<Slot<T>>>> {

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 
 use super::budget::{Place, Share, Urgency};
 use super::cell::Next;
-use super::schedule::Freshness;
+use super::schedule::{Freshness, Keep};
 use super::setback::Setback;
 use super::slot::Shared;
 use crate::clock::{Clock, Moment};
+use crate::current::Current;
 use crate::lease::Issued;
 use crate::source::{Ask, Failure, FailureKind, Source};
 
@@ -31,7 +32,7 @@ pub struct Work<T> {
     /// Whom it is asked of.
     pub source: Arc<dyn Source<T>>,
     /// How it is kept fresh.
-    pub freshness: Freshness,
+    pub freshness: Current<Freshness>,
     /// The time.
     pub clock: Clock,
     /// What other variations of the same token learn from a failure here.
@@ -46,6 +47,14 @@ pub struct Work<T> {
     pub dice: fastrand::Rng,
 }
 
+impl<T> Work<T> {
+    /// What is always kept is what is configured, not whatever somebody once asked for.
+    fn keep(&self) -> Keep {
+        let is_configured = self.ask.scopes.is_none() && self.ask.subject.is_none();
+        if is_configured { self.freshness.get().keep } else { Keep::Used }
+    }
+}
+
 /// Keeps what `shared` holds fresh, for ever.
 pub async fn keep_fresh<T: Send + Sync + 'static>(mut work: Work<T>, shared: Arc<Shared<T>>) {
     loop {
@@ -53,7 +62,7 @@ pub async fn keep_fresh<T: Send + Sync + 'static>(mut work: Work<T>, shared: Arc
             let now = work.clock.now();
             let mut cell = shared.cell();
             cell.sweep(now);
-            (cell.next(now, work.freshness.keep), cell.lease(now).map(|lease| lease.expiry))
+            (cell.next(now, work.keep()), cell.lease(now).map(|lease| lease.expiry))
         };
         match next {
             Next::Fetch => {
@@ -67,7 +76,7 @@ pub async fn keep_fresh<T: Send + Sync + 'static>(mut work: Work<T>, shared: Arc
                 () = work.clock.sleep_until(moment) => {
                     let now = work.clock.now();
                     if now.since(moment) > OVERSLEPT {
-                        shared.cell().overslept(now, work.dice.f64());
+                        shared.cell().take_turn(now, work.dice.f64());
                     }
                 },
             },
@@ -135,7 +144,7 @@ async fn fetch<T: Send + Sync + 'static>(work: &mut Work<T>, shared: &Shared<T>)
     }
     let (jitter, random) = (work.dice.f64(), work.dice.f64());
     let mut cell = shared.cell();
-    cell.finished(work.clock.now(), outcome, &work.freshness, jitter, random);
+    cell.finished(work.clock.now(), outcome, &work.freshness.get(), jitter, random);
     work.setback.note(&cell, &work.ask, succeeded);
     drop(cell);
     shared.changes.send_modify(|count| *count += 1);
@@ -155,8 +164,9 @@ fn tell<T>(work: &Work<T>, outcome: &Result<Issued<T>, Failure>) {
 
 /// Once for an entry: its lifetime is the same each time.
 fn warn_of_short_cover<T>(work: &Work<T>, issued: &Issued<T>) {
-    let bridged = work.freshness.guaranteed_cover(issued.lifetime());
-    let Some(wanted) = work.freshness.outage_cover.filter(|wanted| issued.renewable && *wanted > bridged) else {
+    let freshness = work.freshness.get();
+    let bridged = freshness.guaranteed_cover(issued.lifetime());
+    let Some(wanted) = freshness.outage_cover.filter(|wanted| issued.renewable && *wanted > bridged) else {
         return;
     };
     if !work.cover_told.swap(true, Ordering::Relaxed) {

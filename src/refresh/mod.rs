@@ -28,6 +28,7 @@ pub use carried::{Carried, Held};
 pub use cell::CacheState;
 pub use entry::{Entry, Inputs};
 pub use report::{Origin, Report};
+use schedule::{Freshness, Keep};
 pub use slot::{Served, Unserved};
 pub use subjects::Crowd;
 
@@ -51,6 +52,8 @@ pub struct Store {
 pub struct Credentials {
     /// Their entry.
     pub entry: Arc<Entry<AwsCredentials>>,
+    /// How fresh they are to be kept.
+    pub freshness: Freshness,
     /// Whose they are.
     pub on_behalf_of: OnBehalfOf,
 }
@@ -70,6 +73,8 @@ pub enum OnBehalfOf {
 pub struct Token {
     /// Its entry.
     pub entry: Arc<Entry<BearerToken>>,
+    /// How fresh it is to be kept.
+    pub freshness: Freshness,
     /// What it may be narrowed to.
     pub scopes: Vec<String>,
 }
@@ -143,8 +148,8 @@ impl Store {
     /// The `keep = "always"` entries with every variation of them that is kept: where the caller matters, one for each of
     /// `callers_of` the entry.
     pub fn always_kept(&self, callers_of: impl Fn(&Grant) -> Vec<String>) -> Vec<(Grant, Ask)> {
-        fn variations<T: Send + Sync + 'static>(entry: &Entry<T>, callers: Vec<String>) -> Vec<Ask> {
-            match (entry.is_always_kept(), entry.inputs().caller) {
+        fn variations<T: Send + Sync + 'static>(entry: &Entry<T>, keep: Keep, callers: Vec<String>) -> Vec<Ask> {
+            match (keep == Keep::Always, entry.inputs().caller) {
                 (false, _) => Vec::new(),
                 (true, false) => vec![Ask::default()],
                 (true, true) => {
@@ -155,11 +160,19 @@ impl Store {
         let mut all = Vec::new();
         for (name, token) in &self.tokens {
             let grant = Grant::Token(name.clone());
-            all.extend(variations(&token.entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
+            all.extend(
+                variations(&token.entry, token.freshness.keep, callers_of(&grant))
+                    .into_iter()
+                    .map(|ask| (grant.clone(), ask)),
+            );
         }
         for (name, credentials) in &self.credentials {
             let grant = Grant::Credentials(name.clone());
-            all.extend(variations(&credentials.entry, callers_of(&grant)).into_iter().map(|ask| (grant.clone(), ask)));
+            all.extend(
+                variations(&credentials.entry, credentials.freshness.keep, callers_of(&grant))
+                    .into_iter()
+                    .map(|ask| (grant.clone(), ask)),
+            );
         }
         all
     }
@@ -174,6 +187,12 @@ impl Store {
             }
             Grant::Issuer(_) => {}
         }
+    }
+
+    /// From now on its entries are kept as fresh as it says. Others may share them until then, and keep them otherwise.
+    pub fn govern(&self) {
+        self.tokens.values().for_each(|token| token.entry.keep_by(&token.freshness));
+        self.credentials.values().for_each(|held| held.entry.keep_by(&held.freshness));
     }
 
     /// Lets go of what is held for callers that are none of `callers`. What is asked for with a subject token ends with that.

@@ -184,6 +184,12 @@ impl<T: Send + Sync + 'static> Slot<T> {
             && self.inspect(|cell| cell.trouble().is_none())
     }
 
+    /// What is held is renewed when `freshness` says, from now on.
+    pub fn replan(&self, now: Moment, freshness: &Freshness) {
+        self.shared.cell().replan(now, freshness, fastrand::f64(), fastrand::f64());
+        self.shared.poke.notify_one();
+    }
+
     /// Runs `look` on the cell.
     pub fn inspect<R>(&self, look: impl FnOnce(&Cell<T>) -> R) -> R {
         look(&self.shared.cell())

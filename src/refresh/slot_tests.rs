@@ -97,11 +97,11 @@ async fn a_thousand_callers_at_once_are_one_upstream_request() {
     let callers: Vec<_> = (0..1_000)
         .map(|_| {
             let world = Arc::clone(&world);
-            tokio::spawn(async move { world.ask().await.unwrap().lease.value })
+            tokio::spawn(async move { world.ask().await.unwrap().lease.value.clone() })
         })
         .collect();
     for caller in callers {
-        assert_eq!(caller.await.unwrap(), 0);
+        assert_eq!(*caller.await.unwrap(), 0);
     }
     assert_eq!(world.asked(), 1);
 }
@@ -116,7 +116,7 @@ async fn a_slow_fetch_is_pending_at_first_and_there_later_though_the_first_calle
     assert!(world.clock.now().since(before) < Duration::from_secs(1), "a cold request is answered within a second");
     pass(3).await;
     let served = world.ask().await.unwrap();
-    assert_eq!((served.lease.value, served.cache, world.asked()), (0, CacheState::Hit, 1));
+    assert_eq!((*served.lease.value, served.cache, world.asked()), (0, CacheState::Hit, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,7 @@ async fn a_panic_in_a_source_is_one_failure_and_the_next_request_works() {
     let world = world(Keep::Used, &[Reaction::Panic], Reaction::Issue { takes: 0, lifetime: 100 });
     assert_eq!(kind_of(world.ask().await), FailureKind::Unavailable);
     pass(5).await;
-    assert_eq!(world.ask().await.unwrap().lease.value, 1);
+    assert_eq!(*world.ask().await.unwrap().lease.value, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn a_source_that_never_answers_is_given_up() {
     pass(FETCH_DEADLINE.as_secs()).await;
     assert!(matches!(world.ask().await, Err(Unserved::Failed { failure, .. }) if failure.timed_out));
     pass(3).await;
-    assert_eq!(world.ask().await.unwrap().lease.value, 1);
+    assert_eq!(*world.ask().await.unwrap().lease.value, 1);
 }
 
 fn kind_of(outcome: Result<Served<usize>, Unserved>) -> FailureKind {
@@ -219,7 +219,7 @@ const A_SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn variations_are_separate() {
     let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 1_000 });
-    let first = world.entry.lease(&by(0), A_SECOND).await.unwrap().lease.value;
+    let first = world.entry.lease(&by(0), A_SECOND).await.unwrap().lease.value.clone();
     assert_ne!(world.entry.lease(&by(1), A_SECOND).await.unwrap().lease.value, first);
     assert_eq!(world.entry.lease(&by(0), A_SECOND).await.unwrap().lease.value, first);
 }

@@ -77,7 +77,7 @@ async fn ten_thousand_subjects_are_asked_for_once_each_and_none_gets_anothers() 
     for n in 0..10_000 {
         let (token, ask) = (format!("token-{n}"), world.ask_of(&format!("token-{n}"), 7_200));
         let (first, again) = (world.ask(&ask).await.unwrap(), world.ask(&ask).await.unwrap());
-        assert_eq!((&first.lease.value, &again.lease.value), (&token, &token));
+        assert_eq!((&*first.lease.value, &*again.lease.value), (&token, &token));
         assert!(world.crowd().held <= 200);
     }
     let crowd = world.crowd();
@@ -107,7 +107,7 @@ async fn nobody_in_the_middle_of_a_fetch_makes_room() {
     assert!(matches!((one, two), (Err(Unserved::Pending), Err(Unserved::Pending))));
     assert!(matches!(world.ask(&eve).await, Err(Unserved::Crowded)));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(world.ask(&ann).await.unwrap().lease.value, "ann");
+    assert_eq!(*world.ask(&ann).await.unwrap().lease.value, "ann");
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +129,7 @@ async fn what_outlives_its_credentials_is_renewed_while_it_is_used() {
     let world = world(10, 0);
     let ask = world.ask_of("ann", 86_400);
     for _ in 0..20 {
-        assert_eq!(world.ask(&ask).await.unwrap().lease.value, "ann");
+        assert_eq!(*world.ask(&ask).await.unwrap().lease.value, "ann");
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
     assert!((4..=8).contains(&world.asked()), "{} in 200 minutes", world.asked());

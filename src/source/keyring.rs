@@ -124,7 +124,7 @@ impl Keyring {
             Place::Local(secret) => Ok((secret.obtain(&self.environment).await?, None)),
             Place::Remote(remote) => {
                 let lease = self.stage(remote)?.held(&Ask::default()).await?;
-                Ok((lease.value.clone(), Some(lease)))
+                Ok(((*lease.value).clone(), Some(lease)))
             }
         }
     }
@@ -138,7 +138,7 @@ impl Keyring {
     ) -> Option<SecretString> {
         let now = match (place, lease) {
             (Place::Remote(remote), Some(lease)) => {
-                self.stage(remote).ok()?.newer(&Ask::default(), &lease).await?.value.clone()
+                (*self.stage(remote).ok()?.newer(&Ask::default(), &lease).await?.value).clone()
             }
             _ => self.obtain(place).await.ok()?,
         };

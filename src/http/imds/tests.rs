@@ -48,9 +48,9 @@ async fn service() -> Imds {
     let freshness =
         Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::from_secs(1_800) };
     let source = Arc::new(Hourly(clock.clone()));
-    let entry = Entry::new("credentials.orders", "a test", source, Inputs::default(), freshness, clock.clone());
+    let entry = Entry::new("credentials.orders", "a test", source, Inputs::default(), freshness.clone(), clock.clone());
     let entry = Arc::new(entry);
-    let held = Credentials { entry: Arc::clone(&entry), on_behalf_of: OnBehalfOf::Itself };
+    let held = Credentials { entry: Arc::clone(&entry), on_behalf_of: OnBehalfOf::Itself, freshness };
     let known = |name: &str, uid| Known {
         name: name.into(),
         allow: vec![Grant::Credentials("orders".into())],

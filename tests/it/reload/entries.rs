@@ -1,5 +1,6 @@
 //! Entries: what stays as it is keeps its lease, whatever else changes, and what is gone leaves nothing behind.
 
+use credbroker_emulator::{Fault, FaultKind};
 use nix::unistd::geteuid;
 
 use super::{applied, status};
@@ -62,6 +63,44 @@ async fn an_entry_that_changes_is_asked_for_anew_and_no_other() {
         assert_eq!(answer.json()["scope"], "billing/write", "{}", answer.text);
         assert_eq!(daemon.get("/v1/tokens/ledger", ORDERS).await.cache(), "hit");
         assert_eq!((site.asked("token").len(), site.asked("GetClientToken").len()), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_fresh_an_entry_is_kept_can_change_without_a_request() {
+    limited(async {
+        let site = Site::open().await;
+        let roles = |hub: &str| ROLES.replacen("role/hub\"\n", &format!("role/hub\"\n{hub}"), 1);
+        let document = |refresh: &str, hub: &str| {
+            let allow = ["tokens.billing", "credentials.own", "credentials.hub", "credentials.orders"];
+            format!("{refresh}{BILLING}{}{}", roles(hub), caller("orders", &allow))
+        };
+        let daemon = site.daemon(&document("", "")).await;
+        let token = daemon.served("/v1/tokens/billing", ORDERS).await.token();
+        let key = daemon.served("/v1/credentials/orders", ORDERS).await.json()["SecretAccessKey"].clone();
+        let asked = site.operations();
+        let is_held = async || {
+            let answer = daemon.get("/v1/tokens/billing", ORDERS).await;
+            assert_eq!((answer.cache(), answer.token()), ("hit", token.clone()), "{}", answer.text);
+            let answer = daemon.get("/v1/credentials/orders", ORDERS).await;
+            assert_eq!((answer.status, &answer.json()["SecretAccessKey"]), (200, &key), "{}", answer.text);
+            assert_eq!(site.operations(), asked, "not one request more");
+        };
+        let due_after = async || daemon.row("tokens.billing", "").await["refresh_due_after"].as_u64().unwrap();
+        let before = due_after().await;
+
+        applied(&site, &daemon, &document("[refresh]\nahead = 0.5\n", "")).await;
+        is_held().await;
+        let after = due_after().await;
+        assert!(after * 10 < before * 9, "what is held is renewed sooner: {after} after {before}");
+        // With the upstream gone, and of an earlier stage too.
+        for operation in ["token", "AssumeRole"] {
+            site.control().fault(Fault::always(operation, FaultKind::Cut { after_bytes: 0 }));
+        }
+        applied(&site, &daemon, &document("[refresh]\nkeep = \"always\"\n", "outage_cover = \"10m\"\n")).await;
+        is_held().await;
+        assert_eq!(daemon.row("tokens.billing", "").await["keep"], "always");
     })
     .await;
 }
