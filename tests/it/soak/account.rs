@@ -47,12 +47,18 @@ pub struct Account {
     killed: f64,
     pub grants: Grants,
     pub answered: u64,
+    /// Failures while something valid was held: there must be none.
+    pub failed: u64,
     /// Failures while nothing was held, by kind.
     pub cold: BTreeMap<String, u64>,
     /// What was asked of the entry that moves: answered, not there, failed.
     pub moving: (u64, u64, u64),
     /// Requests that a SIGKILL hit.
     pub hit: u64,
+    /// Connections that were refused or lost besides: there must be none.
+    pub lost: u64,
+    /// Answers that had ended: there must be none.
+    pub expired: u64,
     pub checked: u64,
     pub waits: Waits,
     pub looks: Looks,
@@ -68,9 +74,12 @@ impl Account {
             killed: f64::NEG_INFINITY,
             grants: Grants::default(),
             answered: 0,
+            failed: 0,
             cold: BTreeMap::new(),
             moving: (0, 0, 0),
             hit: 0,
+            lost: 0,
+            expired: 0,
             checked: 0,
             waits: Waits::default(),
             looks: Looks::default(),
@@ -119,6 +128,7 @@ impl Account {
         };
         self.checked += 1;
         if end <= asked.sent {
+            self.expired += 1;
             self.breaks(format!("{} was served {:.3} s after its end", asked.path, asked.sent - end));
         }
         if told > end + 1.0 {
@@ -147,9 +157,11 @@ impl Account {
         let code = body["error"].as_str().or(body["code"].as_str()).unwrap_or("no code");
         let kind = format!("{} {code}", answer.status);
         if self.is_held(asked) {
+            self.failed += 1;
             self.breaks(format!("{} failed while something valid was held: {kind}: {}", asked.path, answer.text));
+        } else {
+            *self.cold.entry(kind).or_default() += 1;
         }
-        *self.cold.entry(kind).or_default() += 1;
     }
 
     fn lost(&mut self, asked: &Asked<'_>, cause: &Error) {
@@ -157,6 +169,7 @@ impl Account {
         if was_killed && cause.kind() != ErrorKind::ConnectionRefused {
             self.hit += 1;
         } else {
+            self.lost += 1;
             self.breaks(format!("{}: no answer: {cause:?}", asked.path));
         }
     }

@@ -1,6 +1,6 @@
 //! What the daemons hold, for how long, and who may have it. Lifetimes are short, so that minutes are many of them.
 
-use crate::documents::{BILLING, LEDGER, ORDERS, ROBOT, caller};
+use crate::documents::{BILLING, LEDGER, ORDERS, ROBOT, ROLES, caller};
 use crate::site::Site;
 
 /// Callers of each daemon.
@@ -48,18 +48,6 @@ pub const WANTED: [Wanted; 8] = [
 
 /// What the entry that moves may have.
 pub const SCOPES: [&str; 2] = ["orders.read", "orders.write"];
-
-const ROLES: &str = r#"
-[credentials.hub]
-from     = "assume-role"
-role_arn = "arn:aws:iam::111122223333:role/hub"
-
-[credentials.orders]
-from         = "assume-role"
-role_arn     = "arn:aws:iam::111122223333:role/orders"
-as           = "credentials.hub"
-session_name = "{caller}"
-"#;
 
 const fn wanted(path: &'static str) -> Wanted {
     Wanted { path, moves: false, own: false }

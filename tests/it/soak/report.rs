@@ -52,10 +52,10 @@ fn done(done: &Done) -> String {
 }
 
 fn answers(account: &Account) {
-    let cold_ = cold(account);
-    let all = account.answered + cold_;
+    let held = account.answered + account.failed + account.lost;
+    let all = held + cold(account);
     println!("  answered                      {} of {all} ({:.3} %)", account.answered, share(account.answered, all));
-    println!("    while something was held    {}", if account.broken == 0 { "100 %" } else { "see below" });
+    println!("    while something was held    {} of {held} ({:.3} %)", account.answered, share(account.answered, held));
     for (kind, count) in &account.cold {
         println!("    with nothing held           {count} x {kind}");
     }
@@ -63,8 +63,8 @@ fn answers(account: &Account) {
     println!(
         "  of the entry that moves       {served} answered, {absent} while it was not there, {failed} with nothing held"
     );
-    println!("  hit by a SIGKILL              {}", account.hit);
-    println!("  ends held against the truth   {}", account.checked);
+    println!("  refused or lost               {}, and {} by SIGKILL", account.lost, account.hit);
+    println!("  served after its end          {} of {} held against the truth", account.expired, account.checked);
     let waits = &account.waits;
     println!(
         "  waited                        p50 {} ms, p99 {} ms, at most {} ms; {} longer than a second",
