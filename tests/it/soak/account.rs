@@ -30,6 +30,8 @@ pub struct Asked<'a> {
     /// Whose it is, where it is one caller's own.
     pub own: Option<usize>,
     pub moves: bool,
+    /// On a connection on which there had been others.
+    pub reused: bool,
     pub sent: f64,
     pub received: f64,
     pub took: Duration,
@@ -45,6 +47,7 @@ pub struct Account {
     control: Control,
     held: HashMap<(String, Option<usize>), Held>,
     killed: f64,
+    stopped: f64,
     pub grants: Grants,
     pub answered: u64,
     /// Failures while something valid was held: there must be none.
@@ -72,6 +75,7 @@ impl Account {
             control,
             held: HashMap::new(),
             killed: f64::NEG_INFINITY,
+            stopped: f64::NEG_INFINITY,
             grants: Grants::default(),
             answered: 0,
             failed: 0,
@@ -90,8 +94,10 @@ impl Account {
 
     /// Something happens that may lose what an upstream has given out.
     pub fn happens(&mut self, event: Event, at: f64) {
-        if event == Event::Kill {
-            self.killed = at;
+        match event {
+            Event::Kill => self.killed = at,
+            Event::Stop => self.stopped = at,
+            Event::Shut => {}
         }
         self.grants.happens(at);
     }
@@ -170,7 +176,15 @@ impl Account {
             self.hit += 1;
         } else {
             self.lost += 1;
-            self.breaks(format!("{}: no answer: {cause:?}", asked.path));
+            let since = |event: f64| asked.received - event;
+            self.breaks(format!(
+                "{}: no answer after {:?}, on a connection {}, {:.3} s after the last SIGTERM and {:.3} s after the last SIGKILL: {cause:?}",
+                asked.path,
+                asked.took,
+                if asked.reused { "used before" } else { "of its own" },
+                since(self.stopped),
+                since(self.killed),
+            ));
         }
     }
 

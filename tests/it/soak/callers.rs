@@ -58,11 +58,11 @@ async fn asks(place: Place, number: usize, mut rng: Rng) {
     tokio::time::sleep(PACE.mul_f64(rng.f64())).await;
     while !place.stop.load(Ordering::Relaxed) {
         pace.tick().await;
-        let wanted = rng.choice(&WANTED).unwrap();
-        if wanted.own && number >= OWN {
-            continue;
-        }
+        // Something at every step: who keeps a connection and is silent for longer than the drain may find it closed as he asks.
+        let may_have: Vec<_> = WANTED.iter().filter(|wanted| !wanted.own || number < OWN).collect();
+        let wanted = *rng.choice(&may_have).unwrap();
         let ask = Ask::get(wanted.path).bearer(&token);
+        let reused = line.is_some();
         let (sent, watch) = (wall(), Stopwatch::start());
         let outcome = if (number / 3).is_multiple_of(2) {
             kept(&mut line, &place.way, &ask).await
@@ -73,6 +73,7 @@ async fn asks(place: Place, number: usize, mut rng: Rng) {
             path: wanted.path,
             own: wanted.own.then_some(number),
             moves: wanted.moves,
+            reused,
             sent,
             received: wall(),
             took: watch.elapsed(),

@@ -27,11 +27,12 @@ pub struct Life {
     pub share: f64,
 }
 
-pub const LIVES: [Life; 5] = [
+pub const LIVES: [Life; 6] = [
     Life { operation: "token", seconds: 20, share: TOKENS },
     Life { operation: "GetClientToken", seconds: 30, share: TOKENS },
     Life { operation: "as/partner/token", seconds: 10, share: TOKENS },
     Life { operation: "InitiateAuth", seconds: 60, share: TOKENS },
+    Life { operation: "GetTokensFromRefreshToken", seconds: 60, share: TOKENS },
     Life { operation: "AssumeRole", seconds: 40, share: CREDENTIALS },
 ];
 
@@ -97,7 +98,7 @@ pub fn document(moved: Moved) -> String {
     let callers: String =
         (0..number).map(|number| caller(&format!("c{number:02}"), if number < OWN { &own } else { &allow })).collect();
     format!(
-        "[server]\nlisten = [\"systemd:api\"]\ndrain = \"1s\"\n{BILLING}keep = \"always\"\n{LEDGER}{}{ROBOT}{ROLES}{moving}{}{callers}",
+        "[server]\nlisten = [\"systemd:api\"]\ndrain = \"2s\"\n{BILLING}keep = \"always\"\n{LEDGER}{}{ROBOT}{ROLES}{moving}{}{callers}",
         partner("partner", ""),
         caller("orders", &["tokens.billing"]),
     )
