@@ -12,6 +12,9 @@ PYTEST_ARGS ?=
 # What `make fuzz` runs, and for how long.
 TARGET ?= request_intake
 SECONDS ?= 600
+# How long `make soak` runs, and what is drawn from.
+MINUTES ?= 5
+SEED ?= $(shell date +%s)
 
 # Most of a test is waiting, so more of them than processors run at once.
 TEST_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? n : 4)))
@@ -99,6 +102,13 @@ stream: release-check ## a gigabyte through a forward address there and back, an
 	$(say) 'stream: a gigabyte through curl, the daemon as it is shipped and an echoing service, and the memory that takes'
 	@CREDBROKER_STREAM_MIB=1024 CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
 		cargo test --locked --workspace --test it a_large_body -- --nocapture
+
+# Not a part of `make test`: a little of it is a test like any other.
+.PHONY: soak
+soak: release-check ## two daemons under load with faults, reloads and restarts for MINUTES=5, drawn from SEED
+	$(say) 'soak: $(MINUTES) minutes of everything going wrong around the daemon as it is shipped'
+	@CREDBROKER_SOAK_MINUTES=$(MINUTES) CREDBROKER_SEED=$(SEED) CREDBROKER_BIN="$(abspath $(target)/quick/credbroker)" \
+		cargo test --locked --workspace --test it soak:: -- --nocapture
 
 .PHONY: release-check
 release-check: need-rust binaries ## what is shipped contains nothing of the emulator

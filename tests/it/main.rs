@@ -148,6 +148,8 @@ mod restart;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod starting;
 #[cfg(test)]
 mod watching;

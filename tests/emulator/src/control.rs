@@ -29,6 +29,12 @@ impl Control {
         self.cloud.journal.clear();
     }
 
+    /// What was asked since this was last called, oldest first: nothing that comes meanwhile is lost.
+    #[must_use]
+    pub fn take_journal(&self) -> Vec<Asked> {
+        self.cloud.journal.take()
+    }
+
     /// Sets a fault; it waits behind those set before.
     pub fn fault(&self, fault: Fault) {
         self.cloud.faults.add(fault);

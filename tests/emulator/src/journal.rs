@@ -75,6 +75,10 @@ impl Journal {
         self.entries().clear();
     }
 
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.entries()).into()
+    }
+
     fn entries(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
