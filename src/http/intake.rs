@@ -357,8 +357,22 @@ mod tests {
         };
         assert!(who("Bearer secret") && who("bearer secret") && who("secret"));
         assert!(!who("Basic secret") && !who("Bearer  secret") && !who("Bearer") && !who("Bearer secret,"));
+        assert!(!who("1234567secret"), "only a scheme is left out");
         assert!(!who("") && !who("Bearer "), "no token is none, also where its digest is somebody's");
         let twice = request("/", &[("authorization", "secret"), ("authorization", "secret")]);
         assert!(matches!(presented(twice.headers(), &peer), Err(Trouble::BadRequest(_))));
+    }
+
+    #[test]
+    fn who_shows_no_token_over_tcp_shows_that_it_means_it() {
+        let means = |transport, tokens, headers: &[(&'static str, &str)]| {
+            let peer = Peer { transport, process: Process::default(), at: None };
+            means_it(&Caller { tokens, ..Caller::default() }, request("/", headers).headers(), &peer).is_ok()
+        };
+        let said = [("credbroker-request", "true")];
+        assert!(!means(Transport::Tcp, None, &[]) && !means(Transport::Tcp, None, &[("credbroker-request", "false")]));
+        assert!(means(Transport::Tcp, None, &said) && means(Transport::Tcp, None, &[("authorization", "x")]));
+        assert!(means(Transport::Unix, None, &[]), "no browser opens a unix socket");
+        assert!(means(Transport::Tcp, Some(vec![]), &[]), "its token is asked for elsewhere");
     }
 }
