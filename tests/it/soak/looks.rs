@@ -3,11 +3,8 @@
 use crate::daemon::Daemon;
 use crate::documents::ORDERS;
 
-/// The share of a run in which everything is made that is ever made, and the end of the stretch that is compared.
-const WARM: f64 = 0.2;
-const COMPARED: f64 = 0.3;
-/// The share at the end that it is compared with.
-const LAST: f64 = 0.1;
+/// The tenths of a run in which everything is made that is ever made; the next one is compared with the last.
+const WARM: usize = 2;
 
 /// KiB of resident memory, file descriptors, tasks.
 pub type Look = [u64; 3];
@@ -39,15 +36,16 @@ impl Looks {
 
     /// Of memory, descriptors and tasks.
     pub fn growth(&self) -> [Growth; 3] {
-        let at = |share: f64| ((self.0.len() as f64 * share) as usize).min(self.0.len() - 1);
+        let tenth = (self.0.len() / 10).max(1);
+        let (next, last) = (self.0.chunks(tenth).nth(WARM), self.0.rchunks(tenth).next());
         let middle = |looks: &[Look], which: usize| {
             let mut seen: Vec<u64> = looks.iter().map(|look| look[which]).collect();
             seen.sort_unstable();
-            seen[seen.len() / 2]
+            seen.get(seen.len() / 2).copied().unwrap_or_default()
         };
         [0, 1, 2].map(|which| Growth {
-            before: middle(&self.0[at(WARM)..=at(COMPARED)], which),
-            after: middle(&self.0[at(1.0 - LAST)..], which),
+            before: middle(next.unwrap_or_default(), which),
+            after: middle(last.unwrap_or_default(), which),
         })
     }
 }

@@ -104,8 +104,7 @@ async fn two_daemons_with_everything_going_wrong_around_them_keep_what_is_promis
         let accounts = [&restarted, &steady].map(|place| (place.name, Arc::clone(&place.account)));
         let stop = AtomicBool::new(false);
         tokio::join!(restarted.go_on(&stop), steady.go_on(&stop), passing(length, accounts, &stop));
-        let broken: Vec<String> =
-            vec![report::end(restarted, length).await, report::end(steady, length).await].concat();
+        let broken = [report::end(restarted, length).await, report::end(steady, length).await].concat();
         assert!(broken.is_empty(), "seed {seed}: what was promised and not kept:\n{}", broken.join("\n"));
     })
     .await;
