@@ -229,6 +229,19 @@ impl<T> Cell<T> {
         self.fetching || self.hurried
     }
 
+    /// Until when a refusal is remembered that is over as soon as a secret is replaced; `None` if there is none.
+    pub fn refused_until(&self, now: Moment) -> Option<Moment> {
+        let is_refusal = |trouble: &&Trouble| trouble.failure.secret_refused || trouble.failure.user_refused;
+        self.trouble.as_ref().filter(is_refusal).map(|trouble| trouble.retry_at).filter(|retry_at| now < *retry_at)
+    }
+
+    /// What was refused has been replaced: whoever wants the value need not wait any longer.
+    pub fn mended(&mut self, now: Moment) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.retry_at = now.min(trouble.retry_at);
+        }
+    }
+
     /// The source is being asked.
     pub fn started(&mut self, now: Moment) {
         self.fetching = true;

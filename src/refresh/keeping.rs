@@ -23,6 +23,9 @@ pub const FETCH_DEADLINE: Duration = Duration::from_secs(30);
 /// Whoever wakes later than this was not called late: the machine slept.
 const OVERSLEPT: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether a secret that was refused has been replaced.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What a slot's task works with.
 pub struct Work<T> {
     /// The entry's full name, for the log.
@@ -73,6 +76,7 @@ pub async fn keep_fresh<T: Send + Sync + 'static>(mut work: Work<T>, shared: Arc
             Next::At(moment) => tokio::select! {
                 biased;
                 () = shared.poke.notified() => {},
+                () = until_mended(&work, &shared) => {},
                 () = work.clock.sleep_until(moment) => {
                     let now = work.clock.now();
                     if now.since(moment) > OVERSLEPT {
@@ -84,10 +88,24 @@ pub async fn keep_fresh<T: Send + Sync + 'static>(mut work: Work<T>, shared: Arc
             Next::Idle => tokio::select! {
                 biased;
                 () = shared.poke.notified() => {},
+                () = until_mended(&work, &shared) => {},
                 () = sleep_until_some(&work.clock, expiry) => {},
             },
         }
     }
+}
+
+/// Returns when a secret that was refused has been replaced, and the source may be asked for that; never if none was refused.
+async fn until_mended<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<T>) {
+    let refused = || shared.cell().refused_until(work.clock.now()).is_some();
+    while refused() {
+        work.clock.sleep_until(work.clock.now().plus(LOOK)).await;
+        if refused() && work.source.is_mended().await {
+            work.setback.forget();
+            return shared.cell().mended(work.clock.now());
+        }
+    }
+    std::future::pending().await
 }
 
 /// Waits until the source may be asked; sooner, when somebody needs it sooner.

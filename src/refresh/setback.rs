@@ -23,6 +23,11 @@ impl Setback {
         Some(Unserved::Failed { failure: Arc::clone(failure), retry_after: until.since(now) })
     }
 
+    /// Whatever it was, it is over.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Learns from what has just happened to `cell`, the one of `ask`.
     pub fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool) {
         let says_something = |kind| match kind {

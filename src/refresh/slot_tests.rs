@@ -1,7 +1,7 @@
 //! The engine with a source that does as it is told, on tokio's paused clock: nothing here sleeps for real.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use crate::source::{Ask, FailureKind, Source};
 enum Reaction {
     Issue { takes: u64, lifetime: u64 },
     Refuse(FailureKind),
+    RefuseSecret,
     Panic,
     Hang,
 }
@@ -26,6 +27,7 @@ struct Upstream {
     reactions: Mutex<VecDeque<Reaction>>,
     then: Reaction,
     asked: AtomicUsize,
+    is_mended: AtomicBool,
     clock: Clock,
 }
 
@@ -41,9 +43,16 @@ impl Source<usize> for Upstream {
                 Ok(Issued::new(value, sent_at, sent_at.plus(Duration::from_secs(lifetime))))
             }
             Reaction::Refuse(kind) => Err(Failure::new(kind, "as told")),
+            Reaction::RefuseSecret => {
+                Err(Failure { secret_refused: true, ..Failure::new(FailureKind::Denied, "as told") })
+            }
             Reaction::Panic => panic!("as told"),
             Reaction::Hang => std::future::pending().await,
         }
+    }
+
+    async fn is_mended(&self) -> bool {
+        self.is_mended.load(Ordering::SeqCst)
     }
 }
 
@@ -59,6 +68,7 @@ fn world(keep: Keep, reactions: &[Reaction], then: Reaction) -> World {
         reactions: Mutex::new(reactions.iter().cloned().collect()),
         then,
         asked: AtomicUsize::new(0),
+        is_mended: AtomicBool::new(false),
         clock: clock.clone(),
     });
     let freshness = Freshness { ahead: 0.75, keep, outage_cover: None, life_left: Duration::ZERO };
@@ -104,6 +114,30 @@ async fn a_thousand_callers_at_once_are_one_upstream_request() {
         assert_eq!(*caller.await.unwrap(), 0);
     }
     assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_secret_that_is_replaced_is_used_within_two_seconds() {
+    let issue = |lifetime| Reaction::Issue { takes: 0, lifetime };
+    // Cold: whoever asks meanwhile is told of the refusal.
+    let cold = world(Keep::Used, &[Reaction::RefuseSecret], issue(100));
+    cold.ask().await.unwrap_err();
+    pass(1).await;
+    cold.ask().await.unwrap_err();
+    cold.upstream.is_mended.store(true, Ordering::SeqCst);
+    pass(2).await;
+    assert_eq!(*cold.ask().await.unwrap().lease.value, 1);
+    // With a value held, at its renewal.
+    let held = world(Keep::Always, &[issue(1_000), Reaction::RefuseSecret], issue(1_000));
+    held.ask().await.unwrap();
+    while held.asked() < 2 {
+        pass(1).await;
+    }
+    pass(2).await;
+    assert_eq!((held.asked(), *held.ask().await.unwrap().lease.value), (2, 0), "not asked again meanwhile");
+    held.upstream.is_mended.store(true, Ordering::SeqCst);
+    pass(2).await;
+    assert_eq!((held.asked(), *held.ask().await.unwrap().lease.value), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]

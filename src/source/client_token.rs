@@ -90,4 +90,8 @@ impl Source<BearerToken> for ClientToken {
     async fn fetch(&self, ask: &Ask) -> Result<Issued<BearerToken>, Failure> {
         self.keys.attempt(|secret| self.ask(ask, secret)).await
     }
+
+    async fn is_mended(&self) -> bool {
+        self.keys.is_mended().await
+    }
 }

@@ -289,6 +289,18 @@ impl Keys {
         !self.of_user && failure.user_refused
     }
 
+    /// Does something else stand on this machine than what was refused when no other secret was left to try?
+    pub async fn is_mended(&self) -> bool {
+        let Some(contents) = self.refused().as_ref().map(|refused| refused.contents().clone()) else { return false };
+        for (place, print) in self.places.iter().chain(&self.beside).zip(&contents) {
+            let was_read = print.is_some() && place.remote().is_none();
+            if was_read && self.keyring.holds_another(place, print.as_ref()).await {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The refusal of what still stands there, if it is not to be tried again yet.
     async fn resting(&self) -> Option<Failure> {
         let contents = self.refused().as_mut()?.resting(self.clock.now())?;

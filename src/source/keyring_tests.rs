@@ -154,6 +154,20 @@ async fn what_takes_the_place_of_a_refused_secret_is_offered_at_once() {
     assert_eq!(site.tried(), ["three", "one"], "a success lets the pauses begin anew");
 }
 
+#[tokio::test]
+async fn a_refusal_is_mended_by_what_takes_its_place_and_by_nothing_else() {
+    let site = Site::new(&[("a", "one"), ("b", "two")]);
+    let keys = site.keys(&["a", "b"]);
+    assert!(!keys.is_mended().await, "nothing was refused");
+    site.ask(&keys, "right", || {}).await.unwrap_err();
+    site.put("a", "one\n");
+    assert!(!keys.is_mended().await, "written anew, and the same");
+    site.put("b", "right");
+    assert!(keys.is_mended().await);
+    site.ask(&keys, "right", || {}).await.unwrap();
+    assert!(!keys.is_mended().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_the_pause_is_over_one_asks_and_the_others_wait_for_what_comes_of_it() {
     let site = Site::new(&[("a", "wrong")]);

@@ -45,6 +45,11 @@ pub trait Source<T>: Send + Sync {
     /// # Errors
     /// [`Failure`] says whose fault it was; its text is fit for callers and holds nothing secret.
     async fn fetch(&self, ask: &Ask) -> Result<Issued<T>, Failure>;
+
+    /// Has what the upstream refused been replaced on this machine since? Nothing is asked of anybody for it.
+    async fn is_mended(&self) -> bool {
+        false
+    }
 }
 
 /// An earlier stage of a chain: it holds what this source builds on, and fetches it first where it must.

@@ -33,6 +33,11 @@ impl Refused {
         Self { contents, failure, times, until: now.plus(pause) }
     }
 
+    /// What was refused.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
     /// What was refused, while it is not offered again. Whoever finds the pause over offers it; everybody else waits for what
     /// comes of that.
     pub fn resting(&mut self, now: Moment) -> Option<Contents> {

@@ -204,6 +204,10 @@ impl Source<BearerToken> for MachineUser {
         }
         self.sign_in(ask).await
     }
+
+    async fn is_mended(&self) -> bool {
+        self.secrets.is_mended().await || self.password.is_mended().await
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the secret is the key of the hash")]

@@ -208,6 +208,10 @@ impl Source<BearerToken> for TokenEndpoint {
             _ => self.keys.attempt(|secret| self.ask_with_secret(ask, secret)).await,
         }
     }
+
+    async fn is_mended(&self) -> bool {
+        self.keys.is_mended().await
+    }
 }
 
 /// What the server is called where its time is told.
