@@ -17,7 +17,7 @@ use crate::file;
 use crate::handover::{Definitions, Surroundings, Unfit, form, sealed};
 use crate::http::listen::Inherited;
 use crate::ops::systemd;
-use crate::refresh::{self, Held};
+use crate::refresh::{self, Carried, Held};
 use crate::secret::sha256;
 use crate::source::Ask;
 
@@ -142,10 +142,10 @@ fn read(file: std::io::Result<File>, surroundings: &Surroundings, now: Moment) -
 }
 
 fn outline(held: &Held) -> Outline {
-    let tokens = held.tokens.iter().map(|carried| (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at));
-    let credentials =
-        held.credentials.iter().map(|carried| (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at));
-    tokens.chain(credentials).collect()
+    fn known<T>(carried: &Carried<T>) -> (String, Ask, Moment) {
+        (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at)
+    }
+    held.tokens.iter().map(known).chain(held.credentials.iter().map(known)).collect()
 }
 
 fn boot() -> String {
@@ -157,11 +157,11 @@ fn boot() -> String {
 fn definitions(config: &Config, environment: &Environment) -> Definitions {
     let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
     let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
-    tokens.chain(credentials).map(|name| (fingerprint(&name, config, environment), name)).map(swapped).collect()
-}
-
-fn swapped<A, B>((a, b): (A, B)) -> (B, A) {
-    (b, a)
+    let with_fingerprint = |name: String| {
+        let fingerprint = fingerprint(&name, config, environment);
+        (name, fingerprint)
+    };
+    tokens.chain(credentials).map(with_fingerprint).collect()
 }
 
 fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {

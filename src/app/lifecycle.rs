@@ -63,15 +63,9 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
         systemd.ready(&pulse::status(next.surface()));
     };
     let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
-    tracing::info!("draining");
-    systemd.stopping();
     let (surface, drain) = (last.surface(), last.config().server.drain);
-    surface.life.drain();
-    surface.callers.rest();
-    tokio::select! {
-        () = quiet(surface, drain.max(LINGER), &lasting.outside) => {},
-        () = signals.end() => tracing::info!("told again: ending at once"),
-    }
+    systemd.stopping();
+    drained(surface, drain, &lasting.outside, &mut signals).await;
     watching.abort();
     surface.callers.end(None).await;
     let audit = lasting.audit;
@@ -85,6 +79,17 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     audit.finish();
     tracing::info!("ended");
     Ok(())
+}
+
+/// Goes on answering until nobody asks any more, at most for `drain`, or until the daemon is told again to end.
+async fn drained(surface: &Surface, drain: Duration, outside: &Outside, signals: &mut Signals) {
+    tracing::info!("draining");
+    surface.life.drain();
+    surface.callers.rest();
+    tokio::select! {
+        () = quiet(surface, drain.max(LINGER), outside) => {},
+        () = signals.end() => tracing::info!("told again: ending at once"),
+    }
 }
 
 /// Serves until the daemon is told to end, with each configuration that is put in effect, which others are `told`; the last one

@@ -14,7 +14,6 @@ use super::Answers;
 use super::away::{turn_away, turn_away_at_once};
 use super::connection::connection;
 use super::gate::Gate;
-
 use super::places::{Place, Places};
 use crate::clock::{Clock, Moment};
 use crate::current::Current;
