@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("source", &["clock", "environment", "lease", "secret"]),
     ("policy", &["clock", "place", "secret"]),
     ("rotation", &["clock", "file", "secret", "source"]),
-    ("refresh", &["clock", "lease", "policy", "source"]),
+    ("refresh", &["clock", "current", "lease", "policy", "source"]),
     ("verify", &["clock", "lease", "policy", "refresh", "source"]),
     ("files", &["clock", "lease", "ops", "place", "refresh", "source"]),
     ("handover", &["clock", "lease", "refresh", "secret", "source"]),
