@@ -84,7 +84,8 @@ fn head(document: &Value, rows: &[Row<'_>], look: &Look) -> String {
 
 fn summary(rows: &[Row<'_>]) -> String {
     let of = |tone: Tone| rows.iter().filter(|row| row.tone() == tone).count();
-    let entries = if rows.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", rows.len()) };
+    let all = rows.iter().filter(|row| row.counts()).count();
+    let entries = if all == 1 { "1 entry".to_owned() } else { format!("{all} entries") };
     match (of(Tone::Bad), of(Tone::Warning)) {
         (0, 0) => format!("{entries}, none in trouble"),
         (bad, warned) => format!("{entries}: {bad} cannot be served, {warned} cannot be renewed"),

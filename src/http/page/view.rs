@@ -126,7 +126,7 @@ fn summary(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
 
 /// One sentence, and the entries that it is about.
 fn verdict(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
-    let rows = || sections.iter().flat_map(|section| &section.rows);
+    let rows = || sections.iter().flat_map(|section| &section.rows).filter(|row| row.counts());
     let (all, bad) = (rows().count(), rows().filter(|row| row.tone() == Tone::Bad).count());
     let warned = rows().filter(|row| row.tone() == Tone::Warning).count();
     let (class, sentence) = match (bad, warned) {

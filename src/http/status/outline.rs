@@ -89,6 +89,8 @@ const PLACED: [&str; 20] = [
     "upstream_avoided",
     "fees_saved",
 ];
+/// The rows that are about the process, and not about something that is held.
+const OF_PROCESS: [&str; 2] = ["this machine's clock", "configuration"];
 /// Members that count seconds.
 const SECONDS: [&str; 3] = ["outage_cover", "outage_cover_wanted", "slept_seconds"];
 
@@ -143,6 +145,11 @@ impl<'a> Row<'a> {
     /// Where it comes from.
     pub fn source(&self) -> Option<&'a str> {
         self.0["source"].as_str()
+    }
+
+    /// Is it counted where entries are? How the process itself is, is so only where something is the matter.
+    pub fn counts(&self) -> bool {
+        !OF_PROCESS.contains(&self.name()) || matches!(self.tone(), Tone::Bad | Tone::Warning)
     }
 
     /// The entries before it in its chain, the nearest first.
