@@ -105,7 +105,7 @@ async fn until_mended<T: Send + Sync + 'static>(work: &Work<T>, shared: &Shared<
             return shared.cell().mended(work.clock.now());
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Waits until the source may be asked; sooner, when somebody needs it sooner.
