@@ -40,7 +40,7 @@ const COLUMNS: [Column; 6] = [
 pub fn table(document: &Value, look: &Look) -> String {
     let sections = outline::sections(document);
     let rows: Vec<Row<'_>> = sections.iter().flat_map(|section| section.rows.iter().copied()).collect();
-    let mut out = head(document, &rows, look);
+    let mut out = head(document, &outline::counted(&sections), look);
     let columns = Columns::of(&rows, look);
     out += &columns.titles(look);
     for row in &rows {
@@ -84,8 +84,7 @@ fn head(document: &Value, rows: &[Row<'_>], look: &Look) -> String {
 
 fn summary(rows: &[Row<'_>]) -> String {
     let of = |tone: Tone| rows.iter().filter(|row| row.tone() == tone).count();
-    let all = rows.iter().filter(|row| row.counts()).count();
-    let entries = if all == 1 { "1 entry".to_owned() } else { format!("{all} entries") };
+    let entries = if rows.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", rows.len()) };
     match (of(Tone::Bad), of(Tone::Warning)) {
         (0, 0) => format!("{entries}, none in trouble"),
         (bad, warned) => format!("{entries}: {bad} cannot be served, {warned} cannot be renewed"),

@@ -126,9 +126,9 @@ fn summary(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
 
 /// One sentence, and the entries that it is about.
 fn verdict(page: &mut Markup, document: &Value, sections: &[Section<'_>]) {
-    let rows = || sections.iter().flat_map(|section| &section.rows).filter(|row| row.counts());
-    let (all, bad) = (rows().count(), rows().filter(|row| row.tone() == Tone::Bad).count());
-    let warned = rows().filter(|row| row.tone() == Tone::Warning).count();
+    let rows = outline::counted(sections);
+    let of = |tone: Tone| rows.iter().filter(|row| row.tone() == tone).count();
+    let (all, bad, warned) = (rows.len(), of(Tone::Bad), of(Tone::Warning));
     let (class, sentence) = match (bad, warned) {
         (0, 0) if document["ready"] == true => ("verdict good", format!("All {} are in order.", counted(all))),
         (0, 0) => ("verdict calm", format!("None of {} is in trouble.", counted(all))),

@@ -149,3 +149,15 @@ fn what_was_saved_is_called_an_estimate() {
     let free = shown(&json!({ "tokens": [{ "name": "tokens.x" }] }));
     assert!(!free.contains('$') && !free.contains("stimate"), "{free}");
 }
+
+#[test]
+fn what_is_about_the_process_is_counted_where_it_needs_a_look() {
+    let verdict = |clock: &str| {
+        let clock = json!({ "name": "this machine's clock", "state": clock });
+        let tokens = json!([{ "name": "tokens.x", "source": "a test", "state": "fresh" }]);
+        shown(&json!({ "version": "1", "state": "serving", "ready": true, "clock": clock, "tokens": tokens }))
+    };
+    let (right, wrong) = (verdict("right"), verdict("wrong"));
+    assert!(right.contains("All 1 entry are in order."), "{right}");
+    assert!(wrong.contains("1 of 2 entries cannot be renewed."), "{wrong}");
+}

@@ -17,6 +17,8 @@ pub struct Section<'a> {
     pub title: String,
     /// At least one.
     pub rows: Vec<Row<'a>>,
+    /// Is it one of many of its kind? What there is only one of, is about the process.
+    is_list: bool,
 }
 
 /// One row of the document.
@@ -89,8 +91,6 @@ const PLACED: [&str; 20] = [
     "upstream_avoided",
     "fees_saved",
 ];
-/// The rows that are about the process, and not about something that is held.
-const OF_PROCESS: [&str; 2] = ["this machine's clock", "configuration"];
 /// Members that count seconds.
 const SECONDS: [&str; 3] = ["outage_cover", "outage_cover_wanted", "slept_seconds"];
 
@@ -106,9 +106,19 @@ pub fn sections(document: &Value) -> Vec<Section<'_>> {
         let again =
             |row: &Row<'_>| key == "own_identity" && row.0["name"].as_str().is_some_and(|name| named.contains(name));
         let rows: Vec<_> = rows(value).into_iter().filter(|row| !again(row)).collect();
-        (!rows.is_empty()).then(|| Section { key, title: title(key), rows })
+        (!rows.is_empty()).then(|| Section { key, title: title(key), rows, is_list: value.is_array() })
     };
     members().filter_map(|(key, value)| section((key.as_str(), value))).collect()
+}
+
+/// The rows that are counted where entries are: how the process itself is, only where something is the matter.
+pub fn counted<'a>(sections: &[Section<'a>]) -> Vec<Row<'a>> {
+    let of = |section: &Section<'a>| {
+        let is_list = section.is_list;
+        let counts = move |row: &Row<'a>| is_list || matches!(row.tone(), Tone::Bad | Tone::Warning);
+        section.rows.clone().into_iter().filter(counts)
+    };
+    sections.iter().flat_map(of).collect()
 }
 
 /// Where callers come in.
@@ -145,11 +155,6 @@ impl<'a> Row<'a> {
     /// Where it comes from.
     pub fn source(&self) -> Option<&'a str> {
         self.0["source"].as_str()
-    }
-
-    /// Is it counted where entries are? How the process itself is, is so only where something is the matter.
-    pub fn counts(&self) -> bool {
-        !OF_PROCESS.contains(&self.name()) || matches!(self.tone(), Tone::Bad | Tone::Warning)
     }
 
     /// The entries before it in its chain, the nearest first.
