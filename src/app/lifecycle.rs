@@ -63,11 +63,13 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
         systemd.ready(&pulse::status(next.surface()));
     };
     let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
-    let (surface, drain) = (last.surface(), last.config().server.drain);
+    let (surface, drain) = (Arc::clone(last.surface()), last.config().server.drain);
     systemd.stopping();
-    drained(surface, drain, &lasting.outside, &mut signals).await;
+    drained(&surface, drain, &lasting.outside, &mut signals).await;
     watching.abort();
     surface.callers.end(None).await;
+    // From here on a socket is open no longer than somebody accepts from it: whoever came after that would be reset in the end.
+    drop(last);
     let audit = lasting.audit;
     lasting.server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
     // Not in the middle of it.
@@ -75,7 +77,6 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     telling.abort();
     handover.leave(&surface.store).await;
     feeding.iter().for_each(JoinHandle::abort);
-    drop(last);
     audit.finish();
     tracing::info!("ended");
     Ok(())
