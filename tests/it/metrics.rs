@@ -61,12 +61,12 @@ async fn it_says_what_happened_and_names_no_secret() {
             daemon.get("/v1/tokens/billing", ORDERS).await;
         }
         daemon.served("/v1/tokens/billing?scope=billing/read", ORDERS).await;
-        assert_eq!(daemon.settled("/v1/tokens/broken", ORDERS).await.status, 502);
+        assert_eq!(daemon.get("/v1/tokens/broken", ORDERS).await.status, 502);
         daemon.served("/v1/credentials/orders", ORDERS).await;
         daemon.served("/v1/credentials/orders", REPORTS).await;
         let kind = FaultKind::Status { status: 429, body: String::new(), headers: [].into() };
         site.control().fault(Fault::always("token", kind));
-        daemon.settled("/v1/tokens/billing?scope=billing/write", ORDERS).await;
+        daemon.get("/v1/tokens/billing?scope=billing/write", ORDERS).await;
 
         let row = daemon.row("tokens.billing", "").await;
         let samples = samples(&daemon).await;

@@ -58,7 +58,7 @@ async fn a_daemon_whose_upstream_hangs_feeds_its_watchdog_and_counts_no_request_
         let launch = site.launch(&activated("drain = \"0s\""));
         site.emulator.shutdown().await;
         let service = Supervisor::start_watching(launch, Duration::from_secs(2)).await;
-        assert_eq!(service.daemon.settled("/v1/tokens/billing", ORDERS).await.status, 503);
+        assert_eq!(service.daemon.get("/v1/tokens/billing", ORDERS).await.status, 503);
         let fed = || service.messages().iter().filter(|message| message.contains("WATCHDOG=1")).count();
         until("the watchdog is fed", Duration::from_secs(15), async || (fed() >= 5).then_some(())).await;
         let requests = async || service.daemon.get("/v1/status", ORDERS).await.json()["requests"].as_u64().unwrap();
