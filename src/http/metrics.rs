@@ -58,6 +58,7 @@ type Metric = (&'static str, Kind, &'static str, &'static str);
 /// Of the whole process; by JSON pointer.
 const PROCESS: &[Metric] = &[
     ("uptime_seconds", Kind::Gauge, "Seconds since the start.", "/uptime_seconds"),
+    ("tasks", Kind::Gauge, "Tasks that are alive in the process.", "/tasks"),
     ("ready", Kind::Gauge, "1 while everything that is always kept is usable, as /readyz says.", "/ready"),
     ("requests_total", Kind::Counter, "Requests answered.", "/requests"),
     (
@@ -86,6 +87,34 @@ const PROCESS: &[Metric] = &[
     ("clock_resumes_total", Kind::Counter, "How often the machine has slept.", "/clock/resumes"),
     ("clock_slept_seconds_total", Kind::Counter, "How long the machine has slept.", "/clock/slept_seconds"),
     ("clock_steps_total", Kind::Counter, "How often the wall clock was set.", "/clock/steps"),
+];
+
+/// Of the configuration.
+const CONFIGURATION: &[Metric] = &[
+    (
+        "configuration_generation",
+        Kind::Gauge,
+        "1 since the start, one more with each reload that was applied.",
+        "/configuration/generation",
+    ),
+    (
+        "configuration_loaded_timestamp_seconds",
+        Kind::Gauge,
+        "When the configuration in effect was loaded, by this machine's clock.",
+        "/configuration/loaded_at",
+    ),
+    (
+        "configuration_reloads_applied_total",
+        Kind::Counter,
+        "Reloads that were applied.",
+        "/configuration/reloads_applied",
+    ),
+    (
+        "configuration_reloads_refused_total",
+        Kind::Counter,
+        "Reloads that were refused.",
+        "/configuration/reloads_refused",
+    ),
 ];
 
 /// Of each source that says what time it is.
@@ -141,10 +170,17 @@ fn of(document: &Value) -> String {
     let mut page = Page::default();
     let version = document["version"].as_str().unwrap_or_default();
     page.metric("build_info", Kind::Gauge, "1; the version is a label.", [(vec![("version", version)], json!(1))]);
-    for (name, kind, help, pointer) in PROCESS {
+    for (name, kind, help, pointer) in PROCESS.iter().chain(CONFIGURATION) {
         let value = document.pointer(pointer).map(|value| (Vec::new(), value.clone()));
         page.metric(name, *kind, help, value);
     }
+    let reload = document.pointer("/configuration/state");
+    page.metric(
+        "configuration_reload_refused",
+        Kind::Gauge,
+        "1 while the last reload was refused, and what was loaded before stays in effect.",
+        reload.map(|state| (Vec::new(), json!(state == "reload refused"))),
+    );
     let rows = |pointer: &str| -> Vec<&Value> {
         document.pointer(pointer).and_then(Value::as_array).into_iter().flatten().collect()
     };

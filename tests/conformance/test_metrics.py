@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -81,14 +82,20 @@ ENTRY = {
     "entry_waited_total": "waited",
     "entry_upstream_requests_total": "upstream_requests",
 }
-MOVING = {"entry_expires_in_seconds", "entry_refresh_due_in_seconds", "entry_age_seconds", "uptime_seconds", "file_expires_in_seconds"}
+MOVING = {"entry_expires_in_seconds", "entry_refresh_due_in_seconds", "entry_age_seconds", "uptime_seconds", "file_expires_in_seconds", "tasks"}
 
 
 def expected(status: dict) -> dict[tuple[str, frozenset], float]:
     """What /metrics must say by what the status says, restated."""
-    load, connections, clock = status["load"], status["connections"], status["clock"]
+    load, connections, clock, configuration = status["load"], status["connections"], status["clock"], status["configuration"]
     whole = {
         "uptime_seconds": status["uptime_seconds"],
+        "tasks": status["tasks"],
+        "configuration_generation": configuration["generation"],
+        "configuration_loaded_timestamp_seconds": datetime.fromisoformat(configuration["loaded_at"]).timestamp(),
+        "configuration_reloads_applied_total": configuration["reloads_applied"],
+        "configuration_reloads_refused_total": configuration["reloads_refused"],
+        "configuration_reload_refused": configuration["state"] == "reload refused",
         "ready": status["ready"],
         "requests_total": status["requests"],
         "requests_in_flight": load["in_flight"],

@@ -8,8 +8,9 @@ use credbroker_emulator::{Fault, FaultKind};
 use crate::client::{Ask, Way};
 use crate::daemon::{Daemon, free_port};
 use crate::documents::{BILLING, ORDERS, REPORTS, ROLES, billing_for_orders, caller, token_called};
+use crate::reload::reload;
 use crate::site::Site;
-use crate::waiting::{limited, until};
+use crate::waiting::{limited, until, wall};
 
 const PATH: &str = "/metrics";
 
@@ -92,6 +93,31 @@ async fn it_says_what_happened_and_names_no_secret() {
         for secret in [&*token, ORDERS, REPORTS, "wrongsecret", "billing/read"] {
             assert!(!samples.keys().any(|name| name.contains(secret)), "{secret}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_came_of_reloads_is_seen() {
+    limited(async {
+        let site = Site::open().await;
+        let good = billing_for_orders();
+        let daemon = site.daemon(&good).await;
+        let seen = async || {
+            let found = samples(&daemon).await;
+            let of = |name: &str| found[&format!("credbroker_configuration_{name}")];
+            let age = wall() - f64::from(u32::try_from(of("loaded_timestamp_seconds")).unwrap());
+            assert!((0.0..60.0).contains(&age), "{age}");
+            let reloads = [of("reloads_applied_total"), of("reloads_refused_total")];
+            (of("generation"), reloads, of("reload_refused"))
+        };
+        assert_eq!(seen().await, (1, [0, 0], 0));
+        assert!(samples(&daemon).await["credbroker_tasks"] > 0);
+        reload(&site, &daemon, "nonsense = 1").await;
+        reload(&site, &daemon, &good.replace("billing", "")).await;
+        assert_eq!(seen().await, (1, [0, 2], 1));
+        reload(&site, &daemon, &good).await;
+        assert_eq!(seen().await, (2, [1, 2], 0));
     })
     .await;
 }
