@@ -13,6 +13,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::Filter as _;
 
+use super::answered::{At, CLASSES};
 use super::describe::{Operation, Path};
 use super::reply::{self, Style};
 use super::status::{self, outline};
@@ -60,7 +61,7 @@ const PROCESS: &[Metric] = &[
     ("uptime_seconds", Kind::Gauge, "Seconds since the start.", "/uptime_seconds"),
     ("tasks", Kind::Gauge, "Tasks that are alive in the process.", "/tasks"),
     ("ready", Kind::Gauge, "1 while everything that is always kept is usable, as /readyz says.", "/ready"),
-    ("requests_total", Kind::Counter, "Requests answered.", "/requests"),
+    ("requests_total", Kind::Counter, "Requests that are over, answered or given up by who asked.", "/requests"),
     (
         "requests_in_flight",
         Kind::Gauge,
@@ -83,6 +84,7 @@ const PROCESS: &[Metric] = &[
         "Connections refused because their user held its share.",
         "/connections/turned_away",
     ),
+    ("log_lines_lost_total", Kind::Counter, "Lines of the log that could not be written.", "/log/lines_lost"),
     ("audit_lines_lost_total", Kind::Counter, "Lines of the audit log that could not be written.", "/audit/lines_lost"),
     ("clock_resumes_total", Kind::Counter, "How often the machine has slept.", "/clock/resumes"),
     ("clock_slept_seconds_total", Kind::Counter, "How long the machine has slept.", "/clock/slept_seconds"),
@@ -184,6 +186,12 @@ fn of(document: &Value) -> String {
     let rows = |pointer: &str| -> Vec<&Value> {
         document.pointer(pointer).and_then(Value::as_array).into_iter().flatten().collect()
     };
+    page.metric(
+        "answers_total",
+        Kind::Counter,
+        "Answers, by door and by the class of their status.",
+        answers(document),
+    );
     page.rows(CLOCKS, "source", &rows("/clock/sources"));
     page.rows(CALLERS, "caller", &rows("/load/callers"));
     let entries = entries(document);
@@ -210,6 +218,17 @@ fn of(document: &Value) -> String {
     );
     page.rows(EGRESS, "egress", &rows("/egress"));
     page.finish()
+}
+
+/// The answers of every door and class, also where there was none yet: what begins with one is no increase to Prometheus.
+fn answers(document: &Value) -> impl Iterator<Item = Sample<'_>> {
+    document.pointer("/load/answers").into_iter().flat_map(|answers| {
+        let classes = At::ALL.into_iter().flat_map(|at| CLASSES.map(|class| (at.as_str(), class)));
+        classes.map(move |(door, class)| {
+            let count = answers[door][class].as_u64().unwrap_or_default();
+            (vec![("door", door), ("class", class)], json!(count))
+        })
+    })
 }
 
 /// The rows of all entries. The broker's own identity may be one of the credentials.

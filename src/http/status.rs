@@ -67,11 +67,11 @@ pub fn document(surface: &Surface) -> Value {
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
-        "requests": surface.life.answered(),
+        "requests": surface.life.over(),
         "tasks": tasks(),
         "configuration": surface.reloads.row(),
         "connections": connections(surface),
-        "load": surface.load.row(),
+        "load": load(surface),
         "listeners": surface.listeners,
         "tokens": rows(&tokens),
         "credentials": rows(&credentials),
@@ -83,6 +83,7 @@ pub fn document(surface: &Surface) -> Value {
     document["clock"] = clock::row(&surface.clock);
     let (to, lost) = surface.audit.standing();
     document["audit"] = json!({ "to": to, "lines_lost": lost });
+    document["log"] = json!({ "lines_lost": surface.log.lost() });
     if let Some(fees) = surface.fees {
         document["cognito_fees"] = fees.summary(&tokens);
     }
@@ -92,6 +93,13 @@ pub fn document(surface: &Surface) -> Value {
 /// The tasks that are alive in the process: what does not end when it should is seen here.
 fn tasks() -> usize {
     tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
+}
+
+/// What is being answered at the moment, and what was so far.
+fn load(surface: &Surface) -> Value {
+    let mut row = surface.load.row();
+    row["answers"] = surface.life.answered.row();
+    row
 }
 
 /// The connections of callers, apart from those to forward addresses.

@@ -98,6 +98,51 @@ async fn it_says_what_happened_and_names_no_secret() {
 }
 
 #[tokio::test]
+async fn what_was_answered_is_counted_by_door_and_class() {
+    limited(async {
+        let site = Site::open().await;
+        let broken = token_called("broken", "").replace("billing.secret", "wrong.secret");
+        site.write("wrong.secret", "wrongsecretQm4Tz8Lc2Vx6Nb0Kj5Hf9Dd3");
+        let document = format!("{BILLING}{broken}{}", caller("orders", &["tokens.billing", "tokens.broken"]));
+        let daemon = site.daemon(&document).await;
+        daemon.served("/v1/tokens/billing", ORDERS).await;
+        daemon.settled("/v1/tokens/broken", ORDERS).await;
+        let before = samples(&daemon).await;
+        let asked = [
+            ("token", "2xx", "/v1/tokens/billing", ORDERS),
+            ("token", "4xx", "/v1/tokens/billing", "nobody's"),
+            ("token", "4xx", "/v1/tokens/tokenMistakenForAName", ORDERS),
+            ("token", "5xx", "/v1/tokens/broken", ORDERS),
+            ("credentials", "4xx", "/v1/credentials/orders", ORDERS),
+            ("status", "2xx", "/v1/status", ORDERS),
+            ("page", "2xx", "/", ORDERS),
+            ("health", "2xx", "/readyz", ORDERS),
+            ("nowhere", "4xx", "/v1/tokenMistakenForAPath", ORDERS),
+        ];
+        for (_, _, path, token) in asked {
+            daemon.get(path, token).await;
+        }
+        let after = samples(&daemon).await;
+        let answers =
+            |door: &str, class: &str| format!("credbroker_answers_total{{door=\"{door}\",class=\"{class}\"}}");
+        for (door, class, _, _) in asked {
+            let name = answers(door, class);
+            let times = asked.iter().filter(|other| (other.0, other.1) == (door, class)).count();
+            assert_eq!(after[&name] - before[&name], i64::try_from(times).unwrap(), "{name}");
+        }
+        assert_eq!(after[&answers("oauth2", "5xx")], 0, "what has not happened yet is counted too");
+        let counted = |samples: &BTreeMap<String, i64>| {
+            let answers = samples.iter().filter(|(name, _)| name.starts_with("credbroker_answers_total"));
+            (answers.clone().count(), answers.map(|(_, count)| count).sum::<i64>())
+        };
+        assert_eq!(counted(&after).1, after["credbroker_requests_total"], "nobody hung up");
+        assert_eq!(counted(&after).0, counted(&before).0, "whoever asks makes no label");
+        assert!(!after.keys().any(|name| name.contains("Mistaken")), "{after:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_came_of_reloads_is_seen() {
     limited(async {
         let site = Site::open().await;

@@ -1,9 +1,10 @@
 //! The status, described: what a member of it is, for `/openapi.json`.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{METHODS, clock};
+use crate::http::answered::{At, CLASSES};
 use crate::http::describe::{JSON, Operation, Path, of};
 
 /// The path, described.
@@ -16,7 +17,7 @@ pub fn described() -> Path {
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests", "tasks", "configuration",
             "clock", "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
-            "audit",
+            "audit", "log",
         ],
         "properties": {
             "version": text,
@@ -46,6 +47,11 @@ pub fn described() -> Path {
                     "lines_lost": { "type": "integer", "minimum": 0, "description": "What of it could not be written, or not fast enough." },
                 },
             },
+            "log": {
+                "type": "object",
+                "required": ["lines_lost"],
+                "properties": { "lines_lost": counted("Lines of the diagnostic log that could not be written, or not fast enough.") },
+            },
         },
     });
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
@@ -58,6 +64,7 @@ pub fn described() -> Path {
         .defining("Configuration", configuration())
         .defining("Connections", connections())
         .defining("Load", load())
+        .defining("Answers", answers())
         .defining("CallerLoad", caller())
         .defining("Egress", egress())
         .defining("File", file())
@@ -124,14 +131,29 @@ fn connections() -> Value {
 fn load() -> Value {
     json!({
         "type": "object",
-        "required": ["in_flight", "most", "shed", "callers"],
+        "required": ["in_flight", "most", "shed", "answers", "callers"],
         "properties": {
             "in_flight": counted("Requests being answered, this one among them."),
             "most": counted("At most so many at once."),
             "shed": counted("Answered with 503 so far because there were more."),
+            "answers": {
+                "type": "object",
+                "description": "Answers so far by door, and there by the class of their status, where there were any.",
+                "properties": by_name(At::ALL.map(At::as_str), &of("Answers")),
+            },
             "callers": { "type": "array", "items": of("CallerLoad") },
         },
     })
+}
+
+/// The schema of the answers at one door.
+fn answers() -> Value {
+    json!({ "type": "object", "properties": by_name(CLASSES, &json!({ "type": "integer", "minimum": 1 })) })
+}
+
+/// Members of these `names`, all with one `schema`.
+fn by_name<const N: usize>(names: [&str; N], schema: &Value) -> Map<String, Value> {
+    names.into_iter().map(|name| (name.to_owned(), schema.clone())).collect()
 }
 
 /// The schema of a caller's row.
