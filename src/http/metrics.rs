@@ -123,6 +123,17 @@ const CONFIGURATION: &[Metric] = &[
 const CLOCKS: &[Metric] =
     &[("clock_offset_seconds", Kind::Gauge, "How far a source's clock is ahead of this machine's.", "offset_seconds")];
 
+/// Of each quota of an upstream.
+const QUOTAS: &[Metric] = &[
+    ("quota_requests_waiting", Kind::Gauge, "Requests upstream that wait for a quota.", "waiting"),
+    (
+        "quota_requests_waited_total",
+        Kind::Counter,
+        "Requests upstream that had to wait for a quota and have been made.",
+        "waited",
+    ),
+];
+
 /// Of each caller.
 const CALLERS: &[Metric] = &[
     ("caller_requests_total", Kind::Counter, "Requests of a caller.", "requests"),
@@ -193,6 +204,7 @@ fn of(document: &Value) -> String {
         answers(document),
     );
     page.rows(CLOCKS, "source", &rows("/clock/sources"));
+    page.rows(QUOTAS, "quota", &rows("/quotas/shared"));
     page.rows(CALLERS, "caller", &rows("/load/callers"));
     let entries = entries(document);
     page.rows(ENTRIES, "entry", &entries);

@@ -9,6 +9,7 @@ mod clock;
 mod described;
 mod fees;
 pub mod outline;
+mod quotas;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -80,6 +81,9 @@ pub fn document(surface: &Surface) -> Value {
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
+    if let Some(quotas) = quotas::row(tokens.iter().chain(&credentials).chain(&own)) {
+        document["quotas"] = quotas;
+    }
     document["clock"] = clock::row(&surface.clock);
     let (to, lost) = surface.audit.standing();
     document["audit"] = json!({ "to": to, "lines_lost": lost });
@@ -177,6 +181,10 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     }
     if let Some(secret) = &held.obtained_with {
         row["secret"] = json!(**secret);
+    }
+    if let Some(demand) = &report.demand {
+        row["quota"] = json!(&*demand.quota);
+        row["waiting_for_quota"] = json!(demand.own);
     }
     if !held.scopes_missing.is_empty() {
         row["scopes_missing"] = json!(held.scopes_missing.join(" "));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
+use tokio::task::JoinSet;
 
 use crate::client::{Ask, Way};
 use crate::daemon::{Daemon, free_port};
@@ -163,6 +164,47 @@ async fn what_came_of_reloads_is_seen() {
         assert_eq!(seen().await, (1, [0, 2], 1));
         reload(&site, &daemon, &good).await;
         assert_eq!(seen().await, (2, [1, 2], 0));
+    })
+    .await;
+}
+
+/// More entries than the limit of a server lets ask at once. Nobody is there: what counts is that they ask.
+#[tokio::test]
+async fn who_waits_for_a_quota_is_seen_by_its_name() {
+    limited(async {
+        const MANY: usize = 60;
+        let site = Site::open().await;
+        let name = |number| format!("tokens.t{number}");
+        let elsewhere = |number| {
+            format!(
+                "[tokens.t{number}]\nfrom = \"oauth2\"\ntoken_endpoint = \"https://0.0.0.0:1/token\"\nclient_id = \"c\"\n\
+                 client_auth = \"basic\"\nclient_secret = {{ file = \"DIR/billing.secret\" }}\n"
+            )
+        };
+        let names: Vec<String> = (0..MANY).map(name).collect();
+        let allow: Vec<&str> = names.iter().map(String::as_str).collect();
+        let tables: String = (0..MANY).map(elsewhere).collect();
+        let daemon = site.daemon(&format!("{BILLING}{tables}{}", caller("orders", &allow))).await;
+        let waiting = "credbroker_quota_requests_waiting{quota=\"the server 0.0.0.0\"}";
+        let waited = "credbroker_quota_requests_waited_total{quota=\"the server 0.0.0.0\"}";
+        let before = samples(&daemon).await;
+        assert_eq!((before[waiting], before[waited]), (0, 0));
+
+        let asks = (0..MANY).map(|number| {
+            let way = daemon.v4();
+            async move { Ask::get(&format!("/v1/tokens/t{number}")).bearer(ORDERS).over(&way).await.unwrap() }
+        });
+        asks.collect::<JoinSet<_>>().join_all().await;
+        let status = daemon.get("/v1/status", ORDERS).await.json();
+        let row = daemon.row("tokens.t0", "").await;
+        assert!(row["quota"] == "the server 0.0.0.0" && row["waiting_for_quota"].is_u64(), "{row}");
+        assert!(daemon.row("tokens.billing", "").await.get("quota").is_none(), "one on this machine has none");
+        assert_eq!(status["quotas"]["shared"].as_array().unwrap().len(), 1, "{status}");
+        let seen = until("nobody to wait any more", Duration::from_secs(30), async || {
+            Some(samples(&daemon).await).filter(|samples| samples[waiting] == 0)
+        })
+        .await;
+        assert!((1..=40).contains(&seen[waited]), "{}", seen[waited]);
     })
     .await;
 }

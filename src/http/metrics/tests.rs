@@ -56,7 +56,7 @@ fn labels_are_escaped_and_numbers_that_are_too_large_are_cut() {
 
 #[test]
 fn names_are_as_prometheus_wants_them() {
-    for (name, kind, help, _) in [PROCESS, CONFIGURATION, CLOCKS, CALLERS, ENTRIES, FILES, EGRESS].concat() {
+    for (name, kind, help, _) in [PROCESS, CONFIGURATION, CLOCKS, QUOTAS, CALLERS, ENTRIES, FILES, EGRESS].concat() {
         assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
         assert!(help.ends_with('.') && !help.contains(['\n', '\\']), "{help}");

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{METHODS, clock};
+use super::{METHODS, clock, quotas};
 use crate::http::answered::{At, CLASSES};
 use crate::http::describe::{JSON, Operation, Path, of};
 
@@ -37,6 +37,7 @@ pub fn described() -> Path {
             "own_identity": rows,
             "issuers": rows,
             "cognito_fees": of("CognitoFees"),
+            "quotas": of("Quotas"),
             "egress": { "type": "array", "items": of("Egress") },
             "files": { "type": "array", "items": of("File") },
             "audit": {
@@ -57,8 +58,8 @@ pub fn described() -> Path {
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
         .explained("Never a secret, never a token. Every caller sees every entry.")
         .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
-    let path =
-        clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
+    let rows = clock::described().into_iter().chain(quotas::described());
+    let path = rows.fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
     path.defining("Status", status)
         .defining("Entry", entry())
         .defining("Configuration", configuration())
@@ -249,6 +250,8 @@ fn entry() -> Value {
             "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },
             "chain": { "type": "array", "items": text, "description": "The entries it is built on, the nearest first." },
             "fees_saved": { "type": "number", "minimum": 0, "description": "In US dollars, an estimate as cognito_fees says." },
+            "quota": { "type": "string", "description": "Which of the quotas its requests upstream count against." },
+            "waiting_for_quota": counted("How many of them wait for it, those of all variations together."),
             "scopes_missing": text,
             "subjects": count,
             "most_subjects": count,
