@@ -156,12 +156,12 @@ fn listeners(generation: &Generation) -> String {
 /// Waits until nobody has asked for a while, at most for `drain`.
 async fn quiet(surface: &Surface, drain: Duration, outside: &Outside) {
     let end = outside.clock.now().plus(drain);
-    let mut answered = surface.life.answered();
+    let mut over = surface.life.over();
     let mut since = outside.clock.now();
     while outside.clock.now() < end {
         tokio::time::sleep(LOOK).await;
-        if surface.life.answered() != answered || !surface.life.is_idle() {
-            answered = surface.life.answered();
+        if surface.life.over() != over || !surface.life.is_idle() {
+            over = surface.life.over();
             since = outside.clock.now();
         } else if outside.clock.now().since(since) >= QUIET {
             return;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{activated, kept};
 use crate::client::Ask;
 use crate::documents::{BILLING, ORDERS, caller};
@@ -61,10 +63,13 @@ async fn a_daemon_whose_upstream_hangs_feeds_its_watchdog_and_counts_no_request_
         assert_eq!(service.daemon.get("/v1/tokens/billing", ORDERS).await.status, 503);
         let fed = || service.messages().iter().filter(|message| message.contains("WATCHDOG=1")).count();
         until("the watchdog is fed", Duration::from_secs(15), async || (fed() >= 5).then_some(())).await;
-        let requests = async || service.daemon.get("/v1/status", ORDERS).await.json()["requests"].as_u64().unwrap();
-        let (first, second) = (requests().await, requests().await);
-        assert_eq!(second, first + 1, "the one before");
-        assert!(first < 5, "{first} requests, of which there were a few");
+        let status = async || service.daemon.get("/v1/status", ORDERS).await.json();
+        let (first, second) = (status().await, status().await);
+        let requests = |status: &Value| status["requests"].as_u64().unwrap();
+        assert_eq!(requests(&second), requests(&first) + 1, "the one before");
+        assert!(requests(&first) < 5, "{} requests, of which there were a few", requests(&first));
+        let health = &second["load"]["answers"]["health"];
+        assert!(health["2xx"].as_u64().is_none_or(|answers| answers < 3), "{health}");
     })
     .await;
 }
