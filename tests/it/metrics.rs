@@ -107,7 +107,7 @@ async fn what_was_answered_is_counted_by_door_and_class() {
         let document = format!("{BILLING}{broken}{}", caller("orders", &["tokens.billing", "tokens.broken"]));
         let daemon = site.daemon(&document).await;
         daemon.served("/v1/tokens/billing", ORDERS).await;
-        daemon.settled("/v1/tokens/broken", ORDERS).await;
+        daemon.get("/v1/tokens/broken", ORDERS).await;
         let before = samples(&daemon).await;
         let asked = [
             ("token", "2xx", "/v1/tokens/billing", ORDERS),
