@@ -1,7 +1,8 @@
-//! Where requests come in. A listener is what it is for and the line that says where; as long as both stand in the configuration it is
-//! never closed, and what answers there is replaced while it is open.
+//! Where requests come in. A listener is what it is for and the line that says where; as long as both stand in the configuration, and
+//! nobody has taken its file away, it is never closed, and what answers there is replaced while it is open.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::surroundings::not_ourselves;
@@ -71,6 +72,13 @@ impl Line {
             Self::Callers(_) | Self::Egress(_) => None,
         }
     }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Callers(Listen::Unix(path)) | Self::Egress(Listen::Unix(path)) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl Listener {
@@ -114,7 +122,7 @@ impl Listener {
 }
 
 impl Listeners {
-    /// Those of `config`. What is open in `before` stays so; the others are opened, and not in use yet.
+    /// Those of `config`. What is open in `before` stays so, where callers can still find it; the others are opened, and not in use yet.
     ///
     /// # Errors
     /// If one cannot be had. Those that were opened are closed again.
@@ -144,7 +152,8 @@ impl Listeners {
     }
 
     fn listener(line: Line, offer: &mut Offer<'_>, before: Option<&Self>) -> Result<Arc<Listener>, CannotListen> {
-        if let Some(open) = before.and_then(|before| before.on(&line)) {
+        let open = before.and_then(|before| before.on(&line));
+        if let Some(open) = open.filter(|open| !open.sockets.iter().any(|socket| socket.is_lost())) {
             line.claim(offer);
             return Ok(Arc::clone(open));
         }
@@ -168,10 +177,13 @@ impl Listeners {
         &self.0
     }
 
-    /// What has the port of `line` open.
+    /// What has the port or the file of `line` open.
     fn holds(&self, line: &Line) -> Option<String> {
-        let port = line.port()?;
-        let holder = self.0.iter().find(|listener| listener.line.port() == Some(port))?;
+        let has_port = |listener: &Listener| listener.line.port().is_some_and(|port| line.port() == Some(port));
+        let has_file = |listener: &Listener| {
+            line.path().is_some_and(|path| listener.sockets.iter().any(|socket| socket.is_at(path)))
+        };
+        let holder = self.0.iter().find(|listener| has_port(listener) || has_file(listener))?;
         Some(holder.names().join(", "))
     }
 

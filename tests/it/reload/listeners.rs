@@ -123,6 +123,28 @@ async fn a_port_that_is_taken_refuses_the_whole_and_what_was_opened_is_closed_ag
         let own = format!("[server]\nlisten = [\"127.0.0.1:PORT\"]\n{}", billing_for_orders());
         let said = refused(&site, &daemon, &own).await;
         assert!(said["last_reload"]["first_problems"][0].as_str().unwrap().contains("this daemon itself"), "{said}");
+        std::os::unix::fs::symlink(site.dir.path(), site.dir.path().join("link")).unwrap();
+        let own =
+            format!("[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/link/api.sock\"]\n{}", billing_for_orders());
+        let said = refused(&site, &daemon, &own).await;
+        assert!(said["last_reload"]["first_problems"][0].as_str().unwrap().contains("this daemon itself"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_whose_file_was_taken_away_is_found_again_after_a_reload() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        daemon.served(PATH, ORDERS).await;
+        let file = site.dir.path().join("api.sock");
+        std::fs::remove_file(&file).unwrap();
+        for _ in 0..2 {
+            applied(&site, &daemon, &billing_for_orders()).await;
+            assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get(PATH).bearer(ORDERS)).await.status, 200);
+        }
+        assert_eq!(names(&daemon).await.len(), 3);
     })
     .await;
 }
