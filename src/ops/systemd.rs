@@ -28,12 +28,15 @@ pub struct Manager {
     socket: Option<String>,
     /// It does not know yet that requests are answered, and would in the end take the start or the reload for failed.
     waits: Arc<AtomicBool>,
+    /// It took nothing the last time, which was said.
+    is_deaf: Arc<AtomicBool>,
 }
 
 impl Manager {
     /// The one that started the process with this `environment`.
     pub fn of(environment: &Environment) -> Self {
-        Self { socket: environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned), waits: Arc::default() }
+        let socket = environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned);
+        Self { socket, waits: Arc::default(), is_deaf: Arc::default() }
     }
 
     /// Requests are answered from now on.
@@ -79,7 +82,11 @@ impl Manager {
         let message = states.iter().fold(String::new(), |message, state| format!("{message}{state}\n"));
         // Not by the crate's own `notify`, which waits for ever for a systemd that hangs, and with it every signal.
         let told = connected(socket).and_then(|socket| send(&socket, message.as_bytes()));
-        told.inspect_err(|cause| tracing::warn!(%cause, "systemd could not be notified")).is_ok()
+        let was_deaf = self.is_deaf.swap(told.is_err(), Ordering::Relaxed);
+        if let Some(cause) = told.as_ref().err().filter(|_| !was_deaf) {
+            tracing::warn!(%cause, "systemd could not be notified; what it has to know is told again");
+        }
+        told.is_ok()
     }
 }
 

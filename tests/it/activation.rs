@@ -60,6 +60,20 @@ async fn a_systemd_that_was_busy_hears_ready_as_soon_as_it_listens_again() {
 }
 
 #[tokio::test]
+async fn that_systemd_is_not_there_is_said_once() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.launch(&billing_for_orders()).env("NOTIFY_SOCKET", "/nowhere/notify").start().await;
+        for _ in 0..3 {
+            daemon.logged().await;
+        }
+        let said = daemon.logged().await;
+        assert_eq!(said.matches("systemd could not be notified").count(), 1, "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_systemd_that_hangs_holds_up_neither_a_reload_nor_the_end() {
     limited(async {
         let site = Site::open().await;
