@@ -102,6 +102,11 @@ impl Listener {
         self.gate.get().is_some()
     }
 
+    /// Is it one that nobody finds any more?
+    fn is_lost(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.is_lost())
+    }
+
     /// Callers are answered from now on, if they are not yet.
     pub fn serve_callers(&self, server: &Server, door: &Current<Door>) {
         self.gate.get_or_init(|| match self.line {
@@ -153,16 +158,19 @@ impl Listeners {
 
     fn listener(line: Line, offer: &mut Offer<'_>, before: Option<&Self>) -> Result<Arc<Listener>, CannotListen> {
         let open = before.and_then(|before| before.on(&line));
-        if let Some(open) = open.filter(|open| !open.sockets.iter().any(|socket| socket.is_lost())) {
+        if let Some(open) = open.filter(|open| !open.is_lost()) {
             line.claim(offer);
             return Ok(Arc::clone(open));
         }
-        let sockets = line.open(offer).map_err(|fault| match before.and_then(|before| before.holds(&line)) {
-            Some(ours) => fault.hinting(&format!(
-                "; this daemon itself has it open as {ours}: take that away in one reload and add this in the next"
-            )),
-            None => fault,
-        })?;
+        let sockets = match (line.open(offer), open) {
+            (Ok(sockets), _) => sockets,
+            // It was so before, and a reload is not for that to be mended first.
+            (Err(fault), Some(open)) => {
+                tracing::warn!(%fault, "the file of a unix socket is gone, and the socket cannot be opened again");
+                return Ok(Arc::clone(open));
+            }
+            (Err(fault), None) => return Err(hinted(fault, before.and_then(|before| before.holds(&line)))),
+        };
         let sockets = sockets.into_iter().map(Arc::new).collect();
         Ok(Arc::new(Listener { line, sockets, gate: OnceLock::new() }))
     }
@@ -223,5 +231,14 @@ impl Listeners {
                 tokio::spawn(async move { gate.close().await });
             }
         }
+    }
+}
+
+fn hinted(fault: CannotListen, ours: Option<String>) -> CannotListen {
+    match ours {
+        Some(ours) => fault.hinting(&format!(
+            "; this daemon itself has it open as {ours}: take that away in one reload and add this in the next"
+        )),
+        None => fault,
     }
 }

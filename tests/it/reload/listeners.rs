@@ -138,11 +138,19 @@ async fn a_unix_socket_whose_file_was_taken_away_is_found_again_after_a_reload()
         let site = Site::open().await;
         let daemon = site.daemon(&billing_for_orders()).await;
         daemon.served(PATH, ORDERS).await;
-        let file = site.dir.path().join("api.sock");
-        std::fs::remove_file(&file).unwrap();
+        let (dir, over_unix) = (site.dir.path().join("run"), Way::Unix(site.dir.path().join("run/api.sock")));
+        std::fs::create_dir(&dir).unwrap();
+        let document =
+            format!("[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/run/api.sock\"]\n{}", billing_for_orders());
+        applied(&site, &daemon, &document).await;
+        std::fs::remove_dir_all(&dir).unwrap();
+        // No reason to refuse what has nothing to do with it.
+        applied(&site, &daemon, &document).await;
+        assert_eq!(daemon.get(PATH, ORDERS).await.status, 200);
+        std::fs::create_dir(&dir).unwrap();
         for _ in 0..2 {
-            applied(&site, &daemon, &billing_for_orders()).await;
-            assert_eq!(daemon.ask_over(&daemon.unix(), Ask::get(PATH).bearer(ORDERS)).await.status, 200);
+            applied(&site, &daemon, &document).await;
+            assert_eq!(Ask::get(PATH).bearer(ORDERS).over(&over_unix).await.unwrap().status, 200);
         }
         assert_eq!(names(&daemon).await.len(), 3);
     })
