@@ -70,13 +70,14 @@ pub async fn run(
         handover.lock().await.configure(next.config(), &lasting.outside.environment);
         systemd.ready(&pulse::status(next.surface()));
     };
-    let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
-    let (surface, drain) = (last.surface(), last.config().server.drain);
+    let mut last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
+    let (surface, drain) = (&Arc::clone(last.surface()), last.config().server.drain);
     systemd.stopping();
     drained(surface, drain, &lasting.outside, &mut signals).await;
     watching.abort();
     surface.callers.end(None).await;
     let audit = lasting.audit;
+    last.let_go_of_sockets();
     lasting.server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
     // Not in the middle of it.
     let mut handover = handover.lock().await;

@@ -127,6 +127,11 @@ impl Listener {
 }
 
 impl Listeners {
+    /// Those of nobody.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Those of `config`. What is open in `before` stays so, where callers can still find it; the others are opened, and not in use yet.
     ///
     /// # Errors
