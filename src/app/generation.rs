@@ -255,6 +255,12 @@ impl Generation {
         self.imds.as_ref()
     }
 
+    /// Its sockets are open no longer than somebody accepts at them: whoever comes later is refused at once, where he would else wait
+    /// for the end and be reset.
+    pub fn let_go_of_sockets(&mut self) {
+        self.listeners = Listeners::none();
+    }
+
     fn egress_on(&self, line: &Line) -> Option<&Current<Egress>> {
         let Line::Egress(listen) = line else { return None };
         let found = self.config.egress.iter().find(|egress| egress.listen == *listen)?;

@@ -14,6 +14,7 @@ use super::reload::{self, Refused};
 use super::surroundings::endpoints_are_safe;
 use super::{CannotStart, Outside, pulse};
 use crate::config::Config;
+use crate::environment::Environment;
 use crate::http::Surface;
 use crate::http::listen::Inherited;
 use crate::ops::systemd::{self, Manager};
@@ -31,16 +32,23 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// The same where nothing is drained: who has connected has his answer.
 const LAST_ANSWERS_AT_LEAST: Duration = Duration::from_secs(1);
 
-/// Runs the daemon with `config`, and with what stands in `file` later on, until it is told to end and has drained.
+/// Runs the daemon with `config`, and with what stands in `file` later on, until it is told to end and has drained. Its sockets are
+/// opened, or `inherited`, and what `hangups` has seen up to now is the first reload.
 ///
 /// # Errors
 /// [`CannotStart`], before anything is served.
-pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), CannotStart> {
+pub async fn run(
+    file: &Path,
+    config: Config,
+    mut inherited: Inherited,
+    hangups: Hangups,
+    outside: Outside,
+) -> Result<(), CannotStart> {
     // Before the first listener: a signal that comes right after it opens is not lost.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(hangups)?;
     let systemd = Manager::of(&outside.environment);
-    let mut inherited = Inherited::take(&outside.environment);
     let mut handover = Handover::new(&config, &mut inherited, &outside);
+    leave_others(&mut inherited, &outside.environment);
     endpoints_are_safe(&outside.environment)?;
     let upstream = Upstream::new(&outside.environment)?;
     let lasting = Lasting::new(&config, file.display().to_string(), upstream, inherited, outside);
@@ -62,24 +70,35 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
         handover.lock().await.configure(next.config(), &lasting.outside.environment);
         systemd.ready(&pulse::status(next.surface()));
     };
-    let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
+    let mut last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
     let (surface, drain) = (Arc::clone(last.surface()), last.config().server.drain);
     systemd.stopping();
     drained(&surface, drain, &lasting.outside, &mut signals).await;
     watching.abort();
     surface.callers.end(None).await;
-    // From here on a socket is open no longer than somebody accepts from it: whoever came after that would be reset in the end.
-    drop(last);
     let audit = lasting.audit;
+    last.let_go_of_sockets();
     lasting.server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
     // Not in the middle of it.
     let mut handover = handover.lock().await;
     telling.abort();
     handover.leave(&surface.store).await;
     feeding.iter().for_each(JoinHandle::abort);
+    drop(last);
     audit.finish();
     tracing::info!("ended");
     Ok(())
+}
+
+/// What systemd passed that is nothing of ours stands in the way of nobody, nor does it take up room where leases are kept.
+fn leave_others(inherited: &mut Inherited, environment: &Environment) {
+    let store = systemd::Store::of(environment);
+    for name in inherited.close_others() {
+        tracing::warn!(name, "what systemd passed under this name is no socket and is not used");
+        if let Some(Err(cause)) = store.as_ref().map(|store| store.forget(&name)) {
+            tracing::warn!(%cause, "systemd could not be notified");
+        }
+    }
 }
 
 /// Goes on answering until nobody asks any more, at most for `drain`, or until the daemon is told again to end.
@@ -169,6 +188,19 @@ async fn quiet(surface: &Surface, drain: Duration, outside: &Outside) {
     }
 }
 
+/// The signal at which the configuration is loaded, which ends nobody any more from its first `watch` on.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Watches for it, within a runtime.
+    ///
+    /// # Errors
+    /// [`CannotStart::Signals`].
+    pub fn watch() -> Result<Self, CannotStart> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+}
+
 /// The signals that the daemon knows.
 struct Signals {
     terminate: Signal,
@@ -177,12 +209,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+    fn new(Hangups(hangup): Hangups) -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
     }
 
     /// Waits for the next one. Is it the one at which the configuration is loaded? Several of those that came meanwhile are one.

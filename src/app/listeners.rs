@@ -1,7 +1,8 @@
-//! Where requests come in. A listener is what it is for and the line that says where; as long as both stand in the configuration it is
-//! never closed, and what answers there is replaced while it is open.
+//! Where requests come in. A listener is what it is for and the line that says where; as long as both stand in the configuration, and
+//! nobody has taken its file away, it is never closed, and what answers there is replaced while it is open.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::surroundings::not_ourselves;
@@ -71,6 +72,13 @@ impl Line {
             Self::Callers(_) | Self::Egress(_) => None,
         }
     }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Callers(Listen::Unix(path)) | Self::Egress(Listen::Unix(path)) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl Listener {
@@ -94,6 +102,11 @@ impl Listener {
         self.gate.get().is_some()
     }
 
+    /// Is it one that nobody finds any more?
+    fn is_lost(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.is_lost())
+    }
+
     /// Callers are answered from now on, if they are not yet.
     pub fn serve_callers(&self, server: &Server, door: &Current<Door>) {
         self.gate.get_or_init(|| match self.line {
@@ -114,7 +127,12 @@ impl Listener {
 }
 
 impl Listeners {
-    /// Those of `config`. What is open in `before` stays so; the others are opened, and not in use yet.
+    /// Those of nobody.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Those of `config`. What is open in `before` stays so, where callers can still find it; the others are opened, and not in use yet.
     ///
     /// # Errors
     /// If one cannot be had. Those that were opened are closed again.
@@ -144,16 +162,20 @@ impl Listeners {
     }
 
     fn listener(line: Line, offer: &mut Offer<'_>, before: Option<&Self>) -> Result<Arc<Listener>, CannotListen> {
-        if let Some(open) = before.and_then(|before| before.on(&line)) {
+        let open = before.and_then(|before| before.on(&line));
+        if let Some(open) = open.filter(|open| !open.is_lost()) {
             line.claim(offer);
             return Ok(Arc::clone(open));
         }
-        let sockets = line.open(offer).map_err(|fault| match before.and_then(|before| before.holds(&line)) {
-            Some(ours) => fault.hinting(&format!(
-                "; this daemon itself has it open as {ours}: take that away in one reload and add this in the next"
-            )),
-            None => fault,
-        })?;
+        let sockets = match (line.open(offer), open) {
+            (Ok(sockets), _) => sockets,
+            // It was so before, and a reload is not for that to be mended first.
+            (Err(fault), Some(open)) => {
+                tracing::warn!(%fault, "the file of a unix socket is gone, and the socket cannot be opened again");
+                return Ok(Arc::clone(open));
+            }
+            (Err(fault), None) => return Err(hinted(fault, before.and_then(|before| before.holds(&line)))),
+        };
         let sockets = sockets.into_iter().map(Arc::new).collect();
         Ok(Arc::new(Listener { line, sockets, gate: OnceLock::new() }))
     }
@@ -168,10 +190,13 @@ impl Listeners {
         &self.0
     }
 
-    /// What has the port of `line` open.
+    /// What has the port or the file of `line` open.
     fn holds(&self, line: &Line) -> Option<String> {
-        let port = line.port()?;
-        let holder = self.0.iter().find(|listener| listener.line.port() == Some(port))?;
+        let has_port = |listener: &Listener| listener.line.port().is_some_and(|port| line.port() == Some(port));
+        let has_file = |listener: &Listener| {
+            line.path().is_some_and(|path| listener.sockets.iter().any(|socket| socket.is_at(path)))
+        };
+        let holder = self.0.iter().find(|listener| has_port(listener) || has_file(listener))?;
         Some(holder.names().join(", "))
     }
 
@@ -211,5 +236,14 @@ impl Listeners {
                 tokio::spawn(async move { gate.close().await });
             }
         }
+    }
+}
+
+fn hinted(fault: CannotListen, ours: Option<String>) -> CannotListen {
+    match ours {
+        Some(ours) => fault.hinting(&format!(
+            "; this daemon itself has it open as {ours}: take that away in one reload and add this in the next"
+        )),
+        None => fault,
     }
 }

@@ -25,7 +25,7 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use lifecycle::run;
+pub use lifecycle::{Hangups, run};
 pub use quotas::Quotas;
 pub use rotation::{CannotRotate, rotate};
 pub use time::time_of_sts;

@@ -30,10 +30,11 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
         tokio::time::sleep(LOOK).await;
         let surface = current();
         handover.lock().await.leave(&surface.store).await;
-        let now = status(&surface);
-        if now != said && !surface.life.is_draining() {
+        let (now, waits) = (status(&surface), systemd.waits());
+        if (waits || now != said) && !surface.life.is_draining() {
             let (told, systemd) = (now.clone(), systemd.clone());
-            drop(tokio::task::spawn_blocking(move || systemd.status(&told)).await);
+            let tell = move || if waits { systemd.ready(&told) } else { systemd.status(&told) };
+            drop(tokio::task::spawn_blocking(tell).await);
             said = now;
         }
     }

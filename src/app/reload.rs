@@ -1,12 +1,13 @@
 //! Another configuration in the place of the one in effect, at SIGHUP: read and checked as a whole, made beside it, and put in its
 //! place at once; or refused, after which everything is as it was.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::CannotStart;
 use super::generation::{Generation, Lasting, Prepared};
 use crate::config::{Config, Problems, Token};
+use crate::policy::directory;
 use crate::secret::Secret;
 use crate::source::keyring::Place;
 
@@ -89,7 +90,22 @@ async fn secrets_are_there(config: &Config, lasting: &Lasting, before: &Generati
             }
         }
     }
+    for (name, path) in callers_moved(config, before.config()) {
+        if let Err(why) = Secret::File(path.clone()).obtain(&lasting.outside.environment).await {
+            missing.push(format!("callers.{name}: {why}"));
+        }
+    }
     if missing.is_empty() { Ok(()) } else { Err(Refused::Secrets(missing)) }
+}
+
+/// The callers that stay and have their token in another file from now on: without it they would be locked out. One that is new is
+/// waited for, as at the start.
+fn callers_moved<'a>(config: &'a Config, before: &'a Config) -> impl Iterator<Item = (&'a str, &'a PathBuf)> {
+    config.callers.iter().filter_map(|caller| {
+        let Some(directory::Token::File(path)) = &caller.token else { return None };
+        let last = before.callers.iter().find(|last| last.name == caller.name)?;
+        (last.token != caller.token).then_some((&*caller.name, path))
+    })
 }
 
 /// Each secret that `token` takes, with the places of which one is enough.

@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_daemon_does_not_ask_itself() {
-        let inherited = Inherited::take(&Environment::default());
+        let inherited = Inherited::take(&Environment::default()).unwrap();
         let sockets = listen::open(&listen::Listen::Loopback(0), &mut inherited.offer()).unwrap();
         let name = sockets[0].name();
         for (variable, uri) in [

@@ -1,15 +1,31 @@
 //! `credbroker run`: the daemon. Ends with 0 after a drain, 2 for a bad configuration, 1 if it cannot start.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use super::{Exit, output};
 use crate::app::{self, Outside};
 use crate::config::Config;
+use crate::http::listen::Inherited;
 use crate::ops::{log, process};
 
 pub fn run(file: &Path, outside: Outside) -> Exit {
+    let inherited = match Inherited::take(&outside.environment) {
+        Ok(inherited) => inherited,
+        Err(cause) => return failed(&cause),
+    };
     let memory = process::protect();
     let log = log::start(&outside.environment);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(cause) => return failed(&format_args!("the runtime cannot be started: {cause}")),
+    };
+    // Before the configuration is read, which takes its time: whoever has changed it may say so already.
+    let hangups = match runtime.block_on(async { app::Hangups::watch() }) {
+        Ok(hangups) => hangups,
+        Err(cause) => return failed(&cause),
+    };
     memory.report();
     let config = match Config::load(file) {
         Ok(config) => config,
@@ -18,25 +34,19 @@ pub fn run(file: &Path, outside: Outside) -> Exit {
             return Exit::Usage;
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(cause) => {
-            output::complain(&format!("the runtime cannot be started: {cause}"));
-            return Exit::Failed;
-        }
-    };
     let outside = Outside { log: log.losses(), ..outside };
-    let outcome = runtime.block_on(app::run(file, config, outside));
+    let outcome = runtime.block_on(app::run(file, config, inherited, hangups, outside));
     // A source that hangs in a blocking call does not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     // What the log says comes before what this command says.
     drop(log);
     match outcome {
         Ok(()) => Exit::Done,
-        Err(cause) => {
-            output::complain(&cause.to_string());
-            Exit::Failed
-        }
+        Err(cause) => failed(&cause),
     }
+}
+
+fn failed(cause: &dyn Display) -> Exit {
+    output::complain(&cause.to_string());
+    Exit::Failed
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, IntoRawFd as _, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ const BACKLOG: i32 = 4096;
 /// What the kernel keeps of answers that are not taken, for each connection. On its own it lets this grow to megabytes, and whoever
 /// asks again and again without reading would fill the memory of the machine with them.
 const UNTAKEN: usize = 64 * 1024;
+/// The descriptors of this process, by their numbers.
+const OWN: &str = "/proc/self/fd";
 
 /// Where callers come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +122,17 @@ impl Socketed {
         }
     }
 
+    /// Is it what callers find at this `path`?
+    pub fn is_at(&self, path: &Path) -> bool {
+        matches!(self, Self::Unix(Some(file), _) if inode(path).is_ok_and(|there| there == file.inode))
+    }
+
+    /// Has somebody taken its file away, so that nobody finds it any more?
+    pub fn is_lost(&self) -> bool {
+        let is_gone = |file: &SocketFile| inode(&file.path).is_err_and(|cause| cause.kind() == io::ErrorKind::NotFound);
+        matches!(self, Self::Unix(Some(file), _) if is_gone(file))
+    }
+
     /// What it is called in logs and status.
     pub fn name(&self) -> String {
         match self {
@@ -156,9 +169,23 @@ pub struct Offer<'a> {
 }
 
 impl Inherited {
-    /// Takes what was passed (sd_listen_fds(3)). Must be called once, before other descriptors are opened.
-    pub fn take(environment: &Environment) -> Self {
-        Self::named(ListenFd::from_env(), environment.var("LISTEN_FDNAMES").unwrap_or_default())
+    /// Takes what was passed to this process and no other (sd_listen_fds(3)). Must be called once, before anything else is opened or
+    /// started: what is open then is what was passed.
+    ///
+    /// # Errors
+    /// [`CannotListen`] if fewer are open than were announced. To take the others would be to take what this process opens later on.
+    pub fn take(environment: &Environment) -> Result<Self, CannotListen> {
+        let own = std::process::id().to_string();
+        let number = |name| environment.var(name).and_then(|text| text.parse::<usize>().ok());
+        let announced = number("LISTEN_FDS").filter(|_| environment.var("LISTEN_PID") == Some(&*own)).unwrap_or(0);
+        let first = number("LISTEN_FDS_FIRST_FD").unwrap_or(3);
+        let open = (first..).take(announced).take_while(|number| is_open(*number)).count();
+        if open < announced {
+            let fault = format!("$LISTEN_FDS announces {announced} descriptors, of which {open} are open");
+            return Err(CannotListen { address: "what systemd passes".to_owned(), fault });
+        }
+        let fds = if announced == 0 { ListenFd::empty() } else { ListenFd::from_env() };
+        Ok(Self::named(fds, environment.var("LISTEN_FDNAMES").unwrap_or_default()))
     }
 
     fn named(mut fds: ListenFd, names: &str) -> Self {
@@ -179,6 +206,21 @@ impl Inherited {
         kept.map(opened_anew).collect()
     }
 
+    /// Closes what is no socket, so that no line could take it and nobody waits at it: what another version has left with systemd, or a
+    /// unit has opened (`OpenFile=`). What that was called.
+    pub fn close_others(&mut self) -> Vec<String> {
+        let is_other =
+            |(_, passed): &mut (String, Passed)| matches!(passed, Passed::Other(Some(number)) if !is_socket(*number));
+        let others = self.0.extract_if(.., is_other).map(|(name, passed)| {
+            if let Passed::Other(Some(number)) = passed {
+                // There is nothing left to be done about it.
+                let _ = nix::unistd::close(number);
+            }
+            name
+        });
+        others.collect()
+    }
+
     /// All of them, for the lines of one configuration.
     pub fn offer(&self) -> Offer<'_> {
         Offer { inherited: self, left: (0..self.0.len()).collect() }
@@ -188,10 +230,13 @@ impl Inherited {
 impl Passed {
     fn take(fds: &mut ListenFd, index: usize) -> Self {
         if let Ok(Some(tcp)) = fds.take_tcp_listener(index) {
-            return Self::Tcp(tcp);
+            return if listens(&tcp) { Self::Tcp(tcp) } else { Self::Other(Some(tcp.into_raw_fd())) };
         }
-        let unix = fds.take_unix_listener(index).ok().flatten();
-        unix.map_or_else(|| Self::Other(fds.take_raw_fd(index).ok().flatten()), Self::Unix)
+        match fds.take_unix_listener(index) {
+            Ok(Some(unix)) if listens(&unix) => Self::Unix(unix),
+            Ok(Some(unix)) => Self::Other(Some(unix.into_raw_fd())),
+            _ => Self::Other(fds.take_raw_fd(index).ok().flatten()),
+        }
     }
 
     /// Another descriptor of the socket.
@@ -206,7 +251,7 @@ impl Passed {
                 listener.map(|listener| Socketed::Unix(None, listener)).map_err(|cause| cause.to_string())
             }
             Self::Other(_) => {
-                Err("one of those that systemd passed is neither a TCP nor a unix stream socket (ListenStream=)"
+                Err("one of those that systemd passed is not a TCP or unix stream socket that listens (ListenStream=)"
                     .to_owned())
             }
         }
@@ -271,11 +316,24 @@ impl Offer<'_> {
     }
 }
 
+/// Is a descriptor of this number open? Without `/proc` that cannot be seen, and what was announced is believed.
+fn is_open(number: usize) -> bool {
+    fs::symlink_metadata(format!("{OWN}/{number}")).is_ok() || !Path::new(OWN).exists()
+}
+
+fn is_socket(number: RawFd) -> bool {
+    fs::metadata(format!("{OWN}/{number}")).is_ok_and(|there| there.file_type().is_socket())
+}
+
+fn listens(socket: &impl AsFd) -> bool {
+    SockRef::from(socket).is_listener().unwrap_or(false)
+}
+
 /// A file of its own for what `descriptor` is open for; it is closed.
 fn opened_anew(descriptor: RawFd) -> io::Result<fs::File> {
     // Whatever it is, the open waits for nobody.
     let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
-    let path = format!("/proc/self/fd/{descriptor}");
+    let path = format!("{OWN}/{descriptor}");
     let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
     // Else the memory would be held as long as this process runs.
     nix::unistd::close(descriptor)?;

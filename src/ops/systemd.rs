@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -17,20 +19,35 @@ use crate::environment::Environment;
 
 /// systemd takes a message within this, or does without it. Nobody who asks for a token waits for that.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A message that a signal interrupts is sent so often.
+const TRIES: usize = 3;
 
 /// systemd, where `$NOTIFY_SOCKET` says that it listens; where it does not, nothing is told.
 #[derive(Clone, Debug)]
-pub struct Manager(Option<String>);
+pub struct Manager {
+    socket: Option<String>,
+    /// It does not know yet that requests are answered, and would in the end take the start or the reload for failed.
+    waits: Arc<AtomicBool>,
+    /// It took nothing the last time, which was said.
+    is_deaf: Arc<AtomicBool>,
+}
 
 impl Manager {
     /// The one that started the process with this `environment`.
     pub fn of(environment: &Environment) -> Self {
-        Self(environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned))
+        let socket = environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned);
+        Self { socket, waits: Arc::default(), is_deaf: Arc::default() }
     }
 
     /// Requests are answered from now on.
     pub fn ready(&self, status: &str) {
-        self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+        let is_told = self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+        self.waits.store(!is_told, Ordering::Relaxed);
+    }
+
+    /// Did it not take that requests are answered? Then that is to be told again.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// How things are, in words for people.
@@ -51,18 +68,25 @@ impl Manager {
     /// A new configuration is read; [`Manager::ready`] ends that, whatever came of it.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
+            Ok(now) => {
+                self.waits.store(false, Ordering::Relaxed);
+                self.notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]);
+            }
             Err(cause) => tracing::warn!(%cause, "systemd could not be notified"),
         }
     }
 
-    fn notify(&self, states: &[NotifyState<'_>]) {
-        let Some(socket) = &self.0 else { return };
+    /// Has it taken that, if it is there?
+    fn notify(&self, states: &[NotifyState<'_>]) -> bool {
+        let Some(socket) = &self.socket else { return true };
         let message = states.iter().fold(String::new(), |message, state| format!("{message}{state}\n"));
         // Not by the crate's own `notify`, which waits for ever for a systemd that hangs, and with it every signal.
-        if let Err(cause) = connected(socket).and_then(|socket| socket.send(message.as_bytes())) {
-            tracing::warn!(%cause, "systemd could not be notified");
+        let told = connected(socket).and_then(|socket| send(&socket, message.as_bytes()));
+        let was_deaf = self.is_deaf.swap(told.is_err(), Ordering::Relaxed);
+        if let Some(cause) = told.as_ref().err().filter(|_| !was_deaf) {
+            tracing::warn!(%cause, "systemd could not be notified; what it has to know is told again");
         }
+        told.is_ok()
     }
 }
 
@@ -108,8 +132,16 @@ impl Store {
     /// # Errors
     /// What the system says.
     pub fn forget(&self, name: &str) -> io::Result<()> {
-        connected(&self.socket)?.send(format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes()).map(drop)
+        send(&connected(&self.socket)?, format!("FDSTOREREMOVE=1\nFDNAME={name}\n").as_bytes())
     }
+}
+
+/// A signal that comes while systemd is busy is no reason not to tell it; that many of them come is none to wait for ever.
+fn send(socket: &UnixDatagram, message: &[u8]) -> io::Result<()> {
+    let was_interrupted =
+        |sent: &io::Result<usize>| sent.as_ref().is_err_and(|cause| cause.kind() == io::ErrorKind::Interrupted);
+    let sent = (0..TRIES).map(|_| socket.send(message)).find(|sent| !was_interrupted(sent));
+    sent.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into())).map(drop)
 }
 
 /// A name that begins with `@` is in the abstract namespace.

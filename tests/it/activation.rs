@@ -36,15 +36,49 @@ async fn systemd_hears_ready_when_requests_are_answered_and_stopping_at_the_drai
     .await;
 }
 
+/// Fills the queue of whoever listens there.
+fn keep_busy(path: &Path) {
+    let others = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    others.connect(path).unwrap();
+    others.set_nonblocking(true).unwrap();
+    while others.send(b"STATUS=nobody reads this").is_ok() {}
+}
+
+#[tokio::test]
+async fn a_systemd_that_was_busy_hears_ready_as_soon_as_it_listens_again() {
+    limited(async {
+        let site = Site::open().await;
+        let path = site.dir.path().join("busy");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        keep_busy(&path);
+        let daemon = site.launch(&billing_for_orders()).env("NOTIFY_SOCKET", path.to_str().unwrap()).start().await;
+        let is_missed = || daemon.running.printed.text().contains("systemd could not be notified");
+        until("the message that is not taken", Duration::from_secs(10), async || is_missed().then_some(())).await;
+        while !told(&systemd).await.contains("READY=1") {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn that_systemd_is_not_there_is_said_once() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.launch(&billing_for_orders()).env("NOTIFY_SOCKET", "/nowhere/notify").start().await;
+        for _ in 0..3 {
+            daemon.logged().await;
+        }
+        let said = daemon.logged().await;
+        assert_eq!(said.matches("systemd could not be notified").count(), 1, "{said}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_systemd_that_hangs_holds_up_neither_a_reload_nor_the_end() {
     limited(async {
         let site = Site::open().await;
         let mut daemon = site.launch(&billing_for_orders()).notified().start().await;
-        let others = std::os::unix::net::UnixDatagram::unbound().unwrap();
-        others.connect(daemon.dir.join("notify")).unwrap();
-        others.set_nonblocking(true).unwrap();
-        while others.send(b"STATUS=nobody reads this").is_ok() {}
+        keep_busy(&daemon.dir.join("notify"));
         for _ in 0..2 {
             daemon.logged().await;
         }

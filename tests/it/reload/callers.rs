@@ -1,6 +1,6 @@
 //! Callers, and the tokens that they are known by.
 
-use super::{PATIENCE, applied};
+use super::{PATIENCE, applied, refused};
 use crate::client::Ask;
 use crate::daemon::Daemon;
 use crate::documents::{BILLING, ORDERS, REPORTS, billing_for_orders, caller};
@@ -23,14 +23,36 @@ async fn a_caller_comes_goes_and_shows_another_token() {
         let both = format!("{}{}", billing_for_orders(), caller("reports", &["tokens.billing"]));
         applied(&site, &daemon, &both).await;
         assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (200, 200));
+        let other = "other-Kd8wJ3xQ6nRb1Ys5Vt9LpHc2";
+        site.write("other.token", other);
         applied(&site, &daemon, &both.replace("DIR/orders.token", "DIR/other.token")).await;
-        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (401, 200));
-        site.write("other.token", ORDERS);
-        until("the new token is known", PATIENCE, async || (answered(&daemon, ORDERS).await == 200).then_some(()))
-            .await;
+        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, other).await), (401, 200));
         applied(&site, &daemon, &billing_for_orders()).await;
         assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (200, 401));
         assert_eq!(site.asked("token").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_is_there_is_not_locked_out_for_a_file_that_is_missing_and_a_new_one_is_waited_for() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        daemon.served(PATH, ORDERS).await;
+        let moved = billing_for_orders().replace("DIR/orders.token", "DIR/mistyped.token");
+        let said = refused(&site, &daemon, &moved).await;
+        let problem = said["last_reload"]["first_problems"][0].as_str().unwrap();
+        assert!(problem.starts_with("callers.orders: ") && problem.contains("mistyped.token"), "{problem}");
+        assert_eq!(answered(&daemon, ORDERS).await, 200);
+
+        std::fs::remove_file(site.dir.path().join("reports.token")).unwrap();
+        let both = format!("{}{}", billing_for_orders(), caller("reports", &["tokens.billing"]));
+        applied(&site, &daemon, &both).await;
+        assert_eq!((answered(&daemon, ORDERS).await, answered(&daemon, REPORTS).await), (200, 401));
+        site.write("reports.token", REPORTS);
+        until("the new caller is known", PATIENCE, async || (answered(&daemon, REPORTS).await == 200).then_some(()))
+            .await;
     })
     .await;
 }

@@ -123,6 +123,36 @@ async fn a_port_that_is_taken_refuses_the_whole_and_what_was_opened_is_closed_ag
         let own = format!("[server]\nlisten = [\"127.0.0.1:PORT\"]\n{}", billing_for_orders());
         let said = refused(&site, &daemon, &own).await;
         assert!(said["last_reload"]["first_problems"][0].as_str().unwrap().contains("this daemon itself"), "{said}");
+        std::os::unix::fs::symlink(site.dir.path(), site.dir.path().join("link")).unwrap();
+        let own =
+            format!("[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/link/api.sock\"]\n{}", billing_for_orders());
+        let said = refused(&site, &daemon, &own).await;
+        assert!(said["last_reload"]["first_problems"][0].as_str().unwrap().contains("this daemon itself"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_whose_file_was_taken_away_is_found_again_after_a_reload() {
+    limited(async {
+        let site = Site::open().await;
+        let daemon = site.daemon(&billing_for_orders()).await;
+        daemon.served(PATH, ORDERS).await;
+        let (dir, over_unix) = (site.dir.path().join("run"), Way::Unix(site.dir.path().join("run/api.sock")));
+        std::fs::create_dir(&dir).unwrap();
+        let document =
+            format!("[server]\nlisten = [\"loopback:PORT\", \"unix:DIR/run/api.sock\"]\n{}", billing_for_orders());
+        applied(&site, &daemon, &document).await;
+        std::fs::remove_dir_all(&dir).unwrap();
+        // No reason to refuse what has nothing to do with it.
+        applied(&site, &daemon, &document).await;
+        assert_eq!(daemon.get(PATH, ORDERS).await.status, 200);
+        std::fs::create_dir(&dir).unwrap();
+        for _ in 0..2 {
+            applied(&site, &daemon, &document).await;
+            assert_eq!(Ask::get(PATH).bearer(ORDERS).over(&over_unix).await.unwrap().status, 200);
+        }
+        assert_eq!(names(&daemon).await.len(), 3);
     })
     .await;
 }

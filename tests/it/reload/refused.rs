@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{applied, configuration, refused};
+use super::{PATIENCE, applied, configuration, refused};
 use crate::activation::told;
 use crate::client::Ask;
 use crate::daemon::free_port;
 use crate::documents::{BILLING, LEDGER, ORDERS, billing_for_orders, caller};
+use crate::process::Running;
 use crate::site::Site;
-use crate::waiting::limited;
+use crate::waiting::{limited, until};
 
 /// Fault matrix, row 63.
 #[tokio::test]
@@ -108,6 +109,30 @@ async fn signals_that_come_together_are_one_reload_and_the_end_comes_first() {
         let log = daemon.running.printed.text();
         let ending = log.split_once("draining").unwrap().1;
         assert!(!ending.contains("is in effect"), "{log}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signal_that_comes_while_the_first_configuration_is_read_is_a_reload_after_it() {
+    limited(async {
+        let site = Site::open().await;
+        // Reading this takes so long that the signal comes in the middle of it.
+        let many: String = (0..400).map(|n| BILLING.replace("tokens.billing", &format!("tokens.t{n}"))).collect();
+        let launch = site.launch(&format!("{}{many}", billing_for_orders()));
+        let mut running = Running::spawn_apart(launch.command_through(free_port(), "exec \"$@\""));
+        let says = async |running: &mut Running, words: &str| {
+            until(words, PATIENCE, async || {
+                let code = running.ended().await;
+                let printed = running.printed.text();
+                assert!(code.is_none(), "it ended with {code:?}: {printed}");
+                printed.contains(words).then_some(())
+            })
+            .await;
+        };
+        says(&mut running, "no core dumps").await;
+        running.signal("HUP").await;
+        says(&mut running, "is in effect generation=2").await;
     })
     .await;
 }

@@ -124,6 +124,8 @@ async fn whoever_has_connected_when_a_daemon_ends_is_answered() {
         daemon.served("/v1/tokens/billing", ORDERS).await;
         let load = Load::over(&[daemon.v4(), daemon.v6()]);
         load.answers(20).await;
+        // The end waits for this one, and lets nobody else in meanwhile.
+        let _silent = tokio::net::TcpStream::connect(("127.0.0.1", daemon.port)).await.unwrap();
         daemon.running.signal("TERM").await;
         assert_eq!(daemon.running.wait(Duration::from_secs(10)).await, 0);
         let (_, failures) = load.end().await;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Value, json};
@@ -14,13 +15,14 @@ use crate::client::Answer;
 use crate::documents::{BILLING, ORDERS, caller};
 use crate::site::Site;
 use crate::supervisor::{End, Stored, Supervisor};
-use crate::waiting::{limited, limited_to};
+use crate::waiting::{limited, limited_to, until};
 
 /// Makes something else of what the last process has left.
 type Remake<'a> = &'a dyn Fn(&[u8]) -> OwnedFd;
 /// Changes a lease.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
+const PATIENCE: Duration = Duration::from_secs(15);
 const HEAD: &[u8] = b"credbroker leases 1\n";
 
 fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
@@ -69,7 +71,7 @@ async fn after(service: &mut Supervisor, change: impl FnOnce(&mut Stored)) -> An
 
 #[tokio::test]
 async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
-    limited_to(std::time::Duration::from_secs(90), async {
+    limited_to(Duration::from_secs(90), async {
         let flipped = |bytes: &[u8]| {
             let mut bytes = bytes.to_vec();
             let middle = bytes.len() / 2;
@@ -80,7 +82,8 @@ async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
         let boot = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["boot"] = json!("another")));
         let later = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["at"] = json!(u64::MAX)));
         let shape = |bytes: &[u8]| sealed(&rewritten(bytes, |document| document["more"] = json!(1)));
-        let variants: [(&str, Remake<'_>, &str); 10] = [
+        let socket = |_: &[u8]| std::os::unix::net::UnixStream::pair().unwrap().0.into();
+        let variants: [(&str, Remake<'_>, &str); 11] = [
             ("a bit is another", &flipped, "not whole"),
             ("truncated", &|bytes| sealed(&bytes[..bytes.len() - 1]), "not whole"),
             ("nothing", &|_| sealed(b""), "does not hold leases"),
@@ -91,6 +94,7 @@ async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
             ("of another boot", &boot, "before the machine was started"),
             ("of the future", &later, "later than now"),
             ("of another shape", &shape, "not whole"),
+            ("a socket", &socket, "cannot be read"),
         ];
         let site = Site::open().await;
         let mut service = ended(&site).await;
@@ -110,8 +114,28 @@ async fn what_is_not_whole_not_ours_or_not_sealed_is_left_alone_with_a_word() {
 }
 
 #[tokio::test]
+async fn what_others_have_left_with_systemd_keeps_nobody_from_starting_and_is_gone() {
+    limited(async {
+        let site = Site::open().await;
+        let mut service = ended(&site).await;
+        let others = "leases-of-another-version";
+        service.change_store(|store| store.push(Stored { name: others.to_owned(), fd: sealed(b"others") }));
+        service.start_again().await;
+        let answer = service.daemon.get("/v1/tokens/billing", ORDERS).await;
+        assert_eq!((answer.status, answer.cache()), (200, "hit"), "{}", answer.text);
+        let logged = service.daemon.logged().await;
+        assert!(logged.lines().any(|line| line.contains(others) && line.contains("not used")), "{logged}");
+        until("the room in the store", PATIENCE, async || {
+            (!service.stored().contains(&others.to_owned())).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lease_that_has_expired_or_could_not_be_is_not_served() {
-    limited_to(std::time::Duration::from_secs(60), async {
+    limited_to(Duration::from_secs(60), async {
         let variants: [(&str, Change<'_>); 5] = [
             ("expired", &|lease| {
                 (lease["expiry"], lease["refresh_due"]) =
