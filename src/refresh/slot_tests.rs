@@ -283,6 +283,23 @@ async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
     assert_eq!(world.asked(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_and_has_time_does_not_keep_others_waiting_as_long() {
+    let issue = Reaction::Issue { takes: 0, lifetime: 4_000 };
+    let world = world(Keep::Used, &[issue.clone(), Reaction::Refuse(FailureKind::Denied)], issue);
+    world.ask().await.unwrap();
+    while world.asked() < 2 {
+        pass(1).await;
+    }
+    assert_eq!(kind_of(world.entry.lease(&narrowed(1), A_SECOND).await), FailureKind::Denied, "asked just now");
+    pass(8).await;
+    assert!(
+        world.entry.lease(&narrowed(1), A_SECOND).await.is_ok(),
+        "though the renewal waits for half a minute and more"
+    );
+    assert_eq!(world.asked(), 3);
+}
+
 /// The start may be spread over minutes, in which callers ask already.
 #[tokio::test(start_paused = true)]
 async fn what_is_always_kept_is_fetched_though_a_narrowing_of_it_has_failed_before() {
