@@ -293,8 +293,7 @@ impl Keys {
     pub async fn is_mended(&self) -> bool {
         let Some(contents) = self.refused().as_ref().map(|refused| refused.contents().clone()) else { return false };
         for (place, print) in self.places.iter().chain(&self.beside).zip(&contents) {
-            let was_read = print.is_some() && place.remote().is_none();
-            if was_read && self.keyring.holds_another(place, print.as_ref()).await {
+            if place.remote().is_none() && self.keyring.holds_another(place, print.as_ref()).await {
                 return true;
             }
         }

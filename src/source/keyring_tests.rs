@@ -168,6 +168,16 @@ async fn a_refusal_is_mended_by_what_takes_its_place_and_by_nothing_else() {
     assert!(!keys.is_mended().await);
 }
 
+#[tokio::test]
+async fn a_refusal_is_mended_by_a_second_secret_that_was_not_there() {
+    let site = Site::new(&[("a", "one")]);
+    let keys = site.keys(&["a", "b"]);
+    site.ask(&keys, "right", || {}).await.unwrap_err();
+    assert!(!keys.is_mended().await, "it still cannot be read");
+    site.put("b", "right");
+    assert!(keys.is_mended().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_the_pause_is_over_one_asks_and_the_others_wait_for_what_comes_of_it() {
     let site = Site::new(&[("a", "wrong")]);
