@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::issuers;
 use super::listeners::{Line, Listener, Listeners};
@@ -33,6 +33,9 @@ use crate::policy::{Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
 use crate::source::upstream::Upstream;
+
+/// A file system that does not take the tokens of callers within this hangs.
+const SUCCESSION: Duration = Duration::from_secs(1);
 
 /// What outlives every configuration.
 pub struct Lasting {
@@ -70,6 +73,8 @@ pub struct Generation {
     planned: Plan,
     /// They end with it.
     _tasks: JoinSet<()>,
+    /// Ends when the files of callers' tokens are those of this one.
+    succession: Option<JoinHandle<()>>,
 }
 
 type Plan = BTreeMap<(Grant, Ask), Moment>;
@@ -184,7 +189,6 @@ impl Prepared {
             lasting.audit.follow(audit);
         }
         surface.store.govern();
-        surface.store.forget_callers_but(&config.callers.iter().map(|caller| &*caller.name).collect());
         if let Some(units) = units {
             server.units().replace(units);
         }
@@ -220,10 +224,11 @@ impl Prepared {
             |before| (before.keeping, Some(Arc::clone(&before.surface.callers))),
         );
         keeping.turn_to(&surface.files);
-        if let Some(before) = callers {
-            tokio::spawn(succeed(before, Arc::clone(&surface.callers), lasting.outside.clock.now()));
-        }
-        Generation { config, made, surface, listeners, door, egress, imds, keeping, planned, _tasks: tasks }
+        // Now that nobody is let in any more who may have less than before.
+        surface.store.forget_callers_but(|grant| surface.callers.allowed(grant));
+        let now = lasting.outside.clock.now();
+        let succession = callers.map(|before| tokio::spawn(succeed(before, Arc::clone(&surface.callers), now)));
+        Generation { config, made, surface, listeners, door, egress, imds, keeping, planned, _tasks: tasks, succession }
     }
 }
 
@@ -234,6 +239,13 @@ async fn succeed(before: Arc<Directory>, next: Arc<Directory>, now: Moment) {
 }
 
 impl Generation {
+    /// Returns when callers' tokens are in their files, and those that were made before and are good no more are not; or should be.
+    pub async fn settled(&mut self) {
+        if let Some(succession) = self.succession.take() {
+            let _ = tokio::time::timeout(SUCCESSION, succession).await;
+        }
+    }
+
     /// What requests are answered with.
     pub fn surface(&self) -> &Arc<Surface> {
         &self.surface

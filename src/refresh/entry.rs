@@ -99,6 +99,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
         &self.name
     }
 
+    /// The full name of the entry before it in its chain.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.origin.after.as_deref()
+    }
+
     /// What its clock shows.
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
@@ -123,6 +128,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.cover_told.store(false, Ordering::Relaxed);
         let now = self.clock.now();
         self.slots().values().for_each(|slot| slot.replan(now, freshness));
+        self.subjects.iter().for_each(|subjects| subjects.each(|slot| slot.replan(now, freshness)));
     }
 
     /// A valid lease for `ask`, waiting at most `patience` for a fetch.
@@ -156,8 +162,10 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 
     /// Lets go of what is held for a caller that is none of `callers`.
-    pub(super) fn forget_callers_but(&self, callers: &BTreeSet<&str>) {
-        self.slots().retain(|ask, _| ask.caller.as_deref().is_none_or(|caller| callers.contains(caller)));
+    pub(super) fn forget_callers_but(&self, callers: &BTreeSet<String>) {
+        let stays = |ask: &Ask| ask.caller.as_ref().is_none_or(|caller| callers.contains(caller));
+        self.slots().retain(|ask, _| stays(ask));
+        self.subjects.iter().for_each(|subjects| subjects.retain(stays));
     }
 
     /// Is a value held for `ask` that may be served?
