@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::clock::Clock;
+use crate::lease::Issued;
+use crate::secret::Secret;
 
 struct Site {
     dir: tempfile::TempDir,
