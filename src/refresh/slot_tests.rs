@@ -275,6 +275,19 @@ async fn narrowings_are_bounded_and_never_displace_what_is_always_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn narrowings_that_make_room_are_counted_all_the_same() {
+    let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 10 });
+    for scope in 0..100 {
+        world.entry.lease(&narrowed(scope), A_SECOND).await.unwrap();
+        pass(5).await;
+        let variations = world.entry.report().variations;
+        let counted: u64 = variations.iter().map(|(_, held)| held.counts.fetches).sum();
+        assert_eq!(counted, world.asked() as u64, "after {scope}");
+        assert!(variations.len() <= 33, "32 of them, and the whole");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
     let world = world(Keep::Used, &[], Reaction::Refuse(FailureKind::Denied));
     for scope in 0..300 {
