@@ -42,6 +42,9 @@ pub async fn end(place: Place, length: Duration) -> Vec<String> {
     }
     let least = if length >= FAIR { LEAST } else { f64::MIN_POSITIVE };
     scarce(&account, least).into_iter().for_each(|what| account.breaks(what));
+    if length >= FAIR && account.moving.0 == 0 {
+        account.breaks("what reloads add was never answered".to_owned());
+    }
     println!("\n{}: {} troubles upstream; {}", place.name, place.troubles.count, done(&place.operator.done));
     answers(&account);
     upstream(&account, length);
