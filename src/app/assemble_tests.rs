@@ -52,6 +52,7 @@ fn made(text: &str, before: Option<&Made>) -> Made {
         clock: Clock::tokio(UNIX_EPOCH),
         host: "here".into(),
         quotas: crate::app::Quotas::default(),
+        log: crate::ops::log::Losses::default(),
     };
     let upstream = Upstream::new(&outside.environment).unwrap();
     let metadata = Stages::new(upstream.clone(), &outside, before.map(|before| &before.metadata));

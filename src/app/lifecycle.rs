@@ -63,11 +63,13 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
         systemd.ready(&pulse::status(next.surface()));
     };
     let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;
-    let (surface, drain) = (last.surface(), last.config().server.drain);
+    let (surface, drain) = (Arc::clone(last.surface()), last.config().server.drain);
     systemd.stopping();
-    drained(surface, drain, &lasting.outside, &mut signals).await;
+    drained(&surface, drain, &lasting.outside, &mut signals).await;
     watching.abort();
     surface.callers.end(None).await;
+    // From here on a socket is open no longer than somebody accepts from it: whoever came after that would be reset in the end.
+    drop(last);
     let audit = lasting.audit;
     lasting.server.finish(drain.clamp(LAST_ANSWERS_AT_LEAST, LAST_ANSWERS)).await;
     // Not in the middle of it.
@@ -75,7 +77,6 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     telling.abort();
     handover.leave(&surface.store).await;
     feeding.iter().for_each(JoinHandle::abort);
-    drop(last);
     audit.finish();
     tracing::info!("ended");
     Ok(())
@@ -155,12 +156,12 @@ fn listeners(generation: &Generation) -> String {
 /// Waits until nobody has asked for a while, at most for `drain`.
 async fn quiet(surface: &Surface, drain: Duration, outside: &Outside) {
     let end = outside.clock.now().plus(drain);
-    let mut answered = surface.life.answered();
+    let mut over = surface.life.over();
     let mut since = outside.clock.now();
     while outside.clock.now() < end {
         tokio::time::sleep(LOOK).await;
-        if surface.life.answered() != answered || !surface.life.is_idle() {
-            answered = surface.life.answered();
+        if surface.life.over() != over || !surface.life.is_idle() {
+            over = surface.life.over();
             since = outside.clock.now();
         } else if outside.clock.now().since(since) >= QUIET {
             return;

@@ -35,6 +35,7 @@ use crate::environment::Environment;
 use crate::http::listen::{CannotListen, Socketed};
 use crate::http::{socket_table, units};
 use crate::ops::audit::CannotAudit;
+use crate::ops::log::Losses;
 use crate::policy::Directory;
 use crate::refresh::schedule::{Freshness, Keep};
 use crate::source::upstream::BadBundle;
@@ -53,6 +54,8 @@ pub struct Outside {
     pub host: Arc<str>,
     /// What upstreams have of it: it is shared by all that this process asks, whatever is reloaded.
     pub quotas: Quotas,
+    /// What the log loses.
+    pub log: Losses,
 }
 
 impl Outside {
@@ -64,6 +67,7 @@ impl Outside {
             clock: Clock::system(),
             host: host.unwrap_or_else(|| "localhost".to_owned()).into(),
             quotas: Quotas::default(),
+            log: Losses::default(),
         }
     }
 }

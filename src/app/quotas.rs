@@ -96,7 +96,7 @@ impl Quotas {
             return quota;
         }
         quotas.retain(|_, quota| quota.strong_count() > 0);
-        let quota = Arc::new(Quota::new(rate, clock.clone()));
+        let quota = Arc::new(Quota::new(name, rate, clock.clone()));
         quotas.insert(name.to_owned(), Arc::downgrade(&quota));
         quota
     }

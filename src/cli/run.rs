@@ -26,6 +26,7 @@ pub fn run(file: &Path, outside: Outside) -> Exit {
             return Exit::Failed;
         }
     };
+    let outside = Outside { log: log.losses(), ..outside };
     let outcome = runtime.block_on(app::run(file, config, outside));
     // A source that hangs in a blocking call does not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));

@@ -61,7 +61,7 @@ impl Elsewhere {
             tracing::warn!(
                 source = of,
                 offset_s = offset,
-                "this machine's clock and that of a source differ; lifetimes are counted by the source's, but set this one right"
+                "this machine's clock and that of a source differ; lifetimes are counted by the source's, but inbound tokens are judged by this one: set it right"
             );
         } else if was_far && !is_far {
             tracing::info!(source = of, "this machine's clock and that of a source agree again");

@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::http::Surface;
+use crate::http::answered::At;
 use crate::http::intake::Peer;
 use crate::http::reply::{self, Style, Trouble};
 use crate::http::serve::held::Held;
@@ -165,6 +166,7 @@ impl Answers for Egress {
             Err(trouble) => shared.refuse(&trouble, peer),
         };
         Trail::end(Some(trail), &response);
+        shared.surface.life.answered.count(At::Egress, response.status());
         let is_refused = response.headers().contains_key(ERROR);
         // Behind what was refused may be more of it.
         if is_refused || is_last || shared.surface.life.is_draining() {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use http::StatusCode;
+
+use super::answered::{Answered, At};
 use crate::clock::Moment;
 
 /// Since when it runs, whether it is ending, and what it has answered.
@@ -12,8 +15,10 @@ pub struct Life {
     pub started: Moment,
     /// Is it ending?
     draining: AtomicBool,
-    /// Requests answered so far.
-    answered: AtomicU64,
+    /// What was answered so far, by door and status.
+    pub answered: Answered,
+    /// Requests that are over, answered or not.
+    over: AtomicU64,
     /// Requests being answered.
     in_flight: AtomicU64,
 }
@@ -25,14 +30,15 @@ pub struct InFlight(Arc<Life>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.answered.fetch_add(1, Ordering::Relaxed);
+        self.0.over.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Life {
     /// A process that has just started.
     pub fn new(started: Moment) -> Self {
-        Self { started, draining: AtomicBool::new(false), answered: AtomicU64::new(0), in_flight: AtomicU64::new(0) }
+        let (draining, answered, over, in_flight) = Default::default();
+        Self { started, draining, answered, over, in_flight }
     }
 
     /// One more request is being answered, until what is returned is dropped.
@@ -56,13 +62,14 @@ impl Life {
         self.in_flight.load(Ordering::Relaxed) == 0
     }
 
-    /// One of those that were answered was our own, and is not counted.
+    /// One of those that were answered was our own question for health, and is not counted.
     pub fn forget_one(&self) {
-        self.answered.fetch_sub(1, Ordering::Relaxed);
+        self.over.fetch_sub(1, Ordering::Relaxed);
+        self.answered.forget(At::Health, StatusCode::OK);
     }
 
-    /// Requests answered so far.
-    pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+    /// Requests so far that are over: answered, or given up by who asked.
+    pub fn over(&self) -> u64 {
+        self.over.load(Ordering::Relaxed)
     }
 }

@@ -13,6 +13,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use warp::Filter as _;
 
+use super::answered::{At, CLASSES};
 use super::describe::{Operation, Path};
 use super::reply::{self, Style};
 use super::status::{self, outline};
@@ -58,8 +59,9 @@ type Metric = (&'static str, Kind, &'static str, &'static str);
 /// Of the whole process; by JSON pointer.
 const PROCESS: &[Metric] = &[
     ("uptime_seconds", Kind::Gauge, "Seconds since the start.", "/uptime_seconds"),
+    ("tasks", Kind::Gauge, "Tasks that are alive in the process.", "/tasks"),
     ("ready", Kind::Gauge, "1 while everything that is always kept is usable, as /readyz says.", "/ready"),
-    ("requests_total", Kind::Counter, "Requests answered.", "/requests"),
+    ("requests_total", Kind::Counter, "Requests that are over, answered or given up by who asked.", "/requests"),
     (
         "requests_in_flight",
         Kind::Gauge,
@@ -82,15 +84,55 @@ const PROCESS: &[Metric] = &[
         "Connections refused because their user held its share.",
         "/connections/turned_away",
     ),
+    ("log_lines_lost_total", Kind::Counter, "Lines of the log that could not be written.", "/log/lines_lost"),
     ("audit_lines_lost_total", Kind::Counter, "Lines of the audit log that could not be written.", "/audit/lines_lost"),
     ("clock_resumes_total", Kind::Counter, "How often the machine has slept.", "/clock/resumes"),
     ("clock_slept_seconds_total", Kind::Counter, "How long the machine has slept.", "/clock/slept_seconds"),
     ("clock_steps_total", Kind::Counter, "How often the wall clock was set.", "/clock/steps"),
 ];
 
+/// Of the configuration.
+const CONFIGURATION: &[Metric] = &[
+    (
+        "configuration_generation",
+        Kind::Gauge,
+        "1 since the start, one more with each reload that was applied.",
+        "/configuration/generation",
+    ),
+    (
+        "configuration_loaded_timestamp_seconds",
+        Kind::Gauge,
+        "When the configuration in effect was loaded, by this machine's clock.",
+        "/configuration/loaded_at",
+    ),
+    (
+        "configuration_reloads_applied_total",
+        Kind::Counter,
+        "Reloads that were applied.",
+        "/configuration/reloads_applied",
+    ),
+    (
+        "configuration_reloads_refused_total",
+        Kind::Counter,
+        "Reloads that were refused.",
+        "/configuration/reloads_refused",
+    ),
+];
+
 /// Of each source that says what time it is.
 const CLOCKS: &[Metric] =
     &[("clock_offset_seconds", Kind::Gauge, "How far a source's clock is ahead of this machine's.", "offset_seconds")];
+
+/// Of each quota of an upstream.
+const QUOTAS: &[Metric] = &[
+    ("quota_requests_waiting", Kind::Gauge, "Requests upstream that wait for a quota.", "waiting"),
+    (
+        "quota_requests_waited_total",
+        Kind::Counter,
+        "Requests upstream that had to wait for a quota and have been made.",
+        "waited",
+    ),
+];
 
 /// Of each caller.
 const CALLERS: &[Metric] = &[
@@ -141,14 +183,28 @@ fn of(document: &Value) -> String {
     let mut page = Page::default();
     let version = document["version"].as_str().unwrap_or_default();
     page.metric("build_info", Kind::Gauge, "1; the version is a label.", [(vec![("version", version)], json!(1))]);
-    for (name, kind, help, pointer) in PROCESS {
+    for (name, kind, help, pointer) in PROCESS.iter().chain(CONFIGURATION) {
         let value = document.pointer(pointer).map(|value| (Vec::new(), value.clone()));
         page.metric(name, *kind, help, value);
     }
+    let reload = document.pointer("/configuration/state");
+    page.metric(
+        "configuration_reload_refused",
+        Kind::Gauge,
+        "1 while the last reload was refused, and what was loaded before stays in effect.",
+        reload.map(|state| (Vec::new(), json!(state == "reload refused"))),
+    );
     let rows = |pointer: &str| -> Vec<&Value> {
         document.pointer(pointer).and_then(Value::as_array).into_iter().flatten().collect()
     };
+    page.metric(
+        "answers_total",
+        Kind::Counter,
+        "Answers, by door and by the class of their status.",
+        answers(document),
+    );
     page.rows(CLOCKS, "source", &rows("/clock/sources"));
+    page.rows(QUOTAS, "quota", &rows("/quotas/shared"));
     page.rows(CALLERS, "caller", &rows("/load/callers"));
     let entries = entries(document);
     page.rows(ENTRIES, "entry", &entries);
@@ -174,6 +230,17 @@ fn of(document: &Value) -> String {
     );
     page.rows(EGRESS, "egress", &rows("/egress"));
     page.finish()
+}
+
+/// The answers of every door and class, also where there was none yet: what begins with one is no increase to Prometheus.
+fn answers(document: &Value) -> impl Iterator<Item = Sample<'_>> {
+    document.pointer("/load/answers").into_iter().flat_map(|answers| {
+        let classes = At::ALL.into_iter().flat_map(|at| CLASSES.map(|class| (at.as_str(), class)));
+        classes.map(move |(door, class)| {
+            let count = answers[door][class].as_u64().unwrap_or_default();
+            (vec![("door", door), ("class", class)], json!(count))
+        })
+    })
 }
 
 /// The rows of all entries. The broker's own identity may be one of the credentials.

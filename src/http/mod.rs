@@ -5,6 +5,7 @@
 //! warp routes. Its rejections are a way to try the next route, not an answer, so nothing here is decided by one: limits,
 //! hygiene and the caller are settled before a request reaches a route, and a route that matches answers.
 
+pub mod answered;
 pub mod authorize;
 pub mod body;
 pub mod client;
@@ -49,10 +50,12 @@ use warp::filters::BoxedFilter;
 use crate::clock::Clock;
 use crate::files::Files;
 use crate::ops::audit::Audit;
+use crate::ops::log::Losses;
 use crate::policy::{Caller, Directory, Grant};
 use crate::refresh::Store;
 use crate::source::Ask;
 use crate::verify::Issuers;
+use answered::At;
 use body::Body;
 use intake::{Peer, Transport};
 pub use life::Life;
@@ -92,6 +95,8 @@ pub struct Surface {
     pub egress: Vec<Arc<dyn status::Row>>,
     /// Where every decision about a credential is written down.
     pub audit: Audit,
+    /// What the log loses.
+    pub log: Losses,
     /// Which refusals the log has told of.
     pub refusals: Arc<Refusals>,
     /// How the process is doing.
@@ -241,22 +246,22 @@ async fn arrived<T>(place: Option<Arc<Place>>, rest: impl Future<Output = T>) ->
 
 impl Answers for Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
-        let style = Style::of(request.uri().path());
+        let (at, style) = (At::of(request.uri().path()), Style::of(request.uri().path()));
         let trail = Trail::at_door(&self.surface, peer, request.uri().path());
         let admitted = self.admit(request, peer, Trail::notes(trail.as_ref()));
-        let response = in_time(&self.surface, peer, is_last, style, admitted).await;
+        let response = in_time(&self.surface, peer, is_last, (at, style), admitted).await;
         Trail::end(trail, &response);
         response.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 }
 
-/// What every request goes through that is answered here: it is counted, answered in time, told of where it is refused (in
-/// `style`), and its answer has the headers of every answer.
+/// What every request goes through that is answered here, at its door: it is counted, answered in time, told of where it is refused
+/// (in `style`), and its answer has the headers of every answer.
 async fn in_time(
     surface: &Surface,
     peer: &Peer,
     is_last: bool,
-    style: Style,
+    (at, style): (At, Style),
     admitted: impl Future<Output = Result<Response, Trouble>>,
 ) -> Response {
     let life = &surface.life;
@@ -275,6 +280,7 @@ async fn in_time(
     if is_late || is_last {
         reply::harden(&mut response, true);
     }
+    life.answered.count(at, response.status());
     response
 }
 

@@ -9,6 +9,7 @@ mod clock;
 mod described;
 mod fees;
 pub mod outline;
+mod quotas;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -67,11 +68,11 @@ pub fn document(surface: &Surface) -> Value {
         "state": if surface.life.is_draining() { "draining" } else { "serving" },
         "ready": surface.is_ready(),
         "uptime_seconds": surface.clock.now().since(surface.life.started).as_secs(),
-        "requests": surface.life.answered(),
+        "requests": surface.life.over(),
         "tasks": tasks(),
         "configuration": surface.reloads.row(),
         "connections": connections(surface),
-        "load": surface.load.row(),
+        "load": load(surface),
         "listeners": surface.listeners,
         "tokens": rows(&tokens),
         "credentials": rows(&credentials),
@@ -80,9 +81,13 @@ pub fn document(surface: &Surface) -> Value {
         "egress": surface.egress.iter().map(|egress| egress.row()).collect::<Vec<_>>(),
         "files": surface.files.reports().iter().map(|report| file(surface, report)).collect::<Vec<_>>(),
     });
+    if let Some(quotas) = quotas::row(tokens.iter().chain(&credentials).chain(&own)) {
+        document["quotas"] = quotas;
+    }
     document["clock"] = clock::row(&surface.clock);
     let (to, lost) = surface.audit.standing();
     document["audit"] = json!({ "to": to, "lines_lost": lost });
+    document["log"] = json!({ "lines_lost": surface.log.lost() });
     if let Some(fees) = surface.fees {
         document["cognito_fees"] = fees.summary(&tokens);
     }
@@ -92,6 +97,13 @@ pub fn document(surface: &Surface) -> Value {
 /// The tasks that are alive in the process: what does not end when it should is seen here.
 fn tasks() -> usize {
     tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
+}
+
+/// What is being answered at the moment, and what was so far.
+fn load(surface: &Surface) -> Value {
+    let mut row = surface.load.row();
+    row["answers"] = surface.life.answered.row();
+    row
 }
 
 /// The connections of callers, apart from those to forward addresses.
@@ -169,6 +181,10 @@ fn row(surface: &Surface, report: &Report, ask: &Ask, held: &Snapshot) -> Value 
     }
     if let Some(secret) = &held.obtained_with {
         row["secret"] = json!(**secret);
+    }
+    if let Some(demand) = &report.demand {
+        row["quota"] = json!(&*demand.quota);
+        row["waiting_for_quota"] = json!(demand.own);
     }
     if !held.scopes_missing.is_empty() {
         row["scopes_missing"] = json!(held.scopes_missing.join(" "));

@@ -31,6 +31,24 @@ impl Drop for Log {
     }
 }
 
+/// What the log has lost so far. Cloning shares it; by default there is no log.
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Option<Lines>);
+
+impl Losses {
+    /// How many lines.
+    pub fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, Lines::lost)
+    }
+}
+
+impl Log {
+    /// What it loses.
+    pub fn losses(&self) -> Losses {
+        Losses(self.0.clone())
+    }
+}
+
 struct StandardError(Stderr);
 
 impl Sink for StandardError {

@@ -5,7 +5,7 @@
 //! take turns, however many of one entry stand there; and within an entry the first to come goes first.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,15 +42,29 @@ pub struct Rate {
 /// A quota of an upstream.
 #[derive(Debug)]
 pub struct Quota {
+    name: Arc<str>,
     line: Line,
     clock: Clock,
 }
 
 impl Quota {
-    /// At most `rate`, by `clock`.
-    pub fn new(rate: Rate, clock: Clock) -> Self {
-        Self { line: Line::new(Supply::Flow(Bucket::full(rate, clock.now()))), clock }
+    /// At most `rate`, by `clock`, of what people call `name`.
+    pub fn new(name: &str, rate: Rate, clock: Clock) -> Self {
+        Self { name: name.into(), line: Line::new(Supply::Flow(Bucket::full(rate, clock.now()))), clock }
     }
+}
+
+/// How a quota stands, seen from an entry that counts against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// What the quota is called.
+    pub quota: Arc<str>,
+    /// Requests that wait for it.
+    pub waiting: usize,
+    /// Those of them that are this entry's.
+    pub own: usize,
+    /// Requests that had to wait for it and have been made.
+    pub waited: u64,
 }
 
 /// What one entry may ask for.
@@ -60,6 +74,8 @@ pub struct Share {
     places: Line,
     retries: Line,
     quota: Option<Arc<Quota>>,
+    /// Requests of this entry in the quota's line.
+    standing: AtomicUsize,
     /// How far this entry has got in the quota's line.
     reached: [AtomicU64; 2],
 }
@@ -76,6 +92,7 @@ impl Share {
             places: Line::new(Supply::Places(MOST_AT_ONCE)),
             retries: Line::new(Supply::Flow(retries)),
             quota: None,
+            standing: AtomicUsize::new(0),
             reached: Default::default(),
             clock,
         }
@@ -95,9 +112,19 @@ impl Share {
         self.places.pass(&self.clock, urgency, &alone).await;
         let place = Place(self);
         if let Some(quota) = &self.quota {
+            let _one_more = OneMore::of(&self.standing);
             quota.line.pass(&quota.clock, urgency, &self.reached).await;
         }
         place
+    }
+
+    /// How the quota stands, if there is one.
+    pub fn demand(&self) -> Option<Demand> {
+        self.quota.as_ref().map(|quota| {
+            let line = quota.line.standing();
+            let (waiting, waited) = (line.waiting.len(), line.waited);
+            Demand { quota: Arc::clone(&quota.name), waiting, own: self.standing.load(Ordering::Relaxed), waited }
+        })
     }
 
     /// The source has answered well, so whoever failed before may try again.
@@ -120,6 +147,22 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Counts in a number, until it is dropped.
+struct OneMore<'a>(&'a AtomicUsize);
+
+impl<'a> OneMore<'a> {
+    fn of(number: &'a AtomicUsize) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Self(number)
+    }
+}
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Those who wait for the same thing, in their order.
 #[derive(Debug)]
 struct Line(Mutex<Standing>);
@@ -131,6 +174,8 @@ struct Standing {
     /// Up to where those of each rank have been served.
     reached: [u64; 2],
     came: u64,
+    /// Those who had to wait and have passed.
+    waited: u64,
 }
 
 #[derive(Debug)]
@@ -157,16 +202,17 @@ enum Found {
 
 impl Line {
     fn new(supply: Supply) -> Self {
-        Self(Mutex::new(Standing { supply, waiting: BTreeMap::new(), reached: [0; 2], came: 0 }))
+        Self(Mutex::new(Standing { supply, waiting: BTreeMap::new(), reached: [0; 2], came: 0, waited: 0 }))
     }
 
     async fn pass(&self, clock: &Clock, urgency: Urgency, reached: &[AtomicU64; 2]) {
         let bell = Arc::new(Notify::new());
         let waiter = Waiter { line: self, turn: self.standing().join(urgency, reached, Arc::clone(&bell)) };
+        let mut has_waited = false;
         loop {
             let found = self.standing().look(waiter.turn, clock.now());
             match found {
-                Found::Passed => return,
+                Found::Passed => break,
                 Found::First(moment) => tokio::select! {
                     biased;
                     () = bell.notified() => {},
@@ -174,7 +220,9 @@ impl Line {
                 },
                 Found::Behind => bell.notified().await,
             }
+            has_waited = true;
         }
+        self.standing().waited += u64::from(has_waited);
     }
 
     fn give(&self, more: impl FnOnce(&mut Supply)) {

@@ -12,7 +12,7 @@ fn clock() -> Clock {
 }
 
 fn slow(clock: &Clock) -> Arc<Quota> {
-    Arc::new(Quota::new(Rate { per_second: 1.0, at_once: 1.0 }, clock.clone()))
+    Arc::new(Quota::new("a quota", Rate { per_second: 1.0, at_once: 1.0 }, clock.clone()))
 }
 
 /// Stands in the line for `share` and says `name` when it is served.
@@ -35,7 +35,7 @@ async fn order(mut heard: mpsc::UnboundedReceiver<&'static str>, count: usize) -
 #[tokio::test(start_paused = true)]
 async fn a_quota_gives_so_many_at_once_and_then_so_many_a_second() {
     let clock = clock();
-    let quota = Arc::new(Quota::new(Rate { per_second: 10.0, at_once: 5.0 }, clock.clone()));
+    let quota = Arc::new(Quota::new("a quota", Rate { per_second: 10.0, at_once: 5.0 }, clock.clone()));
     let share = Share::new(clock.clone()).within(quota);
     let start = clock.now();
     let mut at = Vec::new();
@@ -97,6 +97,32 @@ async fn who_stops_waiting_holds_nobody_up() {
     let start = clock.now();
     assert_eq!(order(heard, 1).await, ["second"]);
     assert!(clock.now().since(start) < Duration::from_millis(1_100), "{:?}", clock.now().since(start));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_quota_is_counted_for_it_and_for_the_entry_and_once_when_it_has_waited() {
+    let clock = clock();
+    let quota = slow(&clock);
+    let [one, other] = [(); 2].map(|()| Arc::new(Share::new(clock.clone()).within(Arc::clone(&quota))));
+    let demand = |share: &Share| share.demand().map(|demand| (demand.waiting, demand.own, demand.waited)).unwrap();
+    assert_eq!(Share::new(clock.clone()).demand(), None);
+    drop(one.turn(Urgency::Now).await);
+    assert_eq!(demand(&one), (0, 0, 0), "it did not wait");
+    let (said, heard) = mpsc::unbounded_channel();
+    stands(&one, Urgency::Now, "one", &said);
+    stands(&one, Urgency::Ahead, "one", &said);
+    stands(&other, Urgency::Now, "other", &said);
+    let gives_up = tokio::spawn({
+        let other = Arc::clone(&other);
+        async move { drop(other.turn(Urgency::Ahead).await) }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!((demand(&one), demand(&other)), ((4, 2, 0), (4, 2, 0)));
+    gives_up.abort();
+    gives_up.await.unwrap_err();
+    assert_eq!((demand(&one), demand(&other)), ((3, 2, 0), (3, 1, 0)));
+    order(heard, 3).await;
+    assert_eq!((demand(&one), demand(&other)), ((0, 0, 3), (0, 0, 3)), "one request is one wait");
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,7 +205,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
         variations.sort_by(|a, b| a.0.cmp(&b.0));
         let (name, origin) = (self.name.to_string(), self.origin.clone());
         let crowd = self.subjects.as_ref().map(Subjects::crowd);
-        Report { name, origin, freshness: (*self.freshness.get()).clone(), variations, crowd }
+        let (freshness, demand) = ((*self.freshness.get()).clone(), self.share.demand());
+        Report { name, origin, freshness, variations, demand, crowd }
     }
 
     /// `ask` without the inputs that change nothing here.

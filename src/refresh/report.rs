@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Demand;
 use super::cell::Trouble;
 use super::counts::Counts;
 use super::schedule::Freshness;
@@ -44,6 +45,8 @@ pub struct Report {
     pub freshness: Freshness,
     /// Every variation that was asked for, in a stable order.
     pub variations: Vec<(Ask, Snapshot)>,
+    /// How the quota of the upstream stands, where there is one.
+    pub demand: Option<Demand>,
     /// The subject tokens, where it is asked with such.
     pub crowd: Option<Crowd>,
 }

@@ -5,6 +5,9 @@
 //! and client, audience and scopes are what the configuration asks for. For Amazon Cognito: RS256 only, `token_use` exactly
 //! the configured kind, the client in `client_id` (access token) or `aud` (ID token).
 //!
+//! Now is what this machine's clock shows. The clocks of sources, by which lifetimes are counted, have no say here: an answer with a
+//! `Date` of long ago would make expired tokens valid.
+//!
 //! The threats. Whoever sends a token chose every byte of it. So it never says where keys come from, nor how its signature is
 //! checked; nothing is fetched for it but its issuer's one key set, for an unknown key id at most once in ten seconds; no lock
 //! is held meanwhile, and tokens with known keys do not wait. Keys that cannot be renewed are used on for a day. No answer

@@ -19,7 +19,7 @@ async fn five_hundred_first_requests_are_one_upstream() {
         let asks: Vec<_> = (0..500)
             .map(|_| {
                 let (ask, way) = (Ask::get("/v1/tokens/billing").bearer(ORDERS), daemon.v4());
-                tokio::spawn(async move { ask.over(&way).await })
+                tokio::spawn(async move { ask.answered(&way).await })
             })
             .collect();
         let mut tokens = Vec::new();

@@ -214,7 +214,7 @@ impl Daemon {
     }
 
     pub async fn ask_over(&self, way: &Way, ask: Ask) -> Answer {
-        let over = ask.over(way).await;
+        let over = ask.answered(way).await;
         let answer = over.unwrap_or_else(|cause| panic!("no answer over {way:?}: {cause}"));
         let is_main = matches!(way, Way::V4(port) | Way::V6(port) if *port == self.port) || *way == self.unix();
         if is_main {
@@ -233,15 +233,6 @@ impl Daemon {
         let what = format!("{path} is served");
         until(&what, Duration::from_secs(15), async || {
             Some(self.get(path, token).await).filter(|answer| answer.status == 200)
-        })
-        .await
-    }
-
-    /// The answer to a first request, when the fetch for it is over: on a busy machine that can take longer than callers wait.
-    pub async fn settled(&self, path: &str, token: &str) -> Answer {
-        let what = format!("the fetch for {path}");
-        until(&what, Duration::from_secs(15), async || {
-            Some(self.get(path, token).await).filter(|answer| !answer.text.contains("ask again"))
         })
         .await
     }

@@ -42,6 +42,12 @@ async fn a_log_that_nobody_reads_stops_nobody() {
         let served = Ask::get("/v1/tokens/billing").bearer(ORDERS).over(&way).await.unwrap();
         assert_eq!(served.status, StatusCode::OK, "{}", served.text);
 
+        let status = Ask::get("/v1/status").bearer(ORDERS).over(&way).await.unwrap().json();
+        let told = status["log"]["lines_lost"].as_u64().unwrap();
+        let metrics = Ask::get("/metrics").over(&way).await.unwrap().text;
+        let sample = metrics.lines().find_map(|line| line.strip_prefix("credbroker_log_lines_lost_total "));
+        assert!(told > 0 && sample.unwrap().parse::<u64>().unwrap() >= told, "{status}");
+
         // As soon as somebody reads it, it says what is missing, in the form that it has.
         let reading = tokio::task::spawn_blocking(move || {
             let mut text = Vec::new();
@@ -55,7 +61,7 @@ async fn a_log_that_nobody_reads_stops_nobody() {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let lost = lines.iter().filter_map(|line| line["fields"]["lost"].as_u64()).sum::<u64>();
         let refused = lines.iter().filter(|line| line["fields"]["message"] == "refused").count();
-        assert!(lost > 0 && refused > 100 && refused < REFUSALS, "{refused} refusals, {lost} lines lost");
+        assert!(lost >= told && refused > 100 && refused < REFUSALS, "{refused} refusals, {lost} lines lost");
         assert_eq!(lines.last().unwrap()["fields"]["message"], "ended");
     })
     .await;

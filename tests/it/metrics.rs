@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
+use tokio::task::JoinSet;
 
 use crate::client::{Ask, Way};
 use crate::daemon::{Daemon, free_port};
 use crate::documents::{BILLING, ORDERS, REPORTS, ROLES, billing_for_orders, caller, token_called};
+use crate::reload::reload;
 use crate::site::Site;
-use crate::waiting::{limited, until};
+use crate::waiting::{limited, until, wall};
 
 const PATH: &str = "/metrics";
 
@@ -61,12 +63,12 @@ async fn it_says_what_happened_and_names_no_secret() {
             daemon.get("/v1/tokens/billing", ORDERS).await;
         }
         daemon.served("/v1/tokens/billing?scope=billing/read", ORDERS).await;
-        assert_eq!(daemon.settled("/v1/tokens/broken", ORDERS).await.status, 502);
+        assert_eq!(daemon.get("/v1/tokens/broken", ORDERS).await.status, 502);
         daemon.served("/v1/credentials/orders", ORDERS).await;
         daemon.served("/v1/credentials/orders", REPORTS).await;
         let kind = FaultKind::Status { status: 429, body: String::new(), headers: [].into() };
         site.control().fault(Fault::always("token", kind));
-        daemon.settled("/v1/tokens/billing?scope=billing/write", ORDERS).await;
+        daemon.get("/v1/tokens/billing?scope=billing/write", ORDERS).await;
 
         let row = daemon.row("tokens.billing", "").await;
         let samples = samples(&daemon).await;
@@ -92,6 +94,117 @@ async fn it_says_what_happened_and_names_no_secret() {
         for secret in [&*token, ORDERS, REPORTS, "wrongsecret", "billing/read"] {
             assert!(!samples.keys().any(|name| name.contains(secret)), "{secret}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_answered_is_counted_by_door_and_class() {
+    limited(async {
+        let site = Site::open().await;
+        let broken = token_called("broken", "").replace("billing.secret", "wrong.secret");
+        site.write("wrong.secret", "wrongsecretQm4Tz8Lc2Vx6Nb0Kj5Hf9Dd3");
+        let document = format!("{BILLING}{broken}{}", caller("orders", &["tokens.billing", "tokens.broken"]));
+        let daemon = site.daemon(&document).await;
+        daemon.served("/v1/tokens/billing", ORDERS).await;
+        daemon.get("/v1/tokens/broken", ORDERS).await;
+        let before = samples(&daemon).await;
+        let asked = [
+            ("token", "2xx", "/v1/tokens/billing", ORDERS),
+            ("token", "4xx", "/v1/tokens/billing", "nobody's"),
+            ("token", "4xx", "/v1/tokens/tokenMistakenForAName", ORDERS),
+            ("token", "5xx", "/v1/tokens/broken", ORDERS),
+            ("credentials", "4xx", "/v1/credentials/orders", ORDERS),
+            ("status", "2xx", "/v1/status", ORDERS),
+            ("page", "2xx", "/", ORDERS),
+            ("health", "2xx", "/readyz", ORDERS),
+            ("nowhere", "4xx", "/v1/tokenMistakenForAPath", ORDERS),
+        ];
+        for (_, _, path, token) in asked {
+            daemon.get(path, token).await;
+        }
+        let after = samples(&daemon).await;
+        let answers =
+            |door: &str, class: &str| format!("credbroker_answers_total{{door=\"{door}\",class=\"{class}\"}}");
+        for (door, class, _, _) in asked {
+            let name = answers(door, class);
+            let times = asked.iter().filter(|other| (other.0, other.1) == (door, class)).count();
+            assert_eq!(after[&name] - before[&name], i64::try_from(times).unwrap(), "{name}");
+        }
+        assert_eq!(after[&answers("oauth2", "5xx")], 0, "what has not happened yet is counted too");
+        let counted = |samples: &BTreeMap<String, i64>| {
+            let answers = samples.iter().filter(|(name, _)| name.starts_with("credbroker_answers_total"));
+            (answers.clone().count(), answers.map(|(_, count)| count).sum::<i64>())
+        };
+        assert_eq!(counted(&after).1, after["credbroker_requests_total"], "nobody hung up");
+        assert_eq!(counted(&after).0, counted(&before).0, "whoever asks makes no label");
+        assert!(!after.keys().any(|name| name.contains("Mistaken")), "{after:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_came_of_reloads_is_seen() {
+    limited(async {
+        let site = Site::open().await;
+        let good = billing_for_orders();
+        let daemon = site.daemon(&good).await;
+        let seen = async || {
+            let found = samples(&daemon).await;
+            let of = |name: &str| found[&format!("credbroker_configuration_{name}")];
+            let age = wall() - f64::from(u32::try_from(of("loaded_timestamp_seconds")).unwrap());
+            assert!((0.0..60.0).contains(&age), "{age}");
+            let reloads = [of("reloads_applied_total"), of("reloads_refused_total")];
+            (of("generation"), reloads, of("reload_refused"))
+        };
+        assert_eq!(seen().await, (1, [0, 0], 0));
+        assert!(samples(&daemon).await["credbroker_tasks"] > 0);
+        reload(&site, &daemon, "nonsense = 1").await;
+        reload(&site, &daemon, &good.replace("billing", "")).await;
+        assert_eq!(seen().await, (1, [0, 2], 1));
+        reload(&site, &daemon, &good).await;
+        assert_eq!(seen().await, (2, [1, 2], 0));
+    })
+    .await;
+}
+
+/// More entries than the limit of a server lets ask at once. Nobody is there: what counts is that they ask.
+#[tokio::test]
+async fn who_waits_for_a_quota_is_seen_by_its_name() {
+    limited(async {
+        const MANY: usize = 60;
+        let site = Site::open().await;
+        let name = |number| format!("tokens.t{number}");
+        let elsewhere = |number| {
+            format!(
+                "[tokens.t{number}]\nfrom = \"oauth2\"\ntoken_endpoint = \"https://0.0.0.0:1/token\"\nclient_id = \"c\"\n\
+                 client_auth = \"basic\"\nclient_secret = {{ file = \"DIR/billing.secret\" }}\n"
+            )
+        };
+        let names: Vec<String> = (0..MANY).map(name).collect();
+        let allow: Vec<&str> = names.iter().map(String::as_str).collect();
+        let tables: String = (0..MANY).map(elsewhere).collect();
+        let daemon = site.daemon(&format!("{BILLING}{tables}{}", caller("orders", &allow))).await;
+        let waiting = "credbroker_quota_requests_waiting{quota=\"the server 0.0.0.0\"}";
+        let waited = "credbroker_quota_requests_waited_total{quota=\"the server 0.0.0.0\"}";
+        let before = samples(&daemon).await;
+        assert_eq!((before[waiting], before[waited]), (0, 0));
+
+        let asks = (0..MANY).map(|number| {
+            let way = daemon.v4();
+            async move { Ask::get(&format!("/v1/tokens/t{number}")).bearer(ORDERS).over(&way).await.unwrap() }
+        });
+        asks.collect::<JoinSet<_>>().join_all().await;
+        let status = daemon.get("/v1/status", ORDERS).await.json();
+        let row = daemon.row("tokens.t0", "").await;
+        assert!(row["quota"] == "the server 0.0.0.0" && row["waiting_for_quota"].is_u64(), "{row}");
+        assert!(daemon.row("tokens.billing", "").await.get("quota").is_none(), "one on this machine has none");
+        assert_eq!(status["quotas"]["shared"].as_array().unwrap().len(), 1, "{status}");
+        let seen = until("nobody to wait any more", Duration::from_secs(30), async || {
+            Some(samples(&daemon).await).filter(|samples| samples[waiting] == 0)
+        })
+        .await;
+        assert!((1..=40).contains(&seen[waited]), "{}", seen[waited]);
     })
     .await;
 }

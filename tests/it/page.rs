@@ -144,7 +144,7 @@ async fn every_entry_is_on_it_with_its_chain_and_its_trouble() {
             "InitiateAuth",
             FaultKind::Status { status: 503, body: String::new(), headers: [].into() },
         ));
-        daemon.settled("/v1/tokens/robot", ORDERS).await;
+        daemon.get("/v1/tokens/robot", ORDERS).await;
         let html = daemon.get("/", ORDERS).await.text;
         for words in [
             "tokens.billing",

@@ -69,6 +69,7 @@ impl Prepared {
             listeners: listeners.names(&config),
             egress: tallies.iter().map(|tally| Arc::clone(tally) as Arc<dyn Row>).collect(),
             audit: lasting.audit.clone(),
+            log: outside.log.clone(),
             refusals: Arc::clone(&lasting.refusals),
             life: Arc::clone(&lasting.life),
             reloads: Arc::clone(&lasting.reloads),

@@ -75,6 +75,7 @@ async fn service() -> Imds {
         listeners: Vec::new(),
         egress: Vec::new(),
         audit: Audit::default(),
+        log: crate::ops::log::Losses::default(),
         refusals: Arc::new(Refusals::new(clock.clone())),
         reloads: Arc::new(Reloads::new("c.toml".to_owned(), clock.clone())),
         life: Arc::new(Life::new(clock.now())),

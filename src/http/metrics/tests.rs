@@ -36,6 +36,18 @@ fn the_own_identity_is_told_once() {
 }
 
 #[test]
+fn the_instant_of_a_configuration_is_in_unix_time_and_whether_a_reload_was_refused_a_number() {
+    let of_state =
+        |state: &str| of(&json!({ "configuration": { "state": state, "loaded_at": "2001-09-09T01:46:40Z" } }));
+    for (state, refused) in [("in effect", 0), ("reload refused", 1)] {
+        let text = of_state(state);
+        assert!(text.contains("credbroker_configuration_loaded_timestamp_seconds 1000000000\n"), "{text}");
+        assert!(text.contains(&format!("credbroker_configuration_reload_refused {refused}\n")), "{text}");
+    }
+    assert!(!of(&json!({})).contains("configuration"), "what has no value has no line");
+}
+
+#[test]
 fn labels_are_escaped_and_numbers_that_are_too_large_are_cut() {
     let document = json!({ "load": { "callers": [{ "name": "a\"\\\nb", "requests": u64::MAX }] } });
     let line = "credbroker_caller_requests_total{caller=\"a\\\"\\\\\\nb\"} 9223372036854775807\n";
@@ -44,7 +56,7 @@ fn labels_are_escaped_and_numbers_that_are_too_large_are_cut() {
 
 #[test]
 fn names_are_as_prometheus_wants_them() {
-    for (name, kind, help, _) in [PROCESS, CLOCKS, CALLERS, ENTRIES, FILES, EGRESS].concat() {
+    for (name, kind, help, _) in [PROCESS, CONFIGURATION, CLOCKS, QUOTAS, CALLERS, ENTRIES, FILES, EGRESS].concat() {
         assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
         assert!(help.ends_with('.') && !help.contains(['\n', '\\']), "{help}");

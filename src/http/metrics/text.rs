@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
 use super::{Metric, labels};
+use crate::clock::read_rfc3339;
 
 /// How a number moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(super) enum Kind {
     Counter,
 }
 
-/// The labels and the value: a number, or whether something is so.
+/// The labels and the value: a number, whether something is so, or an instant.
 pub(super) type Sample<'a> = (Vec<(&'static str, &'a str)>, Value);
 
 /// What is written.
@@ -68,10 +70,15 @@ impl Page {
     }
 }
 
-/// All that the status counts is whole.
+/// All that the status counts is whole. An instant is in seconds since 1970.
 fn number(value: &Value) -> Option<i64> {
     let whole = || value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX));
-    value.as_bool().map(i64::from).or_else(whole)
+    value.as_bool().map(i64::from).or_else(whole).or_else(|| unix_time(value.as_str()?))
+}
+
+fn unix_time(instant: &str) -> Option<i64> {
+    let since = read_rfc3339(instant)?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }
 
 fn escaped(text: &str) -> String {

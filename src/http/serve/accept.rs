@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const TO_ASK: Duration = Duration::from_millis(250);
 const NOBODY: Duration = Duration::from_millis(10);
 /// Those who wait at the end are accepted for no longer than this.
 const LAST_ACCEPTS: Duration = Duration::from_millis(250);
+/// How many may still be waiting when those have been accepted.
+const MOST_LAST: usize = 1_024;
 /// How long the loop rests when the machine has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 /// How often the log says so.
@@ -79,8 +82,40 @@ impl<A: Answers> Accepting<A> {
     /// Whoever waits for a place beside the loop does not keep it open.
     pub async fn run(self: Arc<Self>, _until_let_go: mpsc::Sender<Infallible>, socket: Arc<Socketed>) {
         self.until_shut(&socket).await;
-        if !socket.outlives_us() {
-            let _ = tokio::time::timeout(LAST_ACCEPTS, self.those_who_wait(&socket)).await;
+        if socket.outlives_us() {
+            return;
+        }
+        let _ = tokio::time::timeout(LAST_ACCEPTS, self.those_who_wait(&socket)).await;
+        let last: Vec<_> = Arc::into_inner(socket).map(|socket| self.last_of(socket)).unwrap_or_default();
+        let settled = async {
+            for accepted in last {
+                self.settle(accepted).await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_ACCEPTS, settled).await;
+    }
+
+    /// Closes `socket` in the moment in which nobody waits any more; who has waited.
+    fn last_of(&self, socket: Socketed) -> Vec<Accepted> {
+        // What is known of readiness may be older than whoever has come last, so the kernel is asked.
+        match socket {
+            Socketed::Tcp(listener, _) => {
+                let waiting = listener.into_std().map_or_else(|_| Vec::new(), |listener| all_of(|| listener.accept()));
+                let accepted = waiting.into_iter().filter_map(|(stream, address)| {
+                    stream.set_nonblocking(true).ok()?;
+                    Some(self.over_tcp(TcpStream::from_std(stream).ok()?, address))
+                });
+                accepted.collect()
+            }
+            Socketed::Unix(file, listener) => {
+                drop(file);
+                let waiting = listener.into_std().map_or_else(|_| Vec::new(), |listener| all_of(|| listener.accept()));
+                let accepted = waiting.into_iter().filter_map(|(stream, _)| {
+                    stream.set_nonblocking(true).ok()?;
+                    Some(self.over_unix(UnixStream::from_std(stream).ok()?))
+                });
+                accepted.collect()
+            }
         }
     }
 
@@ -123,27 +158,32 @@ impl<A: Answers> Accepting<A> {
     }
 
     async fn accept(&self, socket: &Socketed) -> io::Result<Accepted> {
-        match socket {
+        Ok(match socket {
             Socketed::Tcp(listener, _) => {
                 let (stream, address) = listener.accept().await?;
-                let transport = self.transport.unwrap_or(Transport::Tcp);
-                if transport == Transport::Tcp && !address.ip().is_loopback() {
-                    return Ok(Accepted::Stranger);
-                }
-                // Without it answers only become slower.
-                let _ = stream.set_nodelay(true);
-                let process = self.table.map(|table| table.process_of_peer(&stream, (*self.units.get()).as_deref()));
-                let (process, at) = (process.unwrap_or_default(), stream.local_addr().ok());
-                Ok(Accepted::Tcp(stream, Peer { transport, process, at }))
+                self.over_tcp(stream, address)
             }
-            Socketed::Unix(_, listener) => {
-                let (stream, _) = listener.accept().await?;
-                let unit = (*self.units.get()).as_ref().and_then(|units| units.of_peer(&stream));
-                let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
-                let process = Process { unit, ..process };
-                Ok(Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None }))
-            }
+            Socketed::Unix(_, listener) => self.over_unix(listener.accept().await?.0),
+        })
+    }
+
+    fn over_tcp(&self, stream: TcpStream, address: SocketAddr) -> Accepted {
+        let transport = self.transport.unwrap_or(Transport::Tcp);
+        if transport == Transport::Tcp && !address.ip().is_loopback() {
+            return Accepted::Stranger;
         }
+        // Without it answers only become slower.
+        let _ = stream.set_nodelay(true);
+        let process = self.table.map(|table| table.process_of_peer(&stream, (*self.units.get()).as_deref()));
+        let (process, at) = (process.unwrap_or_default(), stream.local_addr().ok());
+        Accepted::Tcp(stream, Peer { transport, process, at })
+    }
+
+    fn over_unix(&self, stream: UnixStream) -> Accepted {
+        let unit = (*self.units.get()).as_ref().and_then(|units| units.of_peer(&stream));
+        let process = stream.peer_cred().map_or_else(|_| Process::default(), known_by_kernel);
+        let process = Process { unit, ..process };
+        Accepted::Unix(stream, Peer { transport: Transport::Unix, process, at: None })
     }
 
     /// Gives it a place, or says that there is none for it.
@@ -213,6 +253,11 @@ impl<A: Answers> Accepting<A> {
             Err(_) => bare(stream).into_iter().for_each(turn_away_at_once),
         }
     }
+}
+
+/// What `accept` gives until nobody waits, but not for ever.
+fn all_of<T>(mut accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
+    std::iter::from_fn(|| accept().ok()).take(MOST_LAST).collect()
 }
 
 /// Who connected to a unix socket (SO_PEERCRED), as he was then.

@@ -1,9 +1,10 @@
 //! The status, described: what a member of it is, for `/openapi.json`.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{METHODS, clock};
+use super::{METHODS, clock, quotas};
+use crate::http::answered::{At, CLASSES};
 use crate::http::describe::{JSON, Operation, Path, of};
 
 /// The path, described.
@@ -16,7 +17,7 @@ pub fn described() -> Path {
         "required": [
             "version", "at", "state", "ready", "uptime_seconds", "requests", "tasks", "configuration",
             "clock", "connections", "load", "listeners", "tokens", "credentials", "own_identity", "issuers", "egress", "files",
-            "audit",
+            "audit", "log",
         ],
         "properties": {
             "version": text,
@@ -36,6 +37,7 @@ pub fn described() -> Path {
             "own_identity": rows,
             "issuers": rows,
             "cognito_fees": of("CognitoFees"),
+            "quotas": of("Quotas"),
             "egress": { "type": "array", "items": of("Egress") },
             "files": { "type": "array", "items": of("File") },
             "audit": {
@@ -46,18 +48,24 @@ pub fn described() -> Path {
                     "lines_lost": { "type": "integer", "minimum": 0, "description": "What of it could not be written, or not fast enough." },
                 },
             },
+            "log": {
+                "type": "object",
+                "required": ["lines_lost"],
+                "properties": { "lines_lost": counted("Lines of the diagnostic log that could not be written, or not fast enough.") },
+            },
         },
     });
     let read = Operation::guarded("Operations", "readStatus", "Every token, credentials, issuer and listener")
         .explained("Never a secret, never a token. Every caller sees every entry.")
         .answering(StatusCode::OK, "The status.", [(JSON, of("Status"))], &[]);
-    let path =
-        clock::described().into_iter().fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
+    let rows = clock::described().into_iter().chain(quotas::described());
+    let path = rows.fold(Path::at("/v1/status"), |path, (name, schema)| path.defining(name, schema));
     path.defining("Status", status)
         .defining("Entry", entry())
         .defining("Configuration", configuration())
         .defining("Connections", connections())
         .defining("Load", load())
+        .defining("Answers", answers())
         .defining("CallerLoad", caller())
         .defining("Egress", egress())
         .defining("File", file())
@@ -124,14 +132,29 @@ fn connections() -> Value {
 fn load() -> Value {
     json!({
         "type": "object",
-        "required": ["in_flight", "most", "shed", "callers"],
+        "required": ["in_flight", "most", "shed", "answers", "callers"],
         "properties": {
             "in_flight": counted("Requests being answered, this one among them."),
             "most": counted("At most so many at once."),
             "shed": counted("Answered with 503 so far because there were more."),
+            "answers": {
+                "type": "object",
+                "description": "Answers so far by door, and there by the class of their status, where there were any.",
+                "properties": by_name(At::ALL.map(At::as_str), &of("Answers")),
+            },
             "callers": { "type": "array", "items": of("CallerLoad") },
         },
     })
+}
+
+/// The schema of the answers at one door.
+fn answers() -> Value {
+    json!({ "type": "object", "properties": by_name(CLASSES, &json!({ "type": "integer", "minimum": 1 })) })
+}
+
+/// Members of these `names`, all with one `schema`.
+fn by_name<const N: usize>(names: [&str; N], schema: &Value) -> Map<String, Value> {
+    names.into_iter().map(|name| (name.to_owned(), schema.clone())).collect()
 }
 
 /// The schema of a caller's row.
@@ -227,6 +250,8 @@ fn entry() -> Value {
             "secret": { "type": "string", "description": "Which of two secrets is live, and where it is." },
             "chain": { "type": "array", "items": text, "description": "The entries it is built on, the nearest first." },
             "fees_saved": { "type": "number", "minimum": 0, "description": "In US dollars, an estimate as cognito_fees says." },
+            "quota": { "type": "string", "description": "Which of the quotas its requests upstream count against." },
+            "waiting_for_quota": counted("How many of them wait for it, those of all variations together."),
             "scopes_missing": text,
             "subjects": count,
             "most_subjects": count,

@@ -69,7 +69,8 @@ mod tests {
             Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: std::time::Duration::ZERO };
         let held = Snapshot { counts, fetching, ..Snapshot::default() };
         let origin = Origin { is_billed, ..Origin::default() };
-        Report { name: "x".to_owned(), origin, freshness, variations: vec![(Ask::default(), held)], crowd: None }
+        let variations = vec![(Ask::default(), held)];
+        Report { name: "x".to_owned(), origin, freshness, variations, demand: None, crowd: None }
     }
 
     #[test]

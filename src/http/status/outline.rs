@@ -195,7 +195,9 @@ impl<'a> Row<'a> {
     /// What its state means, where that needs saying.
     pub fn consequence(&self) -> Option<&'static str> {
         match self.state() {
-            "wrong" => Some("Lifetimes are counted by the sources' clocks; set this one right."),
+            "wrong" => Some(
+                "Lifetimes are counted by the sources' clocks, but inbound tokens are judged by this one: set it right.",
+            ),
             "degraded" => Some("What is held is served until it expires."),
             "failed" if !self.is_file() => Some("Nothing valid is held, so callers are refused."),
             "stale" => Some("The file keeps what was written before until that expires."),

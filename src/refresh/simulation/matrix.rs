@@ -226,7 +226,7 @@ async fn row_33_a_slow_upstream_is_not_noticed_by_those_who_have_something() {
 #[tokio::test(start_paused = true)]
 async fn row_32_one_source_that_hangs_holds_up_no_other() {
     let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
-    let quota = Arc::new(Quota::new(Rate { per_second: 5.0, at_once: 5.0 }, clock.clone()));
+    let quota = Arc::new(Quota::new("a quota", Rate { per_second: 5.0, at_once: 5.0 }, clock.clone()));
     let hangs = scene_at(&clock, 0, 20, &[(FOREVER, Mood::Hanging)], Some(Arc::clone(&quota)));
     let well = scene_at(&clock, 1, 20, &[], Some(quota));
     well.ask().await.unwrap();
@@ -250,7 +250,7 @@ async fn what_was_stale_is_a_hit_again_after_the_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_waits_for_the_quota_becomes_urgent_before_it_is_too_late() {
     let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
-    let quota = Arc::new(Quota::new(Rate { per_second: 1.0, at_once: 1.0 }, clock.clone()));
+    let quota = Arc::new(Quota::new("a quota", Rate { per_second: 1.0, at_once: 1.0 }, clock.clone()));
     let scene = scene_at(&clock, 0, 400, &[], Some(Arc::clone(&quota)));
     let first = scene.ask().await.unwrap().lease;
     let crowd = Arc::new(Share::new(clock.clone()).within(quota));

@@ -91,7 +91,7 @@ impl World {
         let end = start.plus((pace * dice.u32(2..5)).max(Duration::from_secs(15)));
         let rate = dice.bool().then(|| Rate { per_second: 1.0 + dice.f64() * 5.0, at_once: f64::from(dice.u8(1..6)) });
         let ledger = Arc::new(Ledger::new(clock.clone(), rate, aloud));
-        let quota = rate.map(|rate| Arc::new(Quota::new(rate, clock.clone())));
+        let quota = rate.map(|rate| Arc::new(Quota::new("a quota", rate, clock.clone())));
         let count = dice.usize(1..4);
         let mut plans: Vec<_> = (0..count).map(|index| Plan::drawn(index, dice, pace, start, end)).collect();
         // A quota that is too small for what is wanted shows nothing but that.

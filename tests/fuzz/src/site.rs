@@ -75,6 +75,7 @@ pub fn outside() -> Outside {
         clock: clock(),
         host: "here".into(),
         quotas: Default::default(),
+        log: Default::default(),
     }
 }
 
@@ -112,6 +113,7 @@ fn surface() -> Arc<Surface> {
         listeners: vec!["127.0.0.1:2778".to_owned()],
         egress: Vec::new(),
         audit,
+        log: outside.log,
         refusals: Arc::new(Refusals::new(clock.clone())),
         reloads: Arc::new(Reloads::new("c.toml".to_owned(), clock.clone())),
         life: Arc::new(Life::new(clock.now())),

@@ -128,7 +128,7 @@ async fn a_line_says_how_an_answer_stood_to_the_cache_and_what_the_upstream_call
             "/v1/credentials/hub",
             "/v1/credentials/own",
         ] {
-            daemon.settled(path, ORDERS).await;
+            daemon.get(path, ORDERS).await;
         }
         let lines = daemon.audited().await;
         let of = |name: &str| -> Vec<&Value> {

@@ -153,7 +153,7 @@ async fn the_last_lines_are_written_before_the_end_and_with_off_there_are_none()
         let site = Site::open().await;
         for (audit, lines) in [("", 1), ("[audit]\nto = \"off\"\n", 0)] {
             let mut daemon = site.daemon(&format!("{}{audit}", document())).await;
-            daemon.settled(PATH, ORDERS).await;
+            daemon.get(PATH, ORDERS).await;
             let to = if audit.is_empty() { "stdout" } else { "off" };
             let status = daemon.get("/v1/status", ORDERS).await.json();
             assert_eq!(status["audit"], json!({ "to": to, "lines_lost": 0 }));

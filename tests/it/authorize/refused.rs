@@ -4,11 +4,11 @@ use credbroker_emulator::{Mint, TokenUse};
 use ring::{digest, hmac};
 use serde_json::json;
 
-use super::{asked, document, forged, header, minted, published, valid};
+use super::{USERS, asked, document, forged, header, minted, published, valid};
 use crate::client::Ask;
-use crate::documents::{M2M_CLIENT, ORDERS, POOL};
+use crate::documents::{BILLING, M2M_CLIENT, ORDERS, POOL, caller};
 use crate::site::{Site, credbroker};
-use crate::waiting::limited;
+use crate::waiting::{limited, wall};
 
 const ROBOT_CLIENT: &str = "7robotexampleclient";
 
@@ -119,4 +119,29 @@ async fn an_id_token_is_for_the_client_it_was_issued_to() {
         }
     })
     .await;
+}
+
+/// A source says when its own values end, and nothing of those of others.
+#[tokio::test]
+async fn no_date_of_a_source_makes_an_expired_token_valid_or_a_good_one_expired() {
+    const HOUR: i64 = 3_600;
+    for ahead in [-HOUR, HOUR] {
+        limited(async {
+            let site = Site::open().await;
+            let daemon = site
+                .daemon(&format!("{USERS}{BILLING}{}", caller("orders", &["issuers.users", "tokens.billing"])))
+                .await;
+            site.control().clock_offset(ahead);
+            daemon.served("/v1/tokens/billing", ORDERS).await;
+            let clock = daemon.get("/v1/status", ORDERS).await.json()["clock"].clone();
+            assert_eq!(clock["state"], "wrong", "the broker has heard what time it is there: {clock}");
+            for (left, expected) in [(-600.0, 401), (600.0, 200)] {
+                let claims = json!({ "scope": "billing/read", "iat": 0, "nbf": 0, "exp": wall() + left });
+                let token = minted(&site, M2M_CLIENT, HOUR, &claims);
+                let answer = asked(&daemon, "", &token).await;
+                assert_eq!(answer.status, expected, "{left} s left, the source {ahead} s ahead: {}", answer.text);
+            }
+        })
+        .await;
+    }
 }

@@ -49,7 +49,7 @@ async fn a_signature_refused_for_its_time_is_made_once_more_at_the_right_one() {
             let hands = Hands::of(&site).await;
             hands.show(ahead, 0, 0);
             let daemon = hands.moving(site.launch(&both())).start().await;
-            let answer = daemon.settled(ROLE, ORDERS).await;
+            let answer = daemon.get(ROLE, ORDERS).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
             assert!(is_an_hour(left_of(&answer, ahead)), "{} s", left_of(&answer, ahead));
             site.whose(&answer.json()).await;
@@ -67,7 +67,7 @@ async fn a_signature_refused_for_its_key_is_not_made_again() {
     limited(async {
         let site = Site::open().await;
         let launch = site.launch(&both()).env("AWS_SECRET_ACCESS_KEY", "not/the/key+of+the+broker00000000000000");
-        let refused = launch.start().await.settled(ROLE, ORDERS).await;
+        let refused = launch.start().await.get(ROLE, ORDERS).await;
         assert_eq!(refused.status, 502, "{}", refused.text);
         assert_eq!(site.asked("AssumeRole").len(), 1);
     })

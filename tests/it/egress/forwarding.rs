@@ -235,6 +235,7 @@ async fn it_listens_on_both_families_and_on_unix_sockets_and_the_status_shows_it
         let status = forward.daemon.get("/v1/status", ORDERS).await.json();
         let own = status["listeners"].to_string();
         assert!(own.contains(&format!("127.0.0.1:{}", forward.port)) && own.contains("egress.sock"), "{own}");
+        assert_eq!(status["load"]["answers"]["egress"], serde_json::json!({ "2xx": 3 }));
         let row = forward.row().await;
         assert_eq!(row["name"], "egress.billing");
         assert_eq!(row["upstream"], format!("{}/", service.url()));

@@ -159,7 +159,7 @@ fn held(name: &str) -> String {
 
 /// With nothing held, the fault is told; with a token held, it is served and the status tells it.
 async fn shows(daemon: &Daemon, upstream: &Upstream, (name, _, status, word): &Case) {
-    let answer = daemon.settled(&format!("/v1/tokens/{name}"), ORDERS).await;
+    let answer = daemon.get(&format!("/v1/tokens/{name}"), ORDERS).await;
     assert_eq!(answer.status, *status, "{name}: {}", answer.text);
     assert!(answer.complaint().contains(word), "{name}: {}", answer.text);
     assert!((1..=300).contains(&answer.retry_after()), "{name}: {} s", answer.retry_after());

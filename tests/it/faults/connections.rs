@@ -42,7 +42,7 @@ async fn an_idle_connection_that_has_died_costs_no_caller_anything() {
             .await;
             let (_site, daemon) = three(&upstream).await;
             for name in NAMES {
-                let answer = daemon.settled(&format!("/v1/tokens/{name}"), ORDERS).await;
+                let answer = daemon.get(&format!("/v1/tokens/{name}"), ORDERS).await;
                 assert_eq!(answer.status, 200, "{name}: {}", answer.text);
             }
             assert_eq!(upstream.opened(), 2);

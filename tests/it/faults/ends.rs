@@ -65,7 +65,7 @@ async fn an_odd_end_is_refused_or_cut_and_displaces_nothing() {
         let daemon = site.daemon(&format!("{roles}{}", caller("orders", &allow))).await;
         for (number, (end, life)) in ENDS.into_iter().enumerate() {
             site.control().fault(Fault::once("AssumeRole", ends(&json!(end))));
-            let answer = daemon.settled(&format!("/v1/credentials/e{number}"), ORDERS).await;
+            let answer = daemon.get(&format!("/v1/credentials/e{number}"), ORDERS).await;
             let Some(life) = life else {
                 assert_eq!(answer.status, 503, "{end:?}: {}", answer.text);
                 let code = answer.json()["Code"].as_str().unwrap().to_owned();
@@ -103,7 +103,7 @@ async fn an_odd_number_for_an_end_is_refused_or_cut() {
         let daemon = site.daemon(&format!("{pools}{}", caller("orders", &allow))).await;
         for (name, (end, may_be_cut)) in names.iter().zip(ends) {
             site.control().fault(Fault::once("GetCredentialsForIdentity", self::ends(&end)));
-            let answer = daemon.settled(&format!("/v1/credentials/{name}"), ORDERS).await;
+            let answer = daemon.get(&format!("/v1/credentials/{name}"), ORDERS).await;
             if answer.status == 200 && may_be_cut {
                 assert!((0.0..=HOUR).contains(&left(&answer)), "{end}: {}", answer.text);
             } else {

@@ -189,7 +189,7 @@ async fn a_name_that_moves_is_followed_without_a_restart() {
         server.says("upstream.test", Says::Address(elsewhere));
         let site = Site::open().await;
         let daemon = asking(&site, &server, &upstream, port, &["upstream"]).await;
-        let refused = daemon.settled("/v1/tokens/upstream", ORDERS).await;
+        let refused = daemon.get("/v1/tokens/upstream", ORDERS).await;
         assert!(refused.complaint().contains("refused"), "{}", refused.text);
         server.says("upstream.test", Says::Address(Ipv4Addr::LOCALHOST));
         assert_eq!(daemon.served("/v1/tokens/upstream", ORDERS).await.token(), "good");

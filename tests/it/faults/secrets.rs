@@ -55,7 +55,7 @@ async fn whatever_becomes_of_a_secrets_file_the_token_stays_and_the_file_is_name
             }
         }
         for (state, _, word) in STATES {
-            let answer = daemon.settled(&format!("/v1/tokens/{state}"), ORDERS).await;
+            let answer = daemon.get(&format!("/v1/tokens/{state}"), ORDERS).await;
             assert_eq!(
                 (answer.status, answer.json()["error"].as_str()),
                 (502, Some("upstream_misconfigured")),
@@ -97,7 +97,7 @@ async fn a_secret_that_was_read_half_written_is_read_again() {
         let site = Site::open().await;
         site.write("billing.secret", HALF);
         let daemon = site.daemon(&crate::documents::billing_for_orders()).await;
-        assert_eq!(daemon.settled("/v1/tokens/billing", ORDERS).await.status, 502);
+        assert_eq!(daemon.get("/v1/tokens/billing", ORDERS).await.status, 502);
         assert_eq!(site.outcomes("token").len(), 1);
         site.write("billing.secret", M2M_SECRET);
         daemon.served("/v1/tokens/billing", ORDERS).await;

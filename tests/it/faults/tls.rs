@@ -106,7 +106,7 @@ async fn whoever_cannot_show_a_certificate_for_its_name_is_asked_nothing() {
         let site = Site::open().await;
         let daemon = trusting(&site, &tokens, &names).await;
         for (name, _, word) in WORTHLESS {
-            let answer = daemon.settled(&format!("/v1/tokens/{name}"), ORDERS).await;
+            let answer = daemon.get(&format!("/v1/tokens/{name}"), ORDERS).await;
             assert_eq!(answer.status, 503, "{name}: {}", answer.text);
             assert!(answer.complaint().contains(word), "{name}: {}", answer.text);
             assert_eq!(upstream.asked(name), 0, "{name}");
@@ -174,7 +174,7 @@ async fn an_answer_that_is_cut_off_inside_tls_is_none() {
         let site = Site::open().await;
         let daemon = trusting(&site, &tokens, &["cut", "well"]).await;
         assert_eq!(daemon.served("/v1/tokens/well", ORDERS).await.token(), "good");
-        let answer = daemon.settled("/v1/tokens/cut", ORDERS).await;
+        let answer = daemon.get("/v1/tokens/cut", ORDERS).await;
         assert_eq!(answer.status, 503, "{}", answer.text);
         assert!(answer.complaint().contains("breaks off"), "{}", answer.text);
     })

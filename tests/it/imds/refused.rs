@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
+use serde_json::json;
 
 use super::{ROLE, SESSION, Service, TOKEN, TTL, document, limited, own_uid};
 use crate::client::{Ask, Line};
+use crate::documents::REPORTS;
 use crate::process;
 use crate::site::Site;
 use crate::waiting::until;
@@ -33,6 +35,8 @@ async fn version_1_is_not_served() {
         }
         assert_eq!(site.operations(), [""; 0]);
         assert_eq!(service.ask(Ask::get(ROLE).header(SESSION, &session)).await.status, 200, "nobody ended it");
+        let status = service.daemon.get("/v1/status", REPORTS).await.json();
+        assert_eq!(status["load"]["answers"]["imds"], json!({ "2xx": 2, "4xx": 9 }), "{status}");
         let printed = service.daemon.logged().await;
         assert!(printed.contains("SessionRequired") && printed.contains("SessionOver"), "{printed}");
         assert!(!printed.contains(&session) && !printed.contains(&guess), "{printed}");
@@ -105,7 +109,7 @@ async fn other_users_get_nothing_whatever_they_show() {
         let service = Service::launch(site.launch(&document("127.0.0.1:0", own_uid() + 4_242))).await;
         let put = Ask::of(Method::PUT, TOKEN).header(TTL, "60");
         let get = Ask::get(ROLES).header(SESSION, "session");
-        for ask in [put.clone(), get.clone(), Ask::get(ROLE), put.bearer(crate::documents::REPORTS)] {
+        for ask in [put.clone(), get.clone(), Ask::get(ROLE), put.bearer(REPORTS)] {
             let answer = service.ask(ask).await;
             assert_eq!(answer.status, 403, "{}", answer.text);
             assert!(answer.text.contains("this listener is for the processes of the user"), "{}", answer.text);

@@ -120,7 +120,7 @@ async fn fail(site: &Site, daemon: &Daemon) -> Vec<(String, String)> {
         let status = if number == 1 { 400 } else { 200 };
         site.control()
             .fault(Fault::once("token", FaultKind::Status { status, body: body.to_string(), headers: [].into() }));
-        daemon.settled("/v1/tokens/broken", CALLER).await;
+        daemon.get("/v1/tokens/broken", CALLER).await;
     }
     for number in 0..4 {
         gone.push((format!("planted answer {number}"), plant(number)));

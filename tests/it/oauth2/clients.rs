@@ -22,7 +22,7 @@ async fn an_assertion_refused_for_its_time_is_made_once_more_at_the_right_one() 
         site.control().clock_offset(-600);
         let token = partner("partner", "partner-jwt", &signed("ec", ""));
         let daemon = site.daemon(&format!("{token}{}", caller("orders", &["tokens.partner"]))).await;
-        let answer = daemon.settled("/v1/tokens/partner", ORDERS).await;
+        let answer = daemon.get("/v1/tokens/partner", ORDERS).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let outcomes = site.outcomes(TOKEN);
         assert!(outcomes.len() == 2 && outcomes[0] != outcomes[1], "{outcomes:?}");

@@ -131,14 +131,14 @@ async fn trouble_upstream_is_told_as_everywhere() {
         site.write("wrong.secret", "wrongsecretQm4Tz8Lc2Vx6Nb0Kj5Hf9Dd3");
         let both = caller("orders", &["tokens.broken", "tokens.billing"]);
         let daemon = site.daemon(&format!("{BILLING}{broken}{both}")).await;
-        daemon.settled("/v1/tokens/broken", ORDERS).await;
+        daemon.get("/v1/tokens/broken", ORDERS).await;
         let answer = daemon.ask(token(&[("client_id", "broken"), ("client_secret", ORDERS)])).await;
         refused(&answer, 502, "upstream_denied");
         assert!(answer.complaint().contains("tokens.broken"), "{}", answer.text);
 
         let Site { emulator, dir: _dir, .. } = site;
         drop(emulator);
-        daemon.settled("/v1/tokens/billing", ORDERS).await;
+        daemon.get("/v1/tokens/billing", ORDERS).await;
         let answer = daemon.ask(billing(&[])).await;
         refused(&answer, 503, "temporarily_unavailable");
         assert!(answer.retry_after() >= 1);

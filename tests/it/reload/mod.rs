@@ -20,7 +20,7 @@ use crate::site::Site;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Puts `document` in the file, and sends the signal; the line that ends the reload.
-async fn reload(site: &Site, daemon: &Daemon, document: &str) -> String {
+pub async fn reload(site: &Site, daemon: &Daemon, document: &str) -> String {
     site.launch(document).configure(daemon.port);
     let log = daemon.logged().await;
     log.lines().rfind(|line| line.contains("SIGHUP")).unwrap().to_owned()

@@ -25,7 +25,7 @@ async fn a_restart_asks_nothing_upstream_and_serves_what_was_held() {
         let ask = async |service: &Supervisor| {
             let mut values = Vec::new();
             for path in paths {
-                let answer = service.daemon.settled(path, ORDERS).await;
+                let answer = service.daemon.get(path, ORDERS).await;
                 assert_eq!(answer.status, 200, "{path}: {}", answer.text);
                 let json = answer.json();
                 let value = json.get("access_token").or(json.get("SecretAccessKey")).cloned();

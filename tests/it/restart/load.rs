@@ -37,7 +37,7 @@ impl Load {
             let way = ways[number / 2 % ways.len()].clone();
             this.callers.spawn(asking(
                 way,
-                number % 2 == 0,
+                number,
                 Arc::clone(&this.stop),
                 Arc::clone(&this.answered),
                 Arc::clone(&this.failures),
@@ -65,12 +65,14 @@ impl Load {
 
 async fn asking(
     way: Way,
-    keeps: bool,
+    number: usize,
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
     failures: Arc<Mutex<Vec<String>>>,
 ) {
-    let ask = Ask::get("/v1/tokens/billing").bearer(ORDERS);
+    let (ask, keeps) = (Ask::get("/v1/tokens/billing").bearer(ORDERS), number.is_multiple_of(2));
+    // Not all at the same moment, or there is a pause between them to end in.
+    tokio::time::sleep(Duration::from_millis(5 * number as u64)).await;
     let mut line = if keeps { Some(Line::open(&way).await.unwrap()) } else { None };
     let mut pace = tokio::time::interval(Duration::from_millis(40));
     while !stop.load(Ordering::Relaxed) {
@@ -179,7 +181,7 @@ async fn with_every_source_down_a_daemon_starts_says_so_and_recovers() {
         let ready = service.daemon.ask(Ask::get("/readyz")).await;
         assert_eq!((ready.status, ready.json()["entries_without_value"].as_u64()), (503, Some(2)), "{}", ready.text);
         for path in ["/v1/tokens/billing", "/v1/credentials/hub"] {
-            assert_eq!(service.daemon.settled(path, ORDERS).await.status, 503, "{path}");
+            assert_eq!(service.daemon.get(path, ORDERS).await.status, 503, "{path}");
         }
         assert!(service.status().unwrap().ends_with("0 of 2 entries usable"), "{:?}", service.status());
         site.control().clear_faults();

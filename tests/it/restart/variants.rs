@@ -64,7 +64,7 @@ async fn ended(site: &Site) -> Supervisor {
 async fn after(service: &mut Supervisor, change: impl FnOnce(&mut Stored)) -> Answer {
     service.change_store(|store| change(&mut store[0]));
     service.start_again().await;
-    service.daemon.settled("/v1/tokens/billing", ORDERS).await
+    service.daemon.get("/v1/tokens/billing", ORDERS).await
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn leases_of_another_configuration_stay_behind_one_by_one() {
         service.launch_with(site.launch(&document("")));
         service.restart().await;
         assert_eq!(service.daemon.get("/v1/tokens/billing", ORDERS).await.cache(), "hit");
-        assert_eq!(service.daemon.settled("/v1/tokens/other", ORDERS).await.cache(), "miss");
+        assert_eq!(service.daemon.get("/v1/tokens/other", ORDERS).await.cache(), "miss");
         assert_eq!(site.asked("token").len(), 3);
         assert!(service.daemon.logged().await.contains("leases=1 left_out=1"));
     })

@@ -185,7 +185,7 @@ async fn a_partner_that_trusts_another_principal_is_named_with_the_remedy() {
     limited(async {
         let site = Site::open().await;
         let daemon = site.daemon(&partner("")).await;
-        let answer = daemon.settled("/v1/tokens/partner", ORDERS).await;
+        let answer = daemon.get("/v1/tokens/partner", ORDERS).await;
         assert_eq!((answer.status, &answer.json()["error"]), (502, &json!("upstream_denied")), "{}", answer.text);
         for word in ["tokens.partner", "partner-aws", "invalid_client", "subject"] {
             assert!(answer.complaint().contains(word), "{word}: {}", answer.complaint());
