@@ -144,9 +144,9 @@ async fn serve(
 async fn apply(prepared: Result<Prepared, Refused>, current: Generation, lasting: &Lasting) -> Generation {
     match prepared {
         Ok(prepared) => {
-            let next = prepared.begin(lasting, Some(current));
-            // Whoever is told that it is in effect finds the addresses free that were taken away.
-            lasting.server.settled().await;
+            let mut next = prepared.begin(lasting, Some(current));
+            // Whoever is told that it is in effect finds the addresses free that were taken away, and the tokens of callers in their files.
+            tokio::join!(lasting.server.settled(), next.settled());
             let generation = lasting.reloads.applied();
             tracing::info!(
                 generation,

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::budget::{Quota, Share};
+use super::counts::Counts;
 use super::keeping::Work;
-use super::report::{Origin, Report, snapshot};
+use super::report::{Origin, Report, Snapshot, snapshot};
 use super::schedule::{Freshness, Keep};
 use super::setback::Setback;
 use super::slot::{ENOUGH_FOR_SDKS, Served, Slot, Unserved};
@@ -48,6 +49,8 @@ pub struct Entry<T> {
     freshness: Current<Freshness>,
     clock: Clock,
     slots: Mutex<BTreeMap<Ask, Arc<Slot<T>>>>,
+    /// What happened in narrowings that have made room, by their caller where that matters.
+    past: Mutex<BTreeMap<Option<String>, Counts>>,
     subjects: Option<Subjects<T>>,
     setback: Setback,
     news: watch::Sender<()>,
@@ -77,6 +80,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
             freshness: Current::new(freshness),
             clock,
             slots,
+            past: Mutex::default(),
             subjects,
             setback,
             news,
@@ -97,6 +101,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
     /// Its full name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The full name of the entry before it in its chain.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.origin.after.as_deref()
     }
 
     /// What its clock shows.
@@ -123,6 +132,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.cover_told.store(false, Ordering::Relaxed);
         let now = self.clock.now();
         self.slots().values().for_each(|slot| slot.replan(now, freshness));
+        self.subjects.iter().for_each(|subjects| subjects.each(|slot| slot.replan(now, freshness)));
     }
 
     /// A valid lease for `ask`, waiting at most `patience` for a fetch.
@@ -156,8 +166,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 
     /// Lets go of what is held for a caller that is none of `callers`.
-    pub(super) fn forget_callers_but(&self, callers: &BTreeSet<&str>) {
-        self.slots().retain(|ask, _| ask.caller.as_deref().is_none_or(|caller| callers.contains(caller)));
+    pub(super) fn forget_callers_but(&self, callers: &BTreeSet<String>) {
+        let stays = |ask: &Ask| ask.caller.as_ref().is_none_or(|caller| callers.contains(caller));
+        self.slots().retain(|ask, _| stays(ask));
+        self.past().retain(|caller, _| caller.as_ref().is_none_or(|caller| callers.contains(caller)));
+        self.subjects.iter().for_each(|subjects| subjects.retain(stays));
     }
 
     /// Is a value held for `ask` that may be served?
@@ -182,6 +195,13 @@ impl<T: Send + Sync + 'static> Entry<T> {
         let now = self.clock.now();
         let slots = self.slots();
         let mut variations: Vec<_> = slots.iter().map(|(ask, slot)| (ask.clone(), snapshot(slot, now))).collect();
+        for (caller, counts) in &*self.past() {
+            let ask = Ask { caller: caller.clone(), ..Ask::default() };
+            match variations.iter_mut().find(|(other, _)| *other == ask) {
+                Some((_, whole)) => whole.counts = whole.counts + *counts,
+                None => variations.push((ask, Snapshot { counts: *counts, ..Snapshot::default() })),
+            }
+        }
         variations.sort_by(|a, b| a.0.cmp(&b.0));
         let (name, origin) = (self.name.to_string(), self.origin.clone());
         let crowd = self.subjects.as_ref().map(Subjects::crowd);
@@ -219,11 +239,30 @@ impl<T: Send + Sync + 'static> Entry<T> {
             return Ok(Arc::clone(slot));
         }
         if ask.scopes.is_some() {
-            make_room(&mut slots, now)?;
+            self.make_room(&mut slots, now)?;
         }
         let slot = Arc::new(Slot::start(self.work(ask.clone())));
         slots.insert(ask, Arc::clone(&slot));
         Ok(slot)
+    }
+
+    /// Lets go of a narrowing with nothing in it, if there are too many of them. What happened there is counted with the whole.
+    fn make_room(&self, slots: &mut BTreeMap<Ask, Arc<Slot<T>>>, now: Moment) -> Result<(), Unserved> {
+        if slots.keys().filter(|ask| ask.scopes.is_some()).count() < MOST_NARROWINGS {
+            return Ok(());
+        }
+        let is_spent =
+            |(ask, slot): &(&Ask, &Arc<Slot<T>>)| ask.scopes.is_some() && slot.inspect(|cell| cell.is_spent(now));
+        let (spent, counts) = slots
+            .iter()
+            .find(is_spent)
+            .map(|(ask, slot)| (ask.clone(), slot.inspect(|cell| cell.counts)))
+            .ok_or(Unserved::Crowded)?;
+        slots.remove(&spent);
+        let mut past = self.past();
+        let before = past.entry(spent.caller).or_default();
+        *before = *before + counts;
+        Ok(())
     }
 
     pub(super) fn work(&self, ask: Ask) -> Work<T> {
@@ -248,21 +287,13 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.freshness.replace(Freshness { life_left: Duration::from_secs(1_800), ..freshness });
     }
 
+    fn past(&self) -> MutexGuard<'_, BTreeMap<Option<String>, Counts>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn slots(&self) -> MutexGuard<'_, BTreeMap<Ask, Arc<Slot<T>>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Lets go of a narrowing with nothing in it, if there are too many of them.
-fn make_room<T: Send + Sync + 'static>(slots: &mut BTreeMap<Ask, Arc<Slot<T>>>, now: Moment) -> Result<(), Unserved> {
-    if slots.keys().filter(|ask| ask.scopes.is_some()).count() < MOST_NARROWINGS {
-        return Ok(());
-    }
-    let is_spent =
-        |(ask, slot): &(&Ask, &Arc<Slot<T>>)| ask.scopes.is_some() && slot.inspect(|cell| cell.is_spent(now));
-    let spent = slots.iter().find(is_spent).map(|(ask, _)| ask.clone()).ok_or(Unserved::Crowded)?;
-    slots.remove(&spent);
-    Ok(())
 }
 
 #[async_trait]

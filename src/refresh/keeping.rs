@@ -162,8 +162,9 @@ async fn fetch<T: Send + Sync + 'static>(work: &mut Work<T>, shared: &Shared<T>)
     }
     let (jitter, random) = (work.dice.f64(), work.dice.f64());
     let mut cell = shared.cell();
-    cell.finished(work.clock.now(), outcome, &work.freshness.get(), jitter, random);
-    work.setback.note(&cell, &work.ask, succeeded);
+    let now = work.clock.now();
+    cell.finished(now, outcome, &work.freshness.get(), jitter, random);
+    work.setback.note(&cell, &work.ask, succeeded, now);
     drop(cell);
     shared.changes.send_modify(|count| *count += 1);
     work.news.send_replace(());

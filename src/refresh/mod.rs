@@ -11,6 +11,7 @@ pub mod carried;
 pub mod cell;
 pub mod counts;
 pub mod entry;
+mod forgetting;
 pub mod keeping;
 pub mod report;
 pub mod schedule;
@@ -20,7 +21,7 @@ mod simulation;
 pub mod slot;
 pub mod subjects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,12 +194,6 @@ impl Store {
     pub fn govern(&self) {
         self.tokens.values().for_each(|token| token.entry.keep_by(&token.freshness));
         self.credentials.values().for_each(|held| held.entry.keep_by(&held.freshness));
-    }
-
-    /// Lets go of what is held for callers that are none of `callers`. What is asked for with a subject token ends with that.
-    pub fn forget_callers_but(&self, callers: &BTreeSet<&str>) {
-        self.tokens.values().for_each(|token| token.entry.forget_callers_but(callers));
-        self.credentials.values().for_each(|held| held.entry.forget_callers_but(callers));
     }
 
     /// Is a value held that could be served?

@@ -1,8 +1,10 @@
 //! What the variations of one entry learn from each other's failures.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::cell::Cell;
+use super::schedule::wait_after;
 use super::slot::Unserved;
 use crate::clock::Moment;
 use crate::source::{Ask, Failure, FailureKind};
@@ -29,7 +31,7 @@ impl Setback {
     }
 
     /// Learns from what has just happened to `cell`, the one of `ask`.
-    pub fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool) {
+    pub fn note<T>(&self, cell: &Cell<T>, ask: &Ask, succeeded: bool, now: Moment) {
         let says_something = |kind| match kind {
             FailureKind::Throttled | FailureKind::Unavailable => true,
             // A subject token that is refused says nothing about the others …
@@ -41,7 +43,9 @@ impl Setback {
         match cell.trouble() {
             _ if succeeded => *held = None,
             Some(trouble) if says_something(trouble.failure.kind) => {
-                *held = Some((Arc::clone(&trouble.failure), trouble.retry_at));
+                // Where this one still has a value it has more time than another that has none.
+                let longest = wait_after(&trouble.failure, trouble.attempts, Duration::ZERO, 1.0);
+                *held = Some((Arc::clone(&trouble.failure), trouble.retry_at.min(now.plus(longest))));
             }
             _ => {}
         }

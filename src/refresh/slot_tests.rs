@@ -275,12 +275,42 @@ async fn narrowings_are_bounded_and_never_displace_what_is_always_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn narrowings_that_make_room_are_counted_all_the_same() {
+    let world = world(Keep::Used, &[], Reaction::Issue { takes: 0, lifetime: 10 });
+    for scope in 0..100 {
+        world.entry.lease(&narrowed(scope), A_SECOND).await.unwrap();
+        pass(5).await;
+        let variations = world.entry.report().variations;
+        let counted: u64 = variations.iter().map(|(_, held)| held.counts.fetches).sum();
+        assert_eq!(counted, world.asked() as u64, "after {scope}");
+        assert!(variations.len() <= 33, "32 of them, and the whole");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_refused_with_one_scope_is_not_tried_with_the_next() {
     let world = world(Keep::Used, &[], Reaction::Refuse(FailureKind::Denied));
     for scope in 0..300 {
         assert_eq!(kind_of(world.entry.lease(&narrowed(scope), A_SECOND).await), FailureKind::Denied);
     }
     assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_and_has_time_does_not_keep_others_waiting_as_long() {
+    let issue = Reaction::Issue { takes: 0, lifetime: 4_000 };
+    let world = world(Keep::Used, &[issue.clone(), Reaction::Refuse(FailureKind::Denied)], issue);
+    world.ask().await.unwrap();
+    while world.asked() < 2 {
+        pass(1).await;
+    }
+    assert_eq!(kind_of(world.entry.lease(&narrowed(1), A_SECOND).await), FailureKind::Denied, "asked just now");
+    pass(8).await;
+    assert!(
+        world.entry.lease(&narrowed(1), A_SECOND).await.is_ok(),
+        "though the renewal waits for half a minute and more"
+    );
+    assert_eq!(world.asked(), 3);
 }
 
 /// The start may be spread over minutes, in which callers ask already.

@@ -79,6 +79,18 @@ impl<T: Send + Sync + 'static> Subjects<T> {
         Ok(slot)
     }
 
+    /// Lets go of all but those that `stays` says it of.
+    pub fn retain(&self, stays: impl Fn(&Ask) -> bool) {
+        let mut held = lock(&self.held);
+        let ended: Vec<Ask> = held.slots.iter().map(|(ask, _)| ask).filter(|ask| !stays(ask)).cloned().collect();
+        ended.iter().for_each(|ask| held.let_go(ask));
+    }
+
+    /// Does `act` with each slot.
+    pub fn each(&self, act: impl Fn(&Slot<T>)) {
+        lock(&self.held).slots.iter().for_each(|(_, slot)| act(slot));
+    }
+
     /// What they look like from outside.
     pub fn crowd(&self) -> Crowd {
         let held = lock(&self.held);

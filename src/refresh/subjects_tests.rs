@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::schedule::{Freshness, Keep};
-use super::super::{Entry, Inputs, Served};
+use super::super::{CacheState, Entry, Inputs, Served};
 use super::*;
 use crate::lease::Issued;
 use crate::source::{Failure, Source, Subject};
@@ -43,12 +43,15 @@ fn world(most: usize, takes: u64) -> World {
     let clock = Clock::tokio(SystemTime::UNIX_EPOCH);
     let takes = Duration::from_secs(takes);
     let echo = Arc::new(Echo { asked: AtomicUsize::new(0), takes, clock: clock.clone() });
+    let entry = of(&echo, Inputs { subject: NonZeroUsize::new(most), ..Inputs::default() });
+    World { echo, entry, clock }
+}
+
+fn of(echo: &Arc<Echo>, inputs: Inputs) -> Entry<String> {
     let freshness =
         Freshness { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::from_secs(1_800) };
-    let inputs = Inputs { subject: NonZeroUsize::new(most), ..Inputs::default() };
-    let source = Arc::clone(&echo) as Arc<dyn Source<String>>;
-    let entry = Entry::new("credentials.u", "a test", source, inputs, freshness, clock.clone());
-    World { echo, entry, clock }
+    let source = Arc::clone(echo) as Arc<dyn Source<String>>;
+    Entry::new("credentials.u", "a test", source, inputs, freshness, echo.clock.clone())
 }
 
 impl World {
@@ -133,4 +136,28 @@ async fn what_outlives_its_credentials_is_renewed_while_it_is_used() {
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
     assert!((4..=8).contains(&world.asked()), "{} in 200 minutes", world.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_for_a_subject_follows_another_policy_too() {
+    let world = world(10, 0);
+    let ask = world.ask_of("ann", 86_400);
+    world.ask(&ask).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.ask(&ask).await.unwrap().cache, CacheState::Hit);
+    world.entry.keep_by(&Freshness { ahead: 0.1, ..world.entry.report().freshness });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!((world.asked(), world.crowd().held), (2, 1), "a sixth of its life is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_has_for_a_subject_of_its_own_goes_with_the_caller() {
+    let mut world = world(10, 0);
+    world.entry = of(&world.echo, Inputs { caller: true, ..world.entry.inputs() });
+    for (caller, token) in [("orders", "ann"), ("reports", "ann"), ("reports", "bob")] {
+        world.ask(&Ask { caller: Some(caller.to_owned()), ..world.ask_of(token, 7_200) }).await.unwrap();
+    }
+    world.entry.forget_callers_but(&["orders".to_owned()].into());
+    let crowd = world.crowd();
+    assert_eq!((crowd.held, crowd.counts.fetches), (1, 3), "what is let go of still counts");
 }

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::clock::Clock;
+use crate::lease::Issued;
+use crate::secret::Secret;
 
 struct Site {
     dir: tempfile::TempDir,
@@ -166,6 +169,16 @@ async fn a_refusal_is_mended_by_what_takes_its_place_and_by_nothing_else() {
     assert!(keys.is_mended().await);
     site.ask(&keys, "right", || {}).await.unwrap();
     assert!(!keys.is_mended().await);
+}
+
+#[tokio::test]
+async fn a_refusal_is_mended_by_a_second_secret_that_was_not_there() {
+    let site = Site::new(&[("a", "one")]);
+    let keys = site.keys(&["a", "b"]);
+    site.ask(&keys, "right", || {}).await.unwrap_err();
+    assert!(!keys.is_mended().await, "it still cannot be read");
+    site.put("b", "right");
+    assert!(keys.is_mended().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,11 @@
 //! Callers, and the tokens that they are known by.
 
-use super::{PATIENCE, applied, refused};
+use serde_json::Value;
+
+use super::{PATIENCE, applied, refused, status};
 use crate::client::Ask;
 use crate::daemon::Daemon;
-use crate::documents::{BILLING, ORDERS, REPORTS, billing_for_orders, caller};
+use crate::documents::{BILLING, ORDERS, REPORTS, ROLES, billing_for_orders, caller};
 use crate::site::Site;
 use crate::waiting::{limited, until};
 
@@ -69,14 +71,44 @@ async fn a_generated_token_that_stays_is_not_made_anew_and_one_that_goes_is_remo
         let token = std::fs::read_to_string(&one).unwrap();
 
         applied(&site, &daemon, &format!("{BILLING}{}{}", sidecar("one"), sidecar("other"))).await;
-        let added = until("the token of the other", PATIENCE, async || std::fs::read_to_string(&other).ok()).await;
+        // Whoever is told that it is in effect may start the one that reads it.
+        let added = std::fs::read_to_string(&other).unwrap();
         assert_eq!((answered(&daemon, &token).await, answered(&daemon, &added).await), (200, 200));
         assert_eq!(std::fs::read_to_string(&one).unwrap(), token);
 
         applied(&site, &daemon, &format!("{BILLING}{}", sidecar("other"))).await;
-        until("the file of the one is gone", PATIENCE, async || (!one.exists()).then_some(())).await;
+        assert!(!one.exists());
         assert_eq!((answered(&daemon, &token).await, answered(&daemon, &added).await), (401, 200));
         assert_eq!(std::fs::read_to_string(&other).unwrap(), added);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_caller_may_no_longer_have_is_let_go_of_and_not_renewed() {
+    limited(async {
+        let site = Site::open().await;
+        let roles = ROLES.replace("session_name =", "keep = \"always\"\nsession_name =");
+        let document = |of_reports: &str| {
+            let callers = [caller("orders", &["credentials.orders"]), caller("reports", &[of_reports])].concat();
+            format!("{BILLING}{roles}{callers}")
+        };
+        let daemon = site.daemon(&document("credentials.orders")).await;
+        let held_for = async || {
+            let rows = status(&daemon).await["credentials"].clone();
+            let of =
+                |row: &Value| Some(row["caller"].as_str()?.to_owned()).filter(|_| row["name"] == "credentials.orders");
+            rows.as_array().unwrap().iter().filter_map(of).collect::<Vec<_>>()
+        };
+        for token in [ORDERS, REPORTS] {
+            daemon.served("/v1/credentials/orders", token).await;
+        }
+        assert_eq!((held_for().await, site.asked("AssumeRole").len()), (vec!["orders".into(), "reports".into()], 3));
+        applied(&site, &daemon, &document("tokens.billing")).await;
+        assert_eq!(held_for().await, ["orders"], "it is a caller as before, but not of these");
+        applied(&site, &daemon, &document("credentials.orders")).await;
+        daemon.served("/v1/credentials/orders", REPORTS).await;
+        assert_eq!(site.asked("AssumeRole").len(), 4);
     })
     .await;
 }

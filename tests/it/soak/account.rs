@@ -46,10 +46,12 @@ struct Held {
 pub struct Account {
     control: Control,
     held: HashMap<(String, Option<usize>), Held>,
-    killed: f64,
+    kills: Vec<f64>,
     stopped: f64,
     pub grants: Grants,
     pub answered: u64,
+    /// Of what was asked at each path, how much was answered, and how much was not.
+    pub by_path: BTreeMap<String, (u64, u64)>,
     /// Failures while something valid was held: there must be none.
     pub failed: u64,
     /// Failures while nothing was held, by kind.
@@ -74,10 +76,11 @@ impl Account {
         Self {
             control,
             held: HashMap::new(),
-            killed: f64::NEG_INFINITY,
+            kills: Vec::new(),
             stopped: f64::NEG_INFINITY,
             grants: Grants::default(),
             answered: 0,
+            by_path: BTreeMap::new(),
             failed: 0,
             cold: BTreeMap::new(),
             moving: (0, 0, 0),
@@ -95,7 +98,7 @@ impl Account {
     /// Something happens that may lose what an upstream has given out.
     pub fn happens(&mut self, event: Event, at: f64) {
         match event {
-            Event::Kill => self.killed = at,
+            Event::Kill => self.kills.push(at),
             Event::Stop => self.stopped = at,
             Event::Shut => {}
         }
@@ -145,6 +148,7 @@ impl Account {
             return;
         }
         self.answered += 1;
+        self.by_path.entry(asked.path.to_owned()).or_default().0 += 1;
         let key = (asked.path.to_owned(), asked.own);
         let held = self.held.entry(key).or_insert(Held { end, seen: asked.sent });
         // Answers may be noted in another order than they were made.
@@ -159,6 +163,7 @@ impl Account {
             *(if is_absent { &mut self.moving.1 } else { &mut self.moving.2 }) += 1;
             return;
         }
+        self.by_path.entry(asked.path.to_owned()).or_default().1 += 1;
         let body = answer.json();
         let code = body["error"].as_str().or(body["code"].as_str()).unwrap_or("no code");
         let kind = format!("{} {code}", answer.status);
@@ -171,8 +176,8 @@ impl Account {
     }
 
     fn lost(&mut self, asked: &Asked<'_>, cause: &Error) {
-        let was_killed = asked.received >= self.killed && asked.sent <= self.killed + NOTICED;
-        if was_killed && cause.kind() != ErrorKind::ConnectionRefused {
+        let hits = |killed: &f64| asked.received >= *killed && asked.sent <= killed + NOTICED;
+        if self.kills.iter().any(hits) && cause.kind() != ErrorKind::ConnectionRefused {
             self.hit += 1;
         } else {
             self.lost += 1;
@@ -183,14 +188,15 @@ impl Account {
                 asked.took,
                 if asked.reused { "used before" } else { "of its own" },
                 since(self.stopped),
-                since(self.killed),
+                since(self.kills.last().copied().unwrap_or(f64::NEG_INFINITY)),
             ));
         }
     }
 
     fn is_held(&self, asked: &Asked<'_>) -> bool {
         let Some(held) = self.held.get(&(asked.path.to_owned(), asked.own)) else { return false };
-        let may_be_lost = held.seen > self.killed - STORED && held.seen < self.killed + NOTICED;
+        let loses = |killed: &f64| held.seen > killed - STORED && held.seen < killed + NOTICED;
+        let may_be_lost = self.kills.iter().any(loses);
         held.end > asked.received + SLACK && held.seen < asked.sent && !may_be_lost
     }
 
