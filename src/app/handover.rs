@@ -3,22 +3,21 @@
 //! It is left whenever it has changed, at most once a second, so that a process that is killed leaves it too. There are two places
 //! for it in turn: the new one is there before the old one goes.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outside, origin};
+use super::Outside;
+use super::definitions::definitions;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::file;
-use crate::handover::{Definitions, Surroundings, Unfit, form, sealed};
+use crate::handover::{Surroundings, Unfit, form, sealed};
 use crate::http::listen::Inherited;
 use crate::ops::systemd;
 use crate::refresh::{self, Carried, Held};
-use crate::secret::sha256;
 use crate::source::Ask;
 
 /// What systemd calls it, in turn.
@@ -27,23 +26,6 @@ const PLACES: [&str; 2] = ["credbroker-leases-0", "credbroker-leases-1"];
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-/// The broker's own identity, where the environment decides it. None of them is a secret.
-const IDENTITY: [&str; 13] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_DEFAULT_REGION",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_ROLE_ARN",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-];
-
 /// What is held, told apart without a value: each lease by its entry, its variation and when it was issued.
 type Outline = Vec<(String, Ask, Moment)>;
 
@@ -151,38 +133,4 @@ fn outline(held: &Held) -> Outline {
 fn boot() -> String {
     let id = file::read(Path::new(BOOT), 64).ok();
     id.and_then(|id| String::from_utf8(id.to_vec()).ok()).unwrap_or_default().trim().to_owned()
-}
-
-/// The fingerprint of every entry: of how it is configured, it and all before it in its chain, and of the broker's own identity.
-fn definitions(config: &Config, environment: &Environment) -> Definitions {
-    let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
-    let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
-    let with_fingerprint = |name: String| {
-        let fingerprint = fingerprint(&name, config, environment);
-        (name, fingerprint)
-    };
-    tokens.chain(credentials).map(with_fingerprint).collect()
-}
-
-fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {
-    let own: Vec<_> = IDENTITY.iter().map(|variable| environment.var(variable)).collect();
-    let mut text = format!("{} {:?} {own:?}", env!("CARGO_PKG_VERSION"), config.aws);
-    let mut next = Some(name.to_owned());
-    // A chain has no circle, which the check of the configuration sees to; nor is it longer than there are entries.
-    for _ in 0..=config.tokens.len() + config.credentials.len() {
-        let Some(full) = next.take() else { break };
-        next = describe(&full, config, &mut text);
-    }
-    sha256([text.as_bytes()]).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-/// Adds how `name` is configured to `text`; the name of the entry before it.
-fn describe(name: &str, config: &Config, text: &mut String) -> Option<String> {
-    let token = name.strip_prefix("tokens.").and_then(|name| config.tokens.get(name));
-    let credentials = name.strip_prefix("credentials.").and_then(|name| config.credentials.get(name));
-    // Writing to a String cannot fail.
-    let _ = write!(text, " {name} {token:?} {credentials:?}");
-    token
-        .and_then(|token| origin::of_token(token, "").after)
-        .or_else(|| credentials.and_then(|credentials| origin::of_credentials(credentials, "").after))
 }

@@ -28,8 +28,10 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
     let mut said = status(&current());
     loop {
         tokio::time::sleep(LOOK).await;
+        let mut handover = handover.lock().await;
         let surface = current();
-        handover.lock().await.leave(&surface.store).await;
+        handover.leave(&surface.store).await;
+        drop(handover);
         let now = status(&surface);
         if now != said && !surface.life.is_draining() {
             let (told, systemd) = (now.clone(), systemd.clone());

@@ -20,8 +20,9 @@ use crate::source::{Ask, AwsCredentials, BearerToken};
 
 /// Before the version, in every version.
 const OURS: &[u8] = b"credbroker leases ";
-/// The version that is written, and the only one that is read.
-const VERSION: &[u8] = b"1\n";
+/// The version that is written, and the only one that is read. It is another one wherever the form is, and where what an entry
+/// obtains for the same configuration is not what it was: nothing else tells one version of credbroker from another.
+const VERSION: &[u8] = b"2\n";
 /// The length of the SHA-256.
 const DIGEST: usize = 32;
 /// What is larger is not read, in bytes.
@@ -114,6 +115,7 @@ struct Written {
     caller: Option<String>,
     scopes: Option<Vec<String>>,
     asked: bool,
+    planned_by: String,
     issued_at: u64,
     refresh_due: u64,
     expiry: u64,
@@ -166,13 +168,14 @@ pub fn write(held: &Held, surroundings: &Surroundings, now: Moment) -> Zeroizing
 }
 
 fn written<T>(carried: &Carried<T>, definition: String, value: Value) -> Written {
-    let Carried { name, ask, asked, lease } = carried;
+    let Carried { name, ask, asked, planned_by, lease } = carried;
     Written {
         name: name.clone(),
         definition,
         caller: ask.caller.clone(),
         scopes: ask.scopes.clone(),
         asked: *asked,
+        planned_by: planned_by.clone(),
         issued_at: since_boot(lease.issued_at),
         refresh_due: since_boot(lease.refresh_due),
         expiry: since_boot(lease.expiry),
@@ -240,17 +243,17 @@ impl Written {
             scopes_missing: self.scopes_missing,
             request_id: self.request_id.as_deref().and_then(RequestId::of),
         };
-        let (name, asked) = (self.name, self.asked);
+        let (name, asked, planned_by) = (self.name, self.asked, self.planned_by);
         match self.value {
             Value::Token { token, scope } => {
                 let lease = Arc::new(life.of(BearerToken { token: token.0, scope }));
-                held.tokens.push(Carried { name, ask, asked, lease });
+                held.tokens.push(Carried { name, ask, asked, planned_by, lease });
             }
             Value::Credentials { access_key_id, secret_access_key, session_token, account_id, role_arn } => {
                 let session_token = session_token.map(|token| token.0);
                 let secret_access_key = secret_access_key.0;
                 let value = AwsCredentials { access_key_id, secret_access_key, session_token, account_id, role_arn };
-                held.credentials.push(Carried { name, ask, asked, lease: Arc::new(life.of(value)) });
+                held.credentials.push(Carried { name, ask, asked, planned_by, lease: Arc::new(life.of(value)) });
             }
         }
     }

@@ -15,7 +15,8 @@ fn carried<T>(name: &str, value: T, now: Moment) -> Carried<T> {
     issued.obtained_with = Some("the second secret".into());
     issued.scopes_missing = vec!["x/missing".to_owned()];
     let ask = Ask { caller: Some("orders".to_owned()), scopes: Some(vec!["x/read".to_owned()]), subject: None };
-    Carried { name: name.to_owned(), ask, asked: true, lease: Arc::new(Lease::new(issued, now)) }
+    let (name, planned_by) = (name.to_owned(), "somehow".to_owned());
+    Carried { name, ask, asked: true, planned_by, lease: Arc::new(Lease::new(issued, now)) }
 }
 
 fn held(now: Moment) -> Held {
@@ -48,6 +49,7 @@ async fn what_is_written_is_read_the_same() {
     assert_eq!((token.name.as_str(), credentials.name.as_str()), ("tokens.a", "credentials.b"));
     assert_eq!(token.lease.expiry, now.plus(HOUR));
     assert_eq!(credentials.lease.refresh_due, now);
+    assert_eq!(credentials.planned_by, "somehow");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(read) = read(bytes, &here, now) {
             holds(&read, &here, now);
         }
-        let whole = [b"credbroker leases 1\n", &sha256([bytes])[..], bytes].concat();
+        let whole = [b"credbroker leases 2\n", &sha256([bytes])[..], bytes].concat();
         if let Ok(read) = read(&whole, &here, now) {
             holds(&read, &here, now);
         }

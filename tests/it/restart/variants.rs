@@ -21,7 +21,7 @@ type Remake<'a> = &'a dyn Fn(&[u8]) -> OwnedFd;
 /// Changes a lease.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
-const HEAD: &[u8] = b"credbroker leases 1\n";
+const HEAD: &[u8] = b"credbroker leases 2\n";
 
 fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
     let mut file = File::from(memfd_create("x", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap());
