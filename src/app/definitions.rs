@@ -1,5 +1,5 @@
-//! What an entry is known by in the next process: the fingerprint of its definition. Only what was made by the same definition is
-//! taken up.
+//! What an entry, or a caller for whom tokens are made, is known by in the next process: the fingerprint of its definition. Only what was
+//! made by the same definition is taken up.
 //!
 //! It is that of the form in which the values that `config` made of it are printed, so whatever changes those changes it, be it another version
 //! of credbroker that knows more of it. Not in it is how fresh the entry is kept, as at a reload: that says when, not what.
@@ -10,6 +10,7 @@ use super::origin;
 use crate::config::{Config, Credentials, Token};
 use crate::environment::Environment;
 use crate::handover::Definitions;
+use crate::policy::directory;
 use crate::secret::sha256;
 
 /// The broker's own identity, where the environment decides it. None of them is a secret.
@@ -29,7 +30,8 @@ const IDENTITY: [&str; 13] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-/// The fingerprint of every entry: of what it and all before it in its chain obtain and how, and of the broker's own identity.
+/// The fingerprint of every entry, of what it and all before it in its chain obtain and how, and of the broker's own identity; and of every
+/// caller for whom tokens are made.
 pub fn definitions(config: &Config, environment: &Environment) -> Definitions {
     let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
     let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
@@ -37,7 +39,19 @@ pub fn definitions(config: &Config, environment: &Environment) -> Definitions {
         let fingerprint = fingerprint(&name, config, environment);
         (name, fingerprint)
     };
-    tokens.chain(credentials).map(with_fingerprint).collect()
+    let entries = tokens.chain(credentials).map(with_fingerprint);
+    entries.chain(config.callers.iter().filter_map(of_caller)).collect()
+}
+
+/// That of a caller for whom tokens are made: what a reload goes by, too. What else it has to show and what it may have is not in it; a token
+/// opens neither more nor less than the configuration says now.
+fn of_caller(caller: &directory::Entry) -> Option<(String, String)> {
+    let Some(directory::Token::Generated(config)) = &caller.token else { return None };
+    Some((format!("callers.{}", caller.name), hashed(&format!("{config:?}"))))
+}
+
+fn hashed(text: &str) -> String {
+    sha256([text.as_bytes()]).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {
@@ -49,7 +63,7 @@ fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String
         let Some(full) = next.take() else { break };
         next = describe(&full, config, &mut text);
     }
-    sha256([text.as_bytes()]).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hashed(&text)
 }
 
 /// Adds how `name` is configured to `text`; the name of the entry before it.

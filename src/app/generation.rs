@@ -30,7 +30,6 @@ use crate::http::{Door, Life, Surface};
 use crate::ops::audit::{Audit, Reopened};
 use crate::policy::directory::Pause;
 use crate::policy::{Directory, Grant};
-use crate::refresh::Store;
 use crate::source::Ask;
 use crate::source::upstream::Upstream;
 
@@ -171,9 +170,9 @@ impl Prepared {
         Ok(Self { config, made, surface, listeners, egress, imds, units, room, audit, pause })
     }
 
-    /// What will be held.
-    pub fn store(&self) -> &Store {
-        &self.surface.store
+    /// What requests will be answered with.
+    pub fn surface(&self) -> &Surface {
+        &self.surface
     }
 
     /// Takes the place of what was in effect `before`, at once.

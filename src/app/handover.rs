@@ -1,4 +1,4 @@
-//! The leases that go from one process to the next: what is taken up at the start, and what is left with systemd while this one runs.
+//! What goes from one process to the next, leases above all: what is taken up at the start, and what is left with systemd while this one runs.
 //!
 //! It is left whenever it has changed, at most once a second, so that a process that is killed leaves it too. There are two places
 //! for it in turn: the new one is there before the old one goes.
@@ -14,10 +14,13 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::file;
+use crate::handover::form::Left;
 use crate::handover::{Surroundings, Unfit, form, sealed};
+use crate::http::Surface;
 use crate::http::listen::Inherited;
 use crate::ops::systemd;
-use crate::refresh::{self, Carried, Held};
+use crate::policy::MadeToken;
+use crate::refresh::Carried;
 use crate::source::Ask;
 
 /// What systemd calls it, in turn.
@@ -26,10 +29,10 @@ const PLACES: [&str; 2] = ["credbroker-leases-0", "credbroker-leases-1"];
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-/// What is held, told apart without a value: each lease by its entry, its variation and when it was issued.
-type Outline = Vec<(String, Ask, Moment)>;
+/// What is held, told apart without a value: each lease by its entry, its variation and when it was issued; and what was made.
+type Outline = (Vec<(String, Ask, Moment)>, Vec<MadeToken>);
 
-/// Leases on their way from the last process to the next one.
+/// What is on its way from the last process to the next one.
 #[derive(Debug)]
 pub struct Handover {
     surroundings: Arc<Surroundings>,
@@ -63,14 +66,14 @@ impl Handover {
         this
     }
 
-    /// From now on leases are those of `config`.
+    /// From now on what is left is that of `config`.
     pub fn configure(&mut self, config: &Config, environment: &Environment) {
         let surroundings = Surroundings { boot: boot(), definitions: definitions(config, environment) };
         (self.surroundings, self.there) = (Arc::new(surroundings), None);
     }
 
-    /// Puts what the last process has left into `store`.
-    pub fn take_up(&mut self, store: &refresh::Store) {
+    /// Puts what the last process has left into `surface`.
+    pub async fn take_up(&mut self, surface: &Surface) {
         let mut newest: Option<(usize, form::Read)> = None;
         for (place, file) in std::mem::take(&mut self.left) {
             match read(file, &self.surroundings, self.clock.now()) {
@@ -79,19 +82,21 @@ impl Handover {
                 Err(unfit) => tracing::warn!(reason = %unfit, "what systemd kept of the last process is not used"),
             }
         }
-        let Some((place, read)) = newest else { return };
-        let (found, left_out) = (read.held.len(), read.left_out);
-        let taken = store.take_up(read.held);
-        tracing::info!(leases = taken, left_out = left_out + found - taken, "leases of the last process are held");
+        let Some((place, form::Read { left, left_out, .. })) = newest else { return };
+        let found = left.len();
+        let leases = surface.store.take_up(left.held);
+        let caller_tokens = surface.callers.take_up(left.made, self.clock.now()).await;
+        let left_out = left_out + found - leases - caller_tokens;
+        tracing::info!(leases, left_out, caller_tokens, "what the last process has left is held");
         // What is there is good until something changes.
         self.next = (place + 1) % PLACES.len();
     }
 
-    /// Leaves with systemd what `store` holds, if it is something else than what is there.
-    pub async fn leave(&mut self, store: &refresh::Store) {
+    /// Leaves with systemd what `surface` holds, if it is something else than what is there.
+    pub async fn leave(&mut self, surface: &Surface) {
         let Some(systemd) = self.store.clone() else { return };
-        let held = store.held();
-        let outline = outline(&held);
+        let left = Left { held: surface.store.held(), made: surface.callers.made() };
+        let outline = outline(&left);
         if self.there.as_ref() == Some(&outline) {
             return;
         }
@@ -101,8 +106,8 @@ impl Handover {
         let telling = tokio::task::spawn_blocking(move || {
             // What is there already under the new one's name is older than the other.
             systemd.forget(new)?;
-            if !held.is_empty() {
-                systemd.keep(new, &sealed::sealed(&form::write(&held, &surroundings, now))?)?;
+            if !left.is_empty() {
+                systemd.keep(new, &sealed::sealed(&form::write(&left, &surroundings, now))?)?;
             }
             systemd.forget(old)
         });
@@ -123,11 +128,12 @@ fn read(file: std::io::Result<File>, surroundings: &Surroundings, now: Moment) -
     form::read(&sealed::content(&file)?, surroundings, now)
 }
 
-fn outline(held: &Held) -> Outline {
+fn outline(left: &Left) -> Outline {
     fn known<T>(carried: &Carried<T>) -> (String, Ask, Moment) {
         (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at)
     }
-    held.tokens.iter().map(known).chain(held.credentials.iter().map(known)).collect()
+    let Left { held, made } = left;
+    (held.tokens.iter().map(known).chain(held.credentials.iter().map(known)).collect(), made.clone())
 }
 
 fn boot() -> String {

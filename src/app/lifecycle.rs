@@ -46,7 +46,7 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     let lasting = Lasting::new(&config, file.display().to_string(), upstream, inherited, outside);
     let first = Prepared::new(config, &lasting, None).await?;
     // Before the first caller, and before anything is asked for without one.
-    handover.take_up(first.store());
+    handover.take_up(first.surface()).await;
     let first = first.begin(&lasting, None);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners = listeners(&first), "serving");
     systemd.ready(&pulse::status(first.surface()));
@@ -77,7 +77,7 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     // Not in the middle of it.
     let mut handover = handover.lock().await;
     telling.abort();
-    handover.leave(&surface.store).await;
+    handover.leave(surface).await;
     feeding.iter().for_each(JoinHandle::abort);
     drop(last);
     audit.finish();

@@ -30,7 +30,7 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
         tokio::time::sleep(LOOK).await;
         let mut handover = handover.lock().await;
         let surface = current();
-        handover.leave(&surface.store).await;
+        handover.leave(&surface).await;
         drop(handover);
         let now = status(&surface);
         if now != said && !surface.life.is_draining() {

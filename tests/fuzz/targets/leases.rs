@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fuzz_target!(|bytes: &[u8]| {
     run(async {
-        let definitions = ["tokens.a", "credentials.b"].map(|name| (name.to_owned(), "d".to_owned()));
+        let definitions = ["tokens.a", "credentials.b", "callers.c"].map(|name| (name.to_owned(), "d".to_owned()));
         let here = Surroundings { boot: "b".to_owned(), definitions: definitions.into() };
         // A day and two after the machine was started.
         let now = Clock::tokio(SystemTime::UNIX_EPOCH).now().plus(DAY);
@@ -32,16 +32,19 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn holds(found: &Read, here: &Surroundings, now: Moment) {
-    for carried in &found.held.tokens {
+    for carried in &found.left.held.tokens {
         assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
         lives(&carried.lease, now);
     }
-    for carried in &found.held.credentials {
+    for carried in &found.left.held.credentials {
         assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
         lives(&carried.lease, now);
     }
-    let again = read(&write(&found.held, here, now), here, now).expect("what is written is read");
-    assert_eq!((again.held.len(), again.left_out), (found.held.len(), 0));
+    for token in &found.left.made {
+        assert!(here.definitions.contains_key(&format!("callers.{}", token.caller)) && now < token.until);
+    }
+    let again = read(&write(&found.left, here, now), here, now).expect("what is written is read");
+    assert_eq!((again.left.len(), again.left_out), (found.left.len(), 0));
 }
 
 fn lives<T>(lease: &Lease<T>, now: Moment) {

@@ -30,11 +30,11 @@ fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
     file.into()
 }
 
-fn sealed(content: &[u8]) -> OwnedFd {
+pub fn sealed(content: &[u8]) -> OwnedFd {
     memory(content, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
 }
 
-fn content(stored: &Stored) -> Vec<u8> {
+pub fn content(stored: &Stored) -> Vec<u8> {
     use std::os::fd::AsRawFd as _;
     let mut bytes = Vec::new();
     // Opened anew, so that it is read from the start.
@@ -43,7 +43,7 @@ fn content(stored: &Stored) -> Vec<u8> {
 }
 
 /// The same leases, with a change in them, as whole as before.
-fn rewritten(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub fn rewritten(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut document: Value = serde_json::from_slice(&bytes[HEAD.len() + 32..]).unwrap();
     change(&mut document);
     let body = document.to_string().into_bytes();
