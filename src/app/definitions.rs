@@ -1,13 +1,13 @@
-//! What an entry, or a caller for whom tokens are made, is known by in the next process: the fingerprint of its definition. Only what was
-//! made by the same definition is taken up.
+//! What an entry, an issuer's key set, or a caller for whom tokens are made is known by in the next process: the fingerprint of its
+//! definition. Only what was made by the same definition is taken up.
 //!
 //! It is that of the form in which the values that `config` made of it are printed, so whatever changes those changes it, be it another version
 //! of credbroker that knows more of it. Not in it is how fresh the entry is kept, as at a reload: that says when, not what.
 
 use std::fmt::Write as _;
 
-use super::origin;
-use crate::config::{Config, Credentials, Token};
+use super::{issuers, origin};
+use crate::config::{Config, Credentials, Issuer, IssuerKeys, Token};
 use crate::environment::Environment;
 use crate::handover::Definitions;
 use crate::policy::directory;
@@ -30,8 +30,8 @@ const IDENTITY: [&str; 13] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-/// The fingerprint of every entry, of what it and all before it in its chain obtain and how, and of the broker's own identity; and of every
-/// caller for whom tokens are made.
+/// The fingerprint of every entry, of what it and all before it in its chain obtain and how, and of the broker's own identity; of every
+/// issuer's keys; and of every caller for whom tokens are made.
 pub fn definitions(config: &Config, environment: &Environment) -> Definitions {
     let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
     let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
@@ -40,7 +40,19 @@ pub fn definitions(config: &Config, environment: &Environment) -> Definitions {
         (name, fingerprint)
     };
     let entries = tokens.chain(credentials).map(with_fingerprint);
-    entries.chain(config.callers.iter().filter_map(of_caller)).collect()
+    let issuers =
+        config.issuers.iter().map(|(name, issuer)| (format!("issuers.{name}"), of_issuer(issuer, environment)));
+    entries.chain(issuers).chain(config.callers.iter().filter_map(of_caller)).collect()
+}
+
+/// That of an issuer's keys: what a reload goes by, and what of the environment says where they are and who may have said so.
+fn of_issuer(issuer: &Issuer, environment: &Environment) -> String {
+    let pool = match &issuer.keys {
+        IssuerKeys::UserPool { id, region } => issuers::pool_keys(environment, id, region),
+        IssuerKeys::At(_) | IssuerKeys::Discovered(_) => None,
+    };
+    let trusted = environment.var("AWS_CA_BUNDLE");
+    hashed(&format!("{:?} {pool:?} {trusted:?}", issuers::definition(issuer)))
 }
 
 /// That of a caller for whom tokens are made: what a reload goes by, too. What else it has to show and what it may have is not in it; a token
@@ -99,6 +111,11 @@ password = { env = "P" }
 from = "identity-pool"
 identity_pool = "eu-west-1:11112222-3333-4444-5555-666677778888"
 login = "tokens.robot"
+[issuers.users]
+user_pool = "eu-west-1_AbCd12345"
+[callers.sidecar]
+allow = ["credentials.pool"]
+token = { generate = "/run/sidecar", every = "1h" }
 "#;
 
     fn of(text: &str) -> Definitions {
@@ -129,8 +146,29 @@ login = "tokens.robot"
         assert_eq!(changed("username = \"r\"", "username = \"s\""), both);
         assert_eq!(changed("1111222", "2222222"), both[..1]);
         assert_eq!(changed("region = \"eu-west-1\"", "region = \"eu-west-2\""), both);
-        let elsewhere = Environment::from([("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]);
+        let everything = of(TEXT);
         let config = Config::parse(Path::new("c.toml"), TEXT).unwrap();
-        assert_ne!(definitions(&config, &elsewhere)["tokens.robot"], of(TEXT)["tokens.robot"]);
+        let elsewhere = definitions(&config, &Environment::from([("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]));
+        for name in ["tokens.robot", "credentials.pool", "issuers.users"] {
+            assert_ne!(elsewhere[name], everything[name]);
+        }
+        let trusting = definitions(&config, &Environment::from([("AWS_CA_BUNDLE", "/other.pem")]));
+        assert_ne!(trusting["issuers.users"], everything["issuers.users"]);
+    }
+
+    #[test]
+    fn what_a_caller_may_have_is_no_part_of_how_its_tokens_are_made() {
+        let first = "token = { generate";
+        assert_eq!(changed(first, "uid = 7\nrequests_per_second = 3\ntoken = { generate"), [""; 0]);
+        for (old, new) in [("/run/sidecar", "/run/other"), ("\"1h\"", "\"2h\""), ("\"1h\"", "\"1h\", mode = \"0440\"")]
+        {
+            assert_eq!(changed(old, new), ["callers.sidecar"]);
+        }
+        assert_eq!(changed("callers.sidecar", "callers.other"), ["callers.sidecar"]);
+        assert_eq!(
+            changed("[issuers.users]", "[issuers.users]\ntoken_use = \"id\""),
+            [""; 0],
+            "nor what is asked of users"
+        );
     }
 }

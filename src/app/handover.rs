@@ -85,9 +85,10 @@ impl Handover {
         let Some((place, form::Read { left, left_out, .. })) = newest else { return };
         let found = left.len();
         let leases = surface.store.take_up(left.held);
+        let key_sets = surface.issuers.take_up(left.key_sets);
         let caller_tokens = surface.callers.take_up(left.made, self.clock.now()).await;
-        let left_out = left_out + found - leases - caller_tokens;
-        tracing::info!(leases, left_out, caller_tokens, "what the last process has left is held");
+        let left_out = left_out + found - leases - key_sets - caller_tokens;
+        tracing::info!(leases, left_out, caller_tokens, key_sets, "what the last process has left is held");
         // What is there is good until something changes.
         self.next = (place + 1) % PLACES.len();
     }
@@ -95,7 +96,8 @@ impl Handover {
     /// Leaves with systemd what `surface` holds, if it is something else than what is there.
     pub async fn leave(&mut self, surface: &Surface) {
         let Some(systemd) = self.store.clone() else { return };
-        let left = Left { held: surface.store.held(), made: surface.callers.made() };
+        let (held, key_sets) = (surface.store.held(), surface.issuers.carried());
+        let left = Left { held, key_sets, made: surface.callers.made() };
         let outline = outline(&left);
         if self.there.as_ref() == Some(&outline) {
             return;
@@ -132,8 +134,9 @@ fn outline(left: &Left) -> Outline {
     fn known<T>(carried: &Carried<T>) -> (String, Ask, Moment) {
         (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at)
     }
-    let Left { held, made } = left;
-    (held.tokens.iter().map(known).chain(held.credentials.iter().map(known)).collect(), made.clone())
+    let Left { held, key_sets, made } = left;
+    let leases = held.tokens.iter().map(known).chain(held.credentials.iter().map(known));
+    (leases.chain(key_sets.iter().map(known)).collect(), made.clone())
 }
 
 fn boot() -> String {

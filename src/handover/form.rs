@@ -1,6 +1,6 @@
 //! How what a process leaves is written for the next one, and what has to hold of it when it is read.
 //!
-//! A line with the version, the SHA-256 of the rest, and JSON: rows of leases, and of tokens that were made for callers. It
+//! A line with the version, the SHA-256 of the rest, and JSON: rows of leases, issuers' keys among them, and of tokens that were made for callers. It
 //! comes from where only root could have put something else, and is believed no more for that: what is not whole, not ours, of another version
 //! or of another boot is left alone, and so is every row whose entry or caller is configured otherwise now, that is over, or whose life is
 //! none that could have been given.
@@ -16,8 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::clock::Moment;
 use crate::policy::MadeToken;
-use crate::refresh::Held;
+use crate::refresh::{Carried, Held};
 use crate::secret::sha256;
+use crate::source::key_set::KeySet;
 
 /// Before the version, in every version.
 const OURS: &[u8] = b"credbroker leases ";
@@ -46,6 +47,8 @@ pub struct Surroundings {
 pub struct Left {
     /// The leases it holds.
     pub held: Held,
+    /// Those of issuers' keys.
+    pub key_sets: Vec<Carried<KeySet>>,
     /// The tokens that it made for callers.
     pub made: Vec<MadeToken>,
 }
@@ -102,7 +105,7 @@ struct Document {
 impl Left {
     /// How much it is.
     pub fn len(&self) -> usize {
-        self.held.len() + self.made.len()
+        self.held.len() + self.key_sets.len() + self.made.len()
     }
 
     /// Is it nothing?
@@ -122,7 +125,7 @@ pub fn write(left: &Left, surroundings: &Surroundings, now: Moment) -> Zeroizing
     let document = Document {
         boot: surroundings.boot.clone(),
         at: since_boot(now),
-        leases: lease::rows(&left.held, surroundings),
+        leases: lease::rows(left, surroundings),
         caller_tokens: caller_token::rows(&left.made, surroundings),
     };
     // Strings, numbers and lists always have a form in JSON.

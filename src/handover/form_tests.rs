@@ -11,8 +11,8 @@ use crate::source::{Ask, AwsCredentials, BearerToken};
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn surroundings() -> Surroundings {
-    let definitions =
-        ["tokens.a", "credentials.b", "callers.c"].map(|name| (name.to_owned(), format!("how {name} is configured")));
+    let definitions = ["tokens.a", "credentials.b", "callers.c", "issuers.d"]
+        .map(|name| (name.to_owned(), format!("how {name} is configured")));
     Surroundings { boot: "this one".to_owned(), definitions: definitions.into() }
 }
 
@@ -39,7 +39,11 @@ fn left(now: Moment) -> Left {
         credentials: vec![carried("credentials.b", credentials, now)],
     };
     let made = MadeToken { caller: "c".to_owned(), digest: TokenDigest::of("of the caller"), until: now.plus(HOUR) };
-    Left { held, made: vec![made] }
+    let keys =
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA"}]}"#;
+    let mut keys = carried("issuers.d", KeySet::read(keys.as_bytes()).unwrap(), now);
+    keys.ask = Ask::default();
+    Left { held, key_sets: vec![keys], made: vec![made] }
 }
 
 fn now() -> Moment {
@@ -59,6 +63,8 @@ async fn what_is_written_is_read_the_same() {
     assert_eq!(credentials.lease.refresh_due, now);
     assert_eq!(credentials.planned_by, "somehow");
     assert_eq!(read.left.made, left(now).made);
+    let keys = &read.left.key_sets[0];
+    assert_eq!((keys.lease.issued_at, keys.lease.value.ids().collect::<Vec<_>>()), (now.minus(HOUR), vec!["one"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,13 +88,14 @@ async fn each_row_is_read_until_its_end_and_as_long_as_its_definition_is_the_sam
         let read = read(&bytes, surroundings, at).unwrap();
         (read.left.len(), read.left_out)
     };
-    assert_eq!(left_out(&surroundings(), now.plus(HOUR).minus(Duration::from_nanos(1))), (3, 0));
-    assert_eq!(left_out(&surroundings(), now.plus(HOUR)), (0, 3));
+    assert_eq!(left_out(&surroundings(), now.plus(HOUR).minus(Duration::from_nanos(1))), (4, 0));
+    assert_eq!(left_out(&surroundings(), now.plus(HOUR)), (0, 4));
     let mut other = surroundings();
     other.definitions.insert("tokens.a".to_owned(), "otherwise".to_owned());
     other.definitions.remove("credentials.b");
     other.definitions.insert("callers.c".to_owned(), "otherwise".to_owned());
-    assert_eq!(left_out(&other, now), (0, 3));
+    other.definitions.insert("issuers.d".to_owned(), "otherwise".to_owned());
+    assert_eq!(left_out(&other, now), (0, 4));
     assert_eq!(read(&bytes, &surroundings(), now.minus(HOUR)).unwrap_err(), Unfit::Later);
     other.boot = "another".to_owned();
     assert_eq!(read(&bytes, &other, now).unwrap_err(), Unfit::OtherBoot);

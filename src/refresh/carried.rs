@@ -72,7 +72,8 @@ impl Store {
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    fn carried(&self) -> Vec<Carried<T>> {
+    /// Those of its leases that can be carried.
+    pub fn carried(&self) -> Vec<Carried<T>> {
         let now = self.now();
         let planned_by = self.freshness().spelled();
         let slots = self.slots();
@@ -86,9 +87,9 @@ impl<T: Send + Sync + 'static> Entry<T> {
         held
     }
 
-    /// Is it for a variation that could be asked for, and there was none of it yet? Where it was kept otherwise, it is planned anew, as
+    /// Holds `carried` from now on, which is a lease of its own. Is it for a variation that could be asked for, and there was none of it yet? Where it was kept otherwise, it is planned anew, as
     /// at a reload.
-    fn take_up(&self, carried: Carried<T>) -> bool {
+    pub fn take_up(&self, carried: Carried<T>) -> bool {
         let Carried { ask, asked, planned_by, lease, .. } = carried;
         let inputs = self.inputs();
         let is_variation = self.key(&ask) == ask && inputs.caller == ask.caller.is_some() && inputs.subject.is_none();

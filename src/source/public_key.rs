@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The sizes of RSA moduli in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
@@ -56,6 +57,21 @@ impl Algorithm {
             _ => return None,
         })
     }
+
+    /// What it is called in `alg`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }
 
 /// A public key, with its id and what it may be used with.
@@ -91,7 +107,7 @@ struct Jwk {
 
 impl PublicKey {
     /// Reads a JSON Web Key. `None` if it is not a key that verifies signatures here.
-    pub fn read(jwk: &serde_json::Value) -> Option<Self> {
+    pub fn read(jwk: &Value) -> Option<Self> {
         let jwk = Jwk::deserialize(jwk).ok()?;
         let for_signatures = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
         let may_verify = jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
@@ -101,6 +117,28 @@ impl PublicKey {
             Some(name) => vec![Algorithm::named(name).filter(|one| family.contains(one))?],
         };
         (for_signatures && may_verify).then_some(Self { id: jwk.kid, algorithms, material })
+    }
+
+    /// It as a JSON Web Key, which reads the same.
+    pub fn jwk(&self) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let mut jwk = match &self.material {
+            Material::Rsa { n, e } => json!({ "kty": "RSA", "n": text(n), "e": text(e) }),
+            Material::Point(point) => match point.split_first() {
+                Some((4, point)) if point.len() == 64 || point.len() == 96 => {
+                    let (x, y) = point.split_at(point.len() / 2);
+                    json!({ "kty": "EC", "crv": format!("P-{}", x.len() * 8), "x": text(x), "y": text(y) })
+                }
+                _ => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(point) }),
+            },
+        };
+        if let Some(id) = &self.id {
+            jwk["kid"] = json!(id);
+        }
+        if let [only] = &*self.algorithms {
+            jwk["alg"] = json!(only.name());
+        }
+        jwk
     }
 
     /// May it be used with `algorithm`?
@@ -221,8 +259,6 @@ fn curve(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     fn number(bytes: usize, first: u8) -> String {
@@ -239,7 +275,12 @@ mod tests {
 
     #[test]
     fn what_a_key_may_verify_follows_from_the_key() {
-        let allowed = |jwk: &Value| PublicKey::read(jwk).unwrap().algorithms;
+        let allowed = |jwk: &Value| {
+            let key = PublicKey::read(jwk).unwrap();
+            let again = PublicKey::read(&key.jwk()).unwrap();
+            assert_eq!(format!("{key:?}"), format!("{again:?}"), "as it is written it reads the same");
+            key.algorithms
+        };
         assert_eq!(allowed(&rsa(&json!({}))), RSA);
         assert_eq!(allowed(&rsa(&json!({ "alg": "PS384", "use": "sig" }))), [Algorithm::Ps384]);
         assert_eq!(allowed(&rsa(&json!({ "key_ops": ["sign", "verify"] }))).len(), 6);

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Left, Surroundings, moment, since_boot};
 use crate::clock::Moment;
 use crate::lease::{Issued, Lease, RequestId};
-use crate::refresh::{Carried, Held};
+use crate::refresh::Carried;
+use crate::source::key_set::KeySet;
 use crate::source::{Ask, AwsCredentials, BearerToken};
 
 /// No source gives anything that lives longer, with an hour for the clocks.
@@ -64,16 +65,18 @@ enum Value {
         account_id: Option<String>,
         role_arn: Option<String>,
     },
+    /// As its issuer would publish it.
+    Keys(serde_json::Value),
 }
 
-/// The rows of `held`; leases of entries without a definition are left out.
-pub fn rows(held: &Held, surroundings: &Surroundings) -> Vec<Written> {
-    let tokens = held.tokens.iter().filter_map(|carried| {
+/// The rows of the leases in `left`; those of entries without a definition are left out.
+pub fn rows(left: &Left, surroundings: &Surroundings) -> Vec<Written> {
+    let tokens = left.held.tokens.iter().filter_map(|carried| {
         let BearerToken { token, scope } = &*carried.lease.value;
         let value = Value::Token { token: Secret(token.clone()), scope: scope.clone() };
         written(carried, surroundings, value)
     });
-    let credentials = held.credentials.iter().filter_map(|carried| {
+    let credentials = left.held.credentials.iter().filter_map(|carried| {
         let value = &carried.lease.value;
         let value = Value::Credentials {
             access_key_id: value.access_key_id.clone(),
@@ -84,7 +87,11 @@ pub fn rows(held: &Held, surroundings: &Surroundings) -> Vec<Written> {
         };
         written(carried, surroundings, value)
     });
-    tokens.chain(credentials).collect()
+    let key_sets = left.key_sets.iter().filter_map(|carried| {
+        let value = Value::Keys(carried.lease.value.jwks());
+        written(carried, surroundings, value)
+    });
+    tokens.chain(credentials).chain(key_sets).collect()
 }
 
 fn written<T>(carried: &Carried<T>, surroundings: &Surroundings, value: Value) -> Option<Written> {
@@ -117,7 +124,7 @@ impl Written {
             && life <= LONGEST_LIFE
     }
 
-    /// Adds it to what is `left`.
+    /// Adds it to what is `left`, unless it holds keys that are none.
     pub fn into_left(self, left: &mut Left, now: Moment) {
         let ask = Ask { caller: self.caller, scopes: self.scopes, subject: None };
         let life = Life {
@@ -139,6 +146,12 @@ impl Written {
                 let secret_access_key = secret_access_key.0;
                 let value = AwsCredentials { access_key_id, secret_access_key, session_token, account_id, role_arn };
                 left.held.credentials.push(Carried { name, ask, asked, planned_by, lease: Arc::new(life.of(value)) });
+            }
+            Value::Keys(keys) => {
+                // Read as what an issuer answers is.
+                let keys = KeySet::read(keys.to_string().as_bytes());
+                let carried = |keys| Carried { name, ask, asked, planned_by, lease: Arc::new(life.of(keys)) };
+                left.key_sets.extend(keys.ok().map(carried));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Any bytes as what the last process has left; and any content of it, with the digest that it would have. What is read is of this
-//! boot, of entries that are configured as they were, and lives now, as long as a source could have said.
+//! boot, of entries, issuers and callers that are configured as they were, and lives now, as long as a source could have said.
 
 #![no_main]
 
@@ -17,7 +17,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fuzz_target!(|bytes: &[u8]| {
     run(async {
-        let definitions = ["tokens.a", "credentials.b", "callers.c"].map(|name| (name.to_owned(), "d".to_owned()));
+        let definitions =
+            ["tokens.a", "credentials.b", "callers.c", "issuers.d"].map(|name| (name.to_owned(), "d".to_owned()));
         let here = Surroundings { boot: "b".to_owned(), definitions: definitions.into() };
         // A day and two after the machine was started.
         let now = Clock::tokio(SystemTime::UNIX_EPOCH).now().plus(DAY);
@@ -37,6 +38,10 @@ fn holds(found: &Read, here: &Surroundings, now: Moment) {
         lives(&carried.lease, now);
     }
     for carried in &found.left.held.credentials {
+        assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
+        lives(&carried.lease, now);
+    }
+    for carried in &found.left.key_sets {
         assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
         lives(&carried.lease, now);
     }

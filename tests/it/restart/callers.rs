@@ -108,8 +108,10 @@ async fn a_caller_that_is_gone_or_configured_otherwise_is_not_known_by_it() {
         let renamed = sidecar("").replace("callers.sidecar", "callers.other");
         let moved = sidecar("").replace("shared/sidecar", "shared/other");
         let site = site().await;
+        let mut service = Supervisor::start(site.launch(&sidecar(""))).await;
         for other in [gone, renamed, moved, sidecar(", mode = \"0444\""), sidecar(", every = \"1h\"")] {
-            let mut service = Supervisor::start(site.launch(&sidecar(""))).await;
+            service.launch_with(site.launch(&sidecar("")));
+            service.restart().await;
             let first = replaced(&site, "").await;
             assert_eq!(status(&service, &first).await, 200);
             service.launch_with(site.launch(&other));

@@ -2,6 +2,7 @@
 
 mod callers;
 mod freshness;
+mod keys;
 mod leases;
 mod load;
 mod sockets;
