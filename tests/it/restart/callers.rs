@@ -117,7 +117,8 @@ async fn a_caller_that_is_gone_or_configured_otherwise_is_not_known_by_it() {
             service.launch_with(site.launch(&other));
             service.restart().await;
             assert_eq!(status(&service, &first).await, 401, "{other}");
-            assert!(service.daemon.logged().await.contains("left_out=1 caller_tokens=0"), "{other}");
+            let logged = service.daemon.logged().await;
+            assert!(logged.contains("caller_tokens=0 key_sets=0"), "{other}: {logged}");
         }
     })
     .await;
