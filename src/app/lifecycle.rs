@@ -58,12 +58,8 @@ pub async fn run(file: &Path, config: Config, outside: Outside) -> Result<(), Ca
     let telling = tokio::spawn(pulse::tell(surface_now.clone(), Arc::clone(&handover), systemd.clone()));
     let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, surface_now, systemd.clone())));
     let told = async |next: &Generation| {
-        {
-            // What is left with systemd is that of one configuration, and so is what it says of it.
-            let mut handover = handover.lock().await;
-            standing.send_replace(Arc::clone(next.surface()));
-            handover.configure(next.config(), &lasting.outside.environment);
-        }
+        standing.send_replace(Arc::clone(next.surface()));
+        handover.lock().await.configure(next.config(), &lasting.outside.environment);
         systemd.ready(&pulse::status(next.surface()));
     };
     let last = serve(file, first, &lasting, &systemd, &mut signals, told).await;

@@ -28,6 +28,7 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
     let mut said = status(&current());
     loop {
         tokio::time::sleep(LOOK).await;
+        // In this order: what an earlier configuration holds is never left as that of the next one.
         let mut handover = handover.lock().await;
         let surface = current();
         handover.leave(&surface).await;
