@@ -109,7 +109,7 @@ async fn a_caller_that_is_gone_or_configured_otherwise_is_not_known_by_it() {
         let moved = sidecar("").replace("shared/sidecar", "shared/other");
         let site = site().await;
         let mut service = Supervisor::start(site.launch(&sidecar(""))).await;
-        for other in [gone, renamed, moved, sidecar(", mode = \"0444\""), sidecar(", every = \"1h\"")] {
+        for other in [gone, renamed, moved, sidecar(", mode = \"0440\""), sidecar(", every = \"1h\"")] {
             service.launch_with(site.launch(&sidecar("")));
             service.restart().await;
             let first = replaced(&site, "").await;
