@@ -1,24 +1,26 @@
-//! The leases that go from one process to the next: what is taken up at the start, and what is left with systemd while this one runs.
+//! What goes from one process to the next, leases above all: what is taken up at the start, and what is left with systemd while this one runs.
 //!
 //! It is left whenever it has changed, at most once a second, so that a process that is killed leaves it too. There are two places
 //! for it in turn: the new one is there before the old one goes.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outside, origin};
+use super::Outside;
+use super::definitions::definitions;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::file;
-use crate::handover::{Definitions, Surroundings, Unfit, form, sealed};
+use crate::handover::form::Left;
+use crate::handover::{Surroundings, Unfit, form, sealed};
+use crate::http::Surface;
 use crate::http::listen::Inherited;
 use crate::ops::systemd;
-use crate::refresh::{self, Carried, Held};
-use crate::secret::sha256;
+use crate::policy::MadeToken;
+use crate::refresh::Carried;
 use crate::source::Ask;
 
 /// What systemd calls it, in turn.
@@ -27,27 +29,10 @@ const PLACES: [&str; 2] = ["credbroker-leases-0", "credbroker-leases-1"];
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-/// The broker's own identity, where the environment decides it. None of them is a secret.
-const IDENTITY: [&str; 13] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_DEFAULT_REGION",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_ROLE_ARN",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-];
+/// What is held, told apart without a value: each lease by its entry, its variation and when it was issued; and what was made.
+type Outline = (Vec<(String, Ask, Moment)>, Vec<MadeToken>);
 
-/// What is held, told apart without a value: each lease by its entry, its variation and when it was issued.
-type Outline = Vec<(String, Ask, Moment)>;
-
-/// Leases on their way from the last process to the next one.
+/// What is on its way from the last process to the next one.
 #[derive(Debug)]
 pub struct Handover {
     surroundings: Arc<Surroundings>,
@@ -81,14 +66,14 @@ impl Handover {
         this
     }
 
-    /// From now on leases are those of `config`.
+    /// From now on what is left is that of `config`.
     pub fn configure(&mut self, config: &Config, environment: &Environment) {
         let surroundings = Surroundings { boot: boot(), definitions: definitions(config, environment) };
         (self.surroundings, self.there) = (Arc::new(surroundings), None);
     }
 
-    /// Puts what the last process has left into `store`.
-    pub fn take_up(&mut self, store: &refresh::Store) {
+    /// Puts what the last process has left into `surface`.
+    pub async fn take_up(&mut self, surface: &Surface) {
         let mut newest: Option<(usize, form::Read)> = None;
         for (place, file) in std::mem::take(&mut self.left) {
             match read(file, &self.surroundings, self.clock.now()) {
@@ -97,19 +82,23 @@ impl Handover {
                 Err(unfit) => tracing::warn!(reason = %unfit, "what systemd kept of the last process is not used"),
             }
         }
-        let Some((place, read)) = newest else { return };
-        let (found, left_out) = (read.held.len(), read.left_out);
-        let taken = store.take_up(read.held);
-        tracing::info!(leases = taken, left_out = left_out + found - taken, "leases of the last process are held");
+        let Some((place, form::Read { left, left_out, .. })) = newest else { return };
+        let found = left.len();
+        let leases = surface.store.take_up(left.held);
+        let key_sets = surface.issuers.take_up(left.key_sets);
+        let caller_tokens = surface.callers.take_up(left.made, self.clock.now()).await;
+        let left_out = left_out + found - leases - key_sets - caller_tokens;
+        tracing::info!(leases, left_out, caller_tokens, key_sets, "what the last process has left is held");
         // What is there is good until something changes.
         self.next = (place + 1) % PLACES.len();
     }
 
-    /// Leaves with systemd what `store` holds, if it is something else than what is there.
-    pub async fn leave(&mut self, store: &refresh::Store) {
+    /// Leaves with systemd what `surface` holds, if it is something else than what is there.
+    pub async fn leave(&mut self, surface: &Surface) {
         let Some(systemd) = self.store.clone() else { return };
-        let held = store.held();
-        let outline = outline(&held);
+        let (held, key_sets) = (surface.store.held(), surface.issuers.carried());
+        let left = Left { held, key_sets, made: surface.callers.made() };
+        let outline = outline(&left);
         if self.there.as_ref() == Some(&outline) {
             return;
         }
@@ -119,8 +108,8 @@ impl Handover {
         let telling = tokio::task::spawn_blocking(move || {
             // What is there already under the new one's name is older than the other.
             systemd.forget(new)?;
-            if !held.is_empty() {
-                systemd.keep(new, &sealed::sealed(&form::write(&held, &surroundings, now))?)?;
+            if !left.is_empty() {
+                systemd.keep(new, &sealed::sealed(&form::write(&left, &surroundings, now))?)?;
             }
             systemd.forget(old)
         });
@@ -141,48 +130,16 @@ fn read(file: std::io::Result<File>, surroundings: &Surroundings, now: Moment) -
     form::read(&sealed::content(&file)?, surroundings, now)
 }
 
-fn outline(held: &Held) -> Outline {
+fn outline(left: &Left) -> Outline {
     fn known<T>(carried: &Carried<T>) -> (String, Ask, Moment) {
         (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at)
     }
-    held.tokens.iter().map(known).chain(held.credentials.iter().map(known)).collect()
+    let Left { held, key_sets, made } = left;
+    let leases = held.tokens.iter().map(known).chain(held.credentials.iter().map(known));
+    (leases.chain(key_sets.iter().map(known)).collect(), made.clone())
 }
 
 fn boot() -> String {
     let id = file::read(Path::new(BOOT), 64).ok();
     id.and_then(|id| String::from_utf8(id.to_vec()).ok()).unwrap_or_default().trim().to_owned()
-}
-
-/// The fingerprint of every entry: of how it is configured, it and all before it in its chain, and of the broker's own identity.
-fn definitions(config: &Config, environment: &Environment) -> Definitions {
-    let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
-    let credentials = config.credentials.keys().map(|name| format!("credentials.{name}"));
-    let with_fingerprint = |name: String| {
-        let fingerprint = fingerprint(&name, config, environment);
-        (name, fingerprint)
-    };
-    tokens.chain(credentials).map(with_fingerprint).collect()
-}
-
-fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {
-    let own: Vec<_> = IDENTITY.iter().map(|variable| environment.var(variable)).collect();
-    let mut text = format!("{} {:?} {own:?}", env!("CARGO_PKG_VERSION"), config.aws);
-    let mut next = Some(name.to_owned());
-    // A chain has no circle, which the check of the configuration sees to; nor is it longer than there are entries.
-    for _ in 0..=config.tokens.len() + config.credentials.len() {
-        let Some(full) = next.take() else { break };
-        next = describe(&full, config, &mut text);
-    }
-    sha256([text.as_bytes()]).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-/// Adds how `name` is configured to `text`; the name of the entry before it.
-fn describe(name: &str, config: &Config, text: &mut String) -> Option<String> {
-    let token = name.strip_prefix("tokens.").and_then(|name| config.tokens.get(name));
-    let credentials = name.strip_prefix("credentials.").and_then(|name| config.credentials.get(name));
-    // Writing to a String cannot fail.
-    let _ = write!(text, " {name} {token:?} {credentials:?}");
-    token
-        .and_then(|token| origin::of_token(token, "").after)
-        .or_else(|| credentials.and_then(|credentials| origin::of_credentials(credentials, "").after))
 }

@@ -19,8 +19,20 @@ use crate::verify::{self, Issuers};
 /// Keys are held for a day and looked at again as early as an entry can be, every 72 minutes, while they are used.
 const KEYS: Freshness = Freshness { ahead: 0.0, ..AS_USED };
 
-/// The key sets of issuers, each with how its issuer is spelled and where its keys are.
-pub type KeySets = Known<(String, IssuerKeys), KeySet>;
+/// How an issuer is spelled and where its keys are.
+pub type Definition = (String, IssuerKeys);
+
+/// The key sets of issuers, each with what it was made from.
+pub type KeySets = Known<Definition, KeySet>;
+
+/// From what the key set of `issuer` is made.
+pub fn definition(issuer: &Issuer) -> Definition {
+    (spelled(issuer).to_owned(), issuer.keys.clone())
+}
+
+fn spelled(issuer: &Issuer) -> &str {
+    issuer.asked.issuers.first().map_or("", String::as_str)
+}
 
 /// Makes the issuers of the configuration; key sets of those `before` that are in the same place go on. Nothing is fetched yet.
 ///
@@ -39,10 +51,9 @@ pub fn issuers(
         let full = format!("issuers.{name}");
         let (place, origin, may_stay) = place(&full, issuer, metadata, outside)?;
         let clock = outside.clock.clone();
-        let spelled = issuer.asked.issuers.first().cloned().unwrap_or_default();
-        let definition = (spelled.clone(), issuer.keys.clone());
+        let definition = definition(issuer);
         let keys = kept(before.filter(|_| may_stay), name, |before| *before == definition).unwrap_or_else(|| {
-            let source = Arc::new(Publication::new(spelled, place, upstream.clone(), clock.clone()));
+            let source = Arc::new(Publication::new(definition.0.clone(), place, upstream.clone(), clock.clone()));
             Arc::new(Entry::new(&full, origin, source, Inputs::default(), KEYS, clock.clone()))
         });
         key_sets.insert(name.clone(), (definition, Arc::clone(&keys)));
@@ -64,7 +75,7 @@ fn place(
             pool_keys(&outside.environment, id, region).ok_or_else(|| CannotStart::Unmade(full.to_owned()))?
         }
         IssuerKeys::Discovered(url) => {
-            let spelled = issuer.asked.issuers.first().map_or("", String::as_str);
+            let spelled = spelled(issuer);
             let origin = format!("keys where the metadata of {spelled} says");
             let (stage, is_kept) = metadata.of(url, spelled);
             return Ok((Place::Named(stage), origin, is_kept));
@@ -75,7 +86,7 @@ fn place(
 }
 
 /// A user pool's key set: on the pool's own host, or where the SDK is pointed to for user pools.
-fn pool_keys(environment: &Environment, id: &str, region: &str) -> Option<Url> {
+pub fn pool_keys(environment: &Environment, id: &str, region: &str) -> Option<Url> {
     let variables = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
     let base = match variables.iter().find_map(|name| environment.var(name)) {
         Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),

@@ -54,7 +54,7 @@ pub async fn run(
     let lasting = Lasting::new(&config, file.display().to_string(), upstream, inherited, outside);
     let first = Prepared::new(config, &lasting, None).await?;
     // Before the first caller, and before anything is asked for without one.
-    handover.take_up(first.store());
+    handover.take_up(first.surface()).await;
     let first = first.begin(&lasting, None);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listeners = listeners(&first), "serving");
     systemd.ready(&pulse::status(first.surface()));
@@ -82,7 +82,7 @@ pub async fn run(
     // Not in the middle of it.
     let mut handover = handover.lock().await;
     telling.abort();
-    handover.leave(&surface.store).await;
+    handover.leave(&surface).await;
     feeding.iter().for_each(JoinHandle::abort);
     drop(last);
     audit.finish();

@@ -4,6 +4,7 @@
 //! secret instead of the daemon.
 
 pub mod assemble;
+mod definitions;
 mod egress;
 mod files;
 mod generation;

@@ -28,8 +28,11 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
     let mut said = status(&current());
     loop {
         tokio::time::sleep(LOOK).await;
+        // In this order: what an earlier configuration holds is never left as that of the next one.
+        let mut handover = handover.lock().await;
         let surface = current();
-        handover.lock().await.leave(&surface.store).await;
+        handover.leave(&surface).await;
+        drop(handover);
         let (now, waits) = (status(&surface), systemd.waits());
         if (waits || now != said) && !surface.life.is_draining() {
             let (told, systemd) = (now.clone(), systemd.clone());

@@ -122,9 +122,15 @@ pub struct Token {
 }
 
 impl Token {
+    /// What of it says what is obtained and how: all but its freshness, which says only when.
+    #[must_use]
+    pub fn as_obtained(&self) -> Self {
+        Self { freshness: Freshness::ANY, ..self.clone() }
+    }
+
     /// Is the same obtained in the same way, however fresh it is kept?
     pub fn is_obtained_like(&self, other: &Self) -> bool {
-        Self { freshness: other.freshness.clone(), ..self.clone() } == *other
+        self.as_obtained() == other.as_obtained()
     }
 }
 
@@ -237,9 +243,15 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// What of it says what is obtained and how: all but its freshness, which says only when.
+    #[must_use]
+    pub fn as_obtained(&self) -> Self {
+        Self { freshness: Freshness::ANY, ..self.clone() }
+    }
+
     /// Is the same obtained in the same way, however fresh it is kept?
     pub fn is_obtained_like(&self, other: &Self) -> bool {
-        Self { freshness: other.freshness.clone(), ..self.clone() } == *other
+        self.as_obtained() == other.as_obtained()
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::generated::{self, Generated, Known};
 use super::proof::{Decoys, Prover};
-use super::{Caller, Callers, Grant, TokenDigest};
+use super::{Caller, Callers, Grant, MadeToken, TokenDigest};
 use crate::clock::{Clock, Moment};
 use crate::secret;
 
@@ -164,6 +164,24 @@ impl Directory {
         self.generated().filter(|generated| !generated.is_written()).count()
     }
 
+    /// The tokens made here that the next process is to accept.
+    pub fn made(&self) -> Vec<MadeToken> {
+        self.generated().flat_map(Generated::left).collect()
+    }
+
+    /// Accepts those of `made` that are of its callers too, from now on. How many there are.
+    pub async fn take_up(&self, made: Vec<MadeToken>, now: Moment) -> usize {
+        let taken = made.into_iter().filter(|token| {
+            let of = self.generated().find(|generated| generated.caller() == token.caller);
+            of.is_some_and(|generated| generated.take_up(token.clone(), now))
+        });
+        let taken = taken.count();
+        if taken > 0 {
+            self.look(now).await;
+        }
+        taken
+    }
+
     /// Looks at all files and users now, and makes and writes the tokens that are due.
     pub async fn look(&self, now: Moment) {
         let turn = Arc::clone(&self.looking).lock_owned().await;
@@ -241,10 +259,12 @@ impl Watched {
 
     /// What is known of its token. What stays unreadable is said once, not at every look.
     fn known_by(&self, token: &Token, last: Option<&Caller>, now: Moment) -> (Option<Vec<TokenDigest>>, Vec<Prover>) {
+        let mut earlier = Vec::new();
         let known: Vec<Known> = match token {
             Token::Digest(digest) => return (Some(vec![*digest]), Vec::new()),
             Token::Generated(_) => {
                 self.generated.iter().for_each(|generated| generated.prepare(now));
+                earlier = self.generated.iter().flat_map(|generated| generated.earlier()).collect();
                 self.generated.iter().flat_map(|generated| generated.accepted()).collect()
             }
             Token::File(path) => match secret::read_file(path) {
@@ -262,7 +282,8 @@ impl Watched {
                 }
             },
         };
-        let (tokens, provers) = known.into_iter().map(|known| (known.digest, known.prover)).unzip();
+        let (mut tokens, provers): (Vec<_>, _) = known.into_iter().map(|known| (known.digest, known.prover)).unzip();
+        tokens.append(&mut earlier);
         (Some(tokens), provers)
     }
 }

@@ -6,6 +6,9 @@
 //!
 //! The file is never read. What somebody else puts there is never accepted, and neither is what an earlier run has left: nothing on
 //! the disk says who wrote it. A token is accepted before it is in the file, and none is kept in memory once it is there.
+//!
+//! A process that is told by the one before it which tokens that made, by their digests ([`MadeToken`]), accepts those to the ends that they
+//! had there. It makes its own all the same: with a digest it could neither write the file again nor prove that it knows the token.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,6 +28,8 @@ use crate::place::{Group, Mark, Place};
 
 /// How long one is the newest, where the configuration does not say.
 pub const EVERY: Duration = Duration::from_secs(12 * 3_600);
+/// So many of the tokens that earlier processes made for one caller are accepted, the newest of them.
+const MOST_EARLIER: usize = 32;
 
 /// As it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +68,8 @@ struct Held {
     next: Option<(SecretString, Known)>,
     newest: Option<Written>,
     before: Option<Known>,
+    /// Those that earlier processes made, the newest first.
+    earlier: Vec<MadeToken>,
     /// Nothing is written any more.
     rests: bool,
     /// What went wrong last, which was said.
@@ -74,6 +81,18 @@ struct Written {
     known: Known,
     mark: Mark,
     at: Moment,
+}
+
+/// A token that was made for a caller, as far as the next process has to know it. By its digest it is known again, and can be neither shown
+/// nor proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeToken {
+    /// `callers.NAME`.
+    pub caller: String,
+    /// By which it is known.
+    pub digest: TokenDigest,
+    /// From here on it is not accepted.
+    pub until: Moment,
 }
 
 /// A fresh token of 256 bits, in 43 characters that stand anywhere. `None` if the system has no random numbers.
@@ -105,9 +124,15 @@ impl Generated {
         Self { caller: caller.to_owned(), place, every: config.every, held: Mutex::default() }
     }
 
+    /// Whose they are.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
     /// Makes another token if it is time, or if the file is not as it was written. It is accepted from now on.
     pub fn prepare(&self, now: Moment) {
         let mut held = self.held();
+        held.earlier.retain(|token| now < token.until);
         if held.rests || held.next.is_some() || !self.is_due(&held, now) {
             return;
         }
@@ -148,6 +173,33 @@ impl Generated {
         next.into_iter().chain(held.newest.as_ref().map(|newest| &newest.known)).chain(&held.before).cloned().collect()
     }
 
+    /// Those of earlier processes that are accepted besides.
+    pub fn earlier(&self) -> Vec<TokenDigest> {
+        self.held().earlier.iter().map(|token| token.digest).collect()
+    }
+
+    /// What the next process is to accept, the newest first: the newest as long as if it were replaced in time, when the one before it ends.
+    pub fn left(&self) -> Vec<MadeToken> {
+        let held = self.held();
+        let made = |known: &Known, until| MadeToken { caller: self.caller.clone(), digest: known.digest, until };
+        let own = held.newest.iter().flat_map(|newest| {
+            let replaced = newest.at.plus(self.every);
+            let before = held.before.as_ref().map(|before| made(before, replaced));
+            [Some(made(&newest.known, replaced.plus(self.every))), before].into_iter().flatten()
+        });
+        own.chain(held.earlier.iter().cloned()).collect()
+    }
+
+    /// Accepts `token`, which an earlier process made, after those it was told before. Not if it would live longer than any that is made
+    /// now, nor one too many.
+    pub fn take_up(&self, token: MadeToken, now: Moment) -> bool {
+        let mut held = self.held();
+        let could_be = now < token.until && token.until <= now.plus(self.every * 2);
+        let is_taken = could_be && held.earlier.len() < MOST_EARLIER;
+        held.earlier.extend(is_taken.then_some(token));
+        is_taken
+    }
+
     /// Puts the token that was made into the file. It stays the next one if that fails.
     pub fn write(&self, now: Moment) {
         let mut held = self.held();
@@ -186,11 +238,11 @@ impl Generated {
         self.held().rests = true;
     }
 
-    /// Takes the file away, unless it is somebody else's by now: nobody accepts what is in it any more.
+    /// Takes the file away, unless it is somebody else's by now: whoever reads it next is to find that of the next process.
     pub fn end(&self) {
         let mut held = self.held();
         held.rests = true;
-        let Some(newest) = held.newest.take() else { return };
+        let Some(newest) = &held.newest else { return };
         if let Err(fault) = self.place.remove(newest.mark) {
             tracing::warn!(caller = self.caller, reason = %fault, "the file of the caller's token could not be removed");
         }

@@ -16,6 +16,11 @@ struct Scene {
     clock: Clock,
 }
 
+fn entry(path: PathBuf) -> Entry {
+    let token = Some(Token::Generated(Config { path, mode: 0o440, group: None, every: HOUR }));
+    Entry { name: "orders".into(), allow: vec![], token, uid: None, gid: None, unit: None, requests_per_second: None }
+}
+
 impl Scene {
     fn open() -> Self {
         Self::in_directory("")
@@ -24,17 +29,7 @@ impl Scene {
     fn in_directory(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name).join("token");
-        let token = Some(Token::Generated(Config { path, mode: 0o440, group: None, every: HOUR }));
-        let entry = Entry {
-            name: "orders".into(),
-            allow: vec![],
-            token,
-            uid: None,
-            gid: None,
-            unit: None,
-            requests_per_second: None,
-        };
-        Self { dir, directory: Directory::new(vec![entry]), clock: Clock::tokio(std::time::UNIX_EPOCH) }
+        Self { dir, directory: Directory::new(vec![entry(path)]), clock: Clock::tokio(std::time::UNIX_EPOCH) }
     }
 
     fn path(&self) -> PathBuf {
@@ -219,4 +214,61 @@ async fn an_ending_daemon_writes_nothing_and_takes_its_own_away() {
     std::fs::write(other.path(), "the next daemon's").unwrap();
     other.directory.end(None).await;
     assert_eq!(read(&other.path()), "the next daemon's");
+}
+
+impl Scene {
+    /// Another process with the same configuration, told what this one left after it has ended.
+    async fn succeeded(self) -> Self {
+        self.directory.rest();
+        self.directory.end(None).await;
+        let left = self.directory.made();
+        let next = Self { directory: Directory::new(vec![entry(self.path())]), ..self };
+        next.look().await;
+        let count = left.len();
+        assert_eq!(next.directory.take_up(left, next.clock.now()).await, count);
+        next
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_an_earlier_process_are_accepted_to_the_ends_they_had_there() {
+    let scene = Scene::open();
+    let first = scene.looked().await;
+    scene.look_after(HOUR).await;
+    let second = scene.looked().await;
+    tokio::time::advance(HOUR / 2).await;
+
+    let scene = scene.succeeded().await;
+    let third = read(&scene.path());
+    assert!(third != second && scene.knows(&third));
+    scene.look_after(HOUR / 2 - Duration::from_secs(1)).await;
+    assert!(scene.knows(&second) && scene.knows(&first), "as if nothing had been");
+    scene.look_after(Duration::from_secs(1)).await;
+    assert!(scene.knows(&second) && !scene.knows(&first), "the one before ends when the next would have been made");
+
+    let scene = scene.succeeded().await;
+    scene.look_after(HOUR - Duration::from_secs(1)).await;
+    assert!(scene.knows(&second) && scene.knows(&third), "over another process, too");
+    scene.look_after(Duration::from_secs(1)).await;
+    assert!(!scene.knows(&second) && scene.knows(&third));
+    assert_eq!(scene.directory.current().0[0].provers.len(), 2, "a digest proves nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_have_been_made_for_a_caller_is_not_taken_up() {
+    let scene = Scene::open();
+    scene.look().await;
+    let now = scene.clock.now();
+    let made = |caller: &str, number: u32, until| MadeToken {
+        caller: caller.to_owned(),
+        digest: TokenDigest::of(&format!("token {number}")),
+        until,
+    };
+    let end = now.plus(HOUR * 2);
+    let odd = [made("others", 0, end), made("orders", 1, now), made("orders", 2, end.plus(Duration::from_nanos(1)))];
+    assert_eq!(scene.directory.take_up(odd.to_vec(), now).await, 0);
+    let many = (3..50).map(|number| made("orders", number, end)).collect();
+    assert_eq!(scene.directory.take_up(many, now).await, MOST_EARLIER);
+    let known: Vec<_> = (0..50).filter(|number| scene.knows(&format!("token {number}"))).collect();
+    assert_eq!(known, (3..35).collect::<Vec<_>>(), "the newest of them");
 }

@@ -11,6 +11,7 @@ pub mod unit;
 
 pub use caller::{Caller, Callers, Factors, Presented, Process, TokenDigest};
 pub use directory::Directory;
+pub use generated::MadeToken;
 
 /// Something a caller may be allowed: one named thing, no wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

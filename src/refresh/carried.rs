@@ -19,6 +19,8 @@ pub struct Carried<T> {
     pub ask: Ask,
     /// Has somebody asked for it since it was issued?
     pub asked: bool,
+    /// The freshness that its refresh was planned by, [spelled](super::schedule::Freshness::spelled).
+    pub planned_by: String,
     /// The lease itself.
     pub lease: Arc<Lease<T>>,
 }
@@ -70,21 +72,25 @@ impl Store {
 }
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    fn carried(&self) -> Vec<Carried<T>> {
+    /// Those of its leases that can be carried.
+    pub fn carried(&self) -> Vec<Carried<T>> {
         let now = self.now();
+        let planned_by = self.freshness().spelled();
         let slots = self.slots();
         let held = slots.iter().filter_map(|(ask, slot)| {
             let (lease, asked) = slot.inspect(|cell| (cell.lease(now), cell.is_asked()));
-            Some(Carried { name: self.name().to_owned(), ask: ask.clone(), asked, lease: lease? })
+            let (name, planned_by) = (self.name().to_owned(), planned_by.clone());
+            Some(Carried { name, ask: ask.clone(), asked, planned_by, lease: lease? })
         });
         let mut held: Vec<_> = held.filter(|carried| carried.ask.subject.is_none()).collect();
         held.sort_by(|a, b| a.ask.cmp(&b.ask));
         held
     }
 
-    /// Is it for a variation that could be asked for, and there was none of it yet?
-    fn take_up(&self, carried: Carried<T>) -> bool {
-        let Carried { ask, asked, lease, .. } = carried;
+    /// Holds `carried` from now on, which is a lease of its own. Is it for a variation that could be asked for, and there was none of it yet? Where it was kept otherwise, it is planned anew, as
+    /// at a reload.
+    pub fn take_up(&self, carried: Carried<T>) -> bool {
+        let Carried { ask, asked, planned_by, lease, .. } = carried;
         let inputs = self.inputs();
         let is_variation = self.key(&ask) == ask && inputs.caller == ask.caller.is_some() && inputs.subject.is_none();
         let Some(lease) = Arc::into_inner(lease).filter(|lease| is_variation && lease.is_valid(self.now())) else {
@@ -96,6 +102,10 @@ impl<T: Send + Sync + 'static> Entry<T> {
             return false;
         }
         let slot = Slot::start_with(self.work(ask.clone()), Cell::holding(lease, asked));
+        let freshness = self.freshness();
+        if planned_by != freshness.spelled() {
+            slot.replan(self.now(), &freshness);
+        }
         slots.insert(ask, Arc::new(slot));
         true
     }

@@ -123,6 +123,11 @@ impl<T: Send + Sync + 'static> Entry<T> {
         self.freshness.get().keep == Keep::Always
     }
 
+    /// How fresh it is kept.
+    pub(super) fn freshness(&self) -> Arc<Freshness> {
+        self.freshness.get()
+    }
+
     /// From now on it is kept as fresh as `freshness` says, what is held already too. Nothing is let go of.
     pub(super) fn keep_by(&self, freshness: &Freshness) {
         if *self.freshness.get() == *freshness {

@@ -45,6 +45,14 @@ pub enum Keep {
 }
 
 impl Freshness {
+    /// What stands in where it does not matter which it is.
+    pub const ANY: Self = Self { ahead: 0.75, keep: Keep::Used, outage_cover: None, life_left: Duration::ZERO };
+
+    /// By which another process knows whether it would plan otherwise.
+    pub fn spelled(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// The instant from which a replacement is sought, for a life from `issued_at` to `expiry`. `jitter` in `0.0..1.0` is
     /// drawn once per lease.
     pub fn refresh_due(&self, issued_at: Moment, expiry: Moment, jitter: f64) -> Moment {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::discovery::Metadata;
@@ -53,6 +53,11 @@ impl KeySet {
     /// The key called `id`; the nameless one for a token that names none.
     pub fn key(&self, id: Option<&str>) -> Option<&PublicKey> {
         self.0.iter().find(|key| key.id.as_deref() == id)
+    }
+
+    /// It as a set of JSON Web Keys, which reads the same.
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": self.0.iter().map(PublicKey::jwk).collect::<Vec<_>>() })
     }
 
     /// The ids of the keys, in the order of the issuer.
@@ -128,8 +133,6 @@ impl Source<KeySet> for Publication {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::environment::Environment;
     use crate::lease::Lease;
@@ -144,6 +147,8 @@ mod tests {
 
     fn ids(keys: &[Value]) -> Result<Vec<String>, &'static str> {
         let set = KeySet::read(json!({ "keys": keys, "more": 1 }).to_string().as_bytes())?;
+        let again = KeySet::read(set.jwks().to_string().as_bytes())?;
+        assert_eq!(format!("{set:?}"), format!("{again:?}"), "as it is written it reads the same");
         Ok(set.0.iter().map(|key| key.id.clone().unwrap_or_default()).collect())
     }
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The sizes of RSA moduli in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
@@ -56,6 +57,21 @@ impl Algorithm {
             _ => return None,
         })
     }
+
+    /// What it is called in `alg`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
 }
 
 /// A public key, with its id and what it may be used with.
@@ -91,7 +107,7 @@ struct Jwk {
 
 impl PublicKey {
     /// Reads a JSON Web Key. `None` if it is not a key that verifies signatures here.
-    pub fn read(jwk: &serde_json::Value) -> Option<Self> {
+    pub fn read(jwk: &Value) -> Option<Self> {
         let jwk = Jwk::deserialize(jwk).ok()?;
         let for_signatures = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
         let may_verify = jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
@@ -101,6 +117,28 @@ impl PublicKey {
             Some(name) => vec![Algorithm::named(name).filter(|one| family.contains(one))?],
         };
         (for_signatures && may_verify).then_some(Self { id: jwk.kid, algorithms, material })
+    }
+
+    /// It as a JSON Web Key, which reads the same.
+    pub fn jwk(&self) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let mut jwk = match &self.material {
+            Material::Rsa { n, e } => json!({ "kty": "RSA", "n": text(n), "e": text(e) }),
+            Material::Point(point) => match point.split_first() {
+                Some((4, point)) if point.len() == 64 || point.len() == 96 => {
+                    let (x, y) = point.split_at(point.len() / 2);
+                    json!({ "kty": "EC", "crv": format!("P-{}", x.len() * 8), "x": text(x), "y": text(y) })
+                }
+                _ => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(point) }),
+            },
+        };
+        if let Some(id) = &self.id {
+            jwk["kid"] = json!(id);
+        }
+        if let [only] = &*self.algorithms {
+            jwk["alg"] = json!(only.name());
+        }
+        jwk
     }
 
     /// May it be used with `algorithm`?
@@ -220,66 +258,5 @@ fn curve(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn number(bytes: usize, first: u8) -> String {
-        let mut number = vec![0x5b; bytes];
-        number[0] = first;
-        URL_SAFE_NO_PAD.encode(number)
-    }
-
-    fn rsa(changes: &Value) -> Value {
-        let mut jwk = json!({ "kty": "RSA", "kid": "a", "n": number(256, 0x80), "e": "AQAB" });
-        changes.as_object().unwrap().iter().for_each(|(name, value)| jwk[name] = value.clone());
-        jwk
-    }
-
-    #[test]
-    fn what_a_key_may_verify_follows_from_the_key() {
-        let allowed = |jwk: &Value| PublicKey::read(jwk).unwrap().algorithms;
-        assert_eq!(allowed(&rsa(&json!({}))), RSA);
-        assert_eq!(allowed(&rsa(&json!({ "alg": "PS384", "use": "sig" }))), [Algorithm::Ps384]);
-        assert_eq!(allowed(&rsa(&json!({ "key_ops": ["sign", "verify"] }))).len(), 6);
-        let ec = |crv, size| json!({ "kty": "EC", "crv": crv, "x": number(size, 1), "y": number(size, 0) });
-        assert_eq!(allowed(&ec("P-256", 32)), [Algorithm::Es256]);
-        assert_eq!(allowed(&ec("P-384", 48)), [Algorithm::Es384]);
-        let okp = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "x": number(32, 1) });
-        assert_eq!(allowed(&okp), [Algorithm::EdDsa]);
-    }
-
-    #[test]
-    fn what_is_not_understood_too_small_or_for_something_else_is_no_key() {
-        for jwk in [
-            rsa(&json!({ "n": number(255, 0xff) })),
-            rsa(&json!({ "n": number(256, 0x7f) })),
-            rsa(&json!({ "n": number(257, 0x00) + "=" })),
-            rsa(&json!({ "n": number(1_025, 0x80) })),
-            rsa(&json!({ "e": "AQ" })),
-            rsa(&json!({ "e": "AAAA" })),
-            rsa(&json!({ "e": "AQAA" })),
-            rsa(&json!({ "e": 65_537 })),
-            rsa(&json!({ "use": "enc" })),
-            rsa(&json!({ "key_ops": ["encrypt"] })),
-            rsa(&json!({ "alg": "RSA-OAEP" })),
-            rsa(&json!({ "alg": "HS256" })),
-            rsa(&json!({ "alg": "ES256" })),
-            rsa(&json!({ "kty": "rsa" })),
-            rsa(&json!({ "kid": 7 })),
-            json!({ "kty": "oct", "k": "AAAA", "alg": "HS256" }),
-            json!({ "kty": "EC", "crv": "P-256", "x": number(31, 1), "y": number(33, 1) }),
-            json!({ "kty": "EC", "crv": "P-521", "x": number(66, 1), "y": number(66, 1) }),
-            json!({ "kty": "EC", "crv": "P-256", "alg": "ES384", "x": number(32, 1), "y": number(32, 1) }),
-            json!({ "kty": "OKP", "crv": "X25519", "x": number(32, 1) }),
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA" }),
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": "7P_______________________________________38" }),
-            json!("key"),
-        ] {
-            assert!(PublicKey::read(&jwk).is_none(), "{jwk}");
-        }
-        assert!(PublicKey::read(&rsa(&json!({ "n": number(257, 0x00).replace("AFtb", "AIBb") }))).is_some());
-    }
-}
+#[path = "public_key_tests.rs"]
+mod tests;

@@ -29,7 +29,7 @@ pub use refused::Refused;
 use crate::clock::{Clock, Moment};
 use crate::lease::Lease;
 use crate::policy::{Grant, Permit};
-use crate::refresh::{Entry, PATIENCE, Report};
+use crate::refresh::{Carried, Entry, PATIENCE, Report};
 use crate::source::key_set::KeySet;
 use crate::source::public_key::{Algorithm, PublicKey};
 use crate::source::{Ask, Failure, Stage as _};
@@ -116,6 +116,20 @@ impl Issuers {
     pub fn permitted(&self, permit: &Permit) -> Option<&Issuer> {
         let Grant::Issuer(name) = permit.grant() else { return None };
         self.named(name)
+    }
+
+    /// The keys that are held, as they go to the next process.
+    pub fn carried(&self) -> Vec<Carried<KeySet>> {
+        self.0.values().flat_map(|issuer| issuer.keys.carried()).collect()
+    }
+
+    /// Holds the keys in `carried` from now on, where none are held yet. How many sets have found their issuers.
+    pub fn take_up(&self, carried: Vec<Carried<KeySet>>) -> usize {
+        let taken = carried.into_iter().filter_map(|carried| {
+            let issuer = self.named(carried.name.strip_prefix("issuers.")?)?;
+            issuer.keys.take_up(carried).then_some(())
+        });
+        taken.count()
     }
 
     /// What the keys of each look like from outside, in the order of the names.

@@ -18,7 +18,6 @@ use crate::http::units::Units;
 use crate::ops::audit::Reopened;
 use crate::policy::Directory;
 use crate::policy::directory::Pause;
-use crate::refresh::Store;
 
 /// One that could be in effect.
 pub struct Prepared {
@@ -80,9 +79,9 @@ impl Prepared {
         Ok(Self { config, made, surface, listeners, egress, imds, units, room, audit, pause })
     }
 
-    /// What will be held.
-    pub fn store(&self) -> &Store {
-        &self.surface.store
+    /// What requests will be answered with.
+    pub fn surface(&self) -> &Surface {
+        &self.surface
     }
 }
 

@@ -1,5 +1,5 @@
 //! Any bytes as what the last process has left; and any content of it, with the digest that it would have. What is read is of this
-//! boot, of entries that are configured as they were, and lives now, as long as a source could have said.
+//! boot, of entries, issuers and callers that are configured as they were, and lives now, as long as a source could have said.
 
 #![no_main]
 
@@ -17,14 +17,15 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fuzz_target!(|bytes: &[u8]| {
     run(async {
-        let definitions = ["tokens.a", "credentials.b"].map(|name| (name.to_owned(), "d".to_owned()));
+        let definitions =
+            ["tokens.a", "credentials.b", "callers.c", "issuers.d"].map(|name| (name.to_owned(), "d".to_owned()));
         let here = Surroundings { boot: "b".to_owned(), definitions: definitions.into() };
         // A day and two after the machine was started.
         let now = Clock::tokio(SystemTime::UNIX_EPOCH).now().plus(DAY);
         if let Ok(read) = read(bytes, &here, now) {
             holds(&read, &here, now);
         }
-        let whole = [b"credbroker leases 1\n", &sha256([bytes])[..], bytes].concat();
+        let whole = [b"credbroker leases 2\n", &sha256([bytes])[..], bytes].concat();
         if let Ok(read) = read(&whole, &here, now) {
             holds(&read, &here, now);
         }
@@ -32,16 +33,23 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn holds(found: &Read, here: &Surroundings, now: Moment) {
-    for carried in &found.held.tokens {
+    for carried in &found.left.held.tokens {
         assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
         lives(&carried.lease, now);
     }
-    for carried in &found.held.credentials {
+    for carried in &found.left.held.credentials {
         assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
         lives(&carried.lease, now);
     }
-    let again = read(&write(&found.held, here, now), here, now).expect("what is written is read");
-    assert_eq!((again.held.len(), again.left_out), (found.held.len(), 0));
+    for carried in &found.left.key_sets {
+        assert!(here.definitions.contains_key(&carried.name) && carried.ask.subject.is_none());
+        lives(&carried.lease, now);
+    }
+    for token in &found.left.made {
+        assert!(here.definitions.contains_key(&format!("callers.{}", token.caller)) && now < token.until);
+    }
+    let again = read(&write(&found.left, here, now), here, now).expect("what is written is read");
+    assert_eq!((again.left.len(), again.left_out), (found.left.len(), 0));
 }
 
 fn lives<T>(lease: &Lease<T>, now: Moment) {

@@ -40,7 +40,7 @@ async fn a_restart_asks_nothing_upstream_and_serves_what_was_held() {
         let hit = service.daemon.get("/v1/tokens/billing", ORDERS).await;
         assert_eq!(hit.cache(), "hit");
         assert_eq!(site.operations(), asked, "not one request more");
-        assert!(service.daemon.logged().await.contains("leases of the last process are held"));
+        assert!(service.daemon.logged().await.contains("what the last process has left is held"));
         assert_eq!(service.stored().len(), 1);
     })
     .await;

@@ -1,5 +1,8 @@
 //! What callers notice of a restart, and what the daemon and systemd have to say to each other for it.
 
+mod callers;
+mod freshness;
+mod keys;
 mod leases;
 mod load;
 mod sockets;

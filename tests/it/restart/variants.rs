@@ -23,7 +23,7 @@ type Remake<'a> = &'a dyn Fn(&[u8]) -> OwnedFd;
 type Change<'a> = &'a dyn Fn(&mut Value);
 
 const PATIENCE: Duration = Duration::from_secs(15);
-const HEAD: &[u8] = b"credbroker leases 1\n";
+const HEAD: &[u8] = b"credbroker leases 2\n";
 
 fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
     let mut file = File::from(memfd_create("x", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap());
@@ -32,11 +32,11 @@ fn memory(content: &[u8], seals: SealFlags) -> OwnedFd {
     file.into()
 }
 
-fn sealed(content: &[u8]) -> OwnedFd {
+pub fn sealed(content: &[u8]) -> OwnedFd {
     memory(content, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
 }
 
-fn content(stored: &Stored) -> Vec<u8> {
+pub fn content(stored: &Stored) -> Vec<u8> {
     use std::os::fd::AsRawFd as _;
     let mut bytes = Vec::new();
     // Opened anew, so that it is read from the start.
@@ -45,7 +45,7 @@ fn content(stored: &Stored) -> Vec<u8> {
 }
 
 /// The same leases, with a change in them, as whole as before.
-fn rewritten(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub fn rewritten(bytes: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut document: Value = serde_json::from_slice(&bytes[HEAD.len() + 32..]).unwrap();
     change(&mut document);
     let body = document.to_string().into_bytes();
