@@ -43,6 +43,8 @@ pub struct Handover {
     /// Where the next one goes.
     next: usize,
     there: Option<Outline>,
+    /// Is there more than is carried?
+    is_full: bool,
 }
 
 impl Handover {
@@ -61,6 +63,7 @@ impl Handover {
             store: store.filter(|store| store.room >= PLACES.len()),
             next: 0,
             there: None,
+            is_full: false,
         };
         this.configure(config, &outside.environment);
         this
@@ -108,20 +111,38 @@ impl Handover {
         let telling = tokio::task::spawn_blocking(move || {
             // What is there already under the new one's name is older than the other.
             systemd.forget(new)?;
+            let mut without_room = 0;
             if !left.is_empty() {
-                systemd.keep(new, &sealed::sealed(&form::write(&left, &surroundings, now))?)?;
+                let (content, left_out) = form::write(&left, &surroundings, now);
+                systemd.keep(new, &sealed::sealed(&content)?)?;
+                without_room = left_out;
             }
-            systemd.forget(old)
+            systemd.forget(old)?;
+            Ok::<_, std::io::Error>(without_room)
         });
         let told = tokio::time::timeout(PATIENCE, telling).await;
         match told {
-            Ok(Ok(Ok(()))) => {
+            Ok(Ok(Ok(without_room))) => {
+                self.tell(without_room);
                 self.next = (self.next + 1) % PLACES.len();
                 self.there = Some(outline);
             }
             Ok(Ok(Err(cause))) => tracing::warn!(%cause, "leases could not be left with systemd; tried again"),
             Ok(Err(_)) | Err(_) => tracing::warn!("systemd does not take the leases in time; tried again"),
         }
+    }
+}
+
+impl Handover {
+    /// Says once that there is more than is carried.
+    fn tell(&mut self, without_room: usize) {
+        if without_room > 0 && !self.is_full {
+            tracing::warn!(
+                without_room,
+                "more is held than is carried across a restart; the rest will be fetched anew after one"
+            );
+        }
+        self.is_full = without_room > 0;
     }
 }
 

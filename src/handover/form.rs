@@ -27,8 +27,10 @@ const OURS: &[u8] = b"credbroker leases ";
 const VERSION: &[u8] = b"2\n";
 /// The length of the SHA-256.
 const DIGEST: usize = 32;
-/// What is larger is not read, in bytes.
+/// What is larger is neither written nor read, in bytes.
 pub const LARGEST: usize = 8 * 1024 * 1024;
+/// What stands around the rows takes less, in bytes.
+const AROUND: usize = 1024;
 
 /// The fingerprint of each definition, by the full name of the entry, or of the caller for whom tokens are made.
 pub type Definitions = BTreeMap<String, String>;
@@ -120,17 +122,50 @@ impl Surroundings {
     }
 }
 
-/// `left` as it is written `now`; what has no definition is left out.
-pub fn write(left: &Left, surroundings: &Surroundings, now: Moment) -> Zeroizing<Vec<u8>> {
-    let document = Document {
+/// `left` as it is written `now`, and how many rows [`LARGEST`] had no room for; what has no definition is left out besides.
+pub fn write(left: &Left, surroundings: &Surroundings, now: Moment) -> (Zeroizing<Vec<u8>>, usize) {
+    let mut document = Document {
         boot: surroundings.boot.clone(),
         at: since_boot(now),
         leases: lease::rows(left, surroundings),
         caller_tokens: caller_token::rows(&left.made, surroundings),
     };
+    let whole = bytes(&document);
+    if whole.len() <= LARGEST {
+        return (whole, 0);
+    }
+    let without_room = document.make_fit();
+    (bytes(&document), without_room)
+}
+
+fn bytes(document: &Document) -> Zeroizing<Vec<u8>> {
     // Strings, numbers and lists always have a form in JSON.
-    let body = Zeroizing::new(serde_json::to_vec(&document).unwrap_or_default());
+    let body = Zeroizing::new(serde_json::to_vec(document).unwrap_or_default());
     Zeroizing::new([OURS, VERSION, &sha256([&body]), &body].concat())
+}
+
+impl Document {
+    /// Leaves out what there is no room for: how many rows. What callers make many of, by narrowing tokens, goes last.
+    fn make_fit(&mut self) -> usize {
+        let rows = |document: &Self| document.leases.len() + document.caller_tokens.len();
+        let before = rows(self);
+        let caller_tokens = leave_what_fits(&mut self.caller_tokens, LARGEST / 4);
+        self.leases.sort_by_key(lease::Written::is_variation);
+        leave_what_fits(&mut self.leases, LARGEST - AROUND - caller_tokens);
+        before - rows(self)
+    }
+}
+
+/// Leaves so many of the first `rows` as `room` bytes hold; how many bytes those take.
+fn leave_what_fits(rows: &mut Vec<impl Serialize>, room: usize) -> usize {
+    let mut taken = 0;
+    rows.retain(|row| {
+        let size = serde_json::to_vec(row).map_or(room, |json| Zeroizing::new(json).len() + ",".len());
+        let fits = size <= room - taken;
+        taken += if fits { size } else { 0 };
+        fits
+    });
+    taken
 }
 
 /// What of `bytes` can be used `now`.

@@ -53,10 +53,10 @@ fn now() -> Moment {
 #[tokio::test(start_paused = true)]
 async fn what_is_written_is_read_the_same() {
     let now = now();
-    let bytes = write(&left(now), &surroundings(), now);
+    let (bytes, _) = write(&left(now), &surroundings(), now);
     let read = read(&bytes, &surroundings(), now.plus(HOUR / 2)).unwrap();
     assert_eq!((read.left_out, read.at), (0, Some(now)));
-    assert_eq!(*write(&read.left, &surroundings(), now), *bytes, "so nothing was lost");
+    assert_eq!(*write(&read.left, &surroundings(), now).0, *bytes, "so nothing was lost");
     let (token, credentials) = (&read.left.held.tokens[0], &read.left.held.credentials[0]);
     assert_eq!((token.name.as_str(), credentials.name.as_str()), ("tokens.a", "credentials.b"));
     assert_eq!(token.lease.expiry, now.plus(HOUR));
@@ -70,7 +70,7 @@ async fn what_is_written_is_read_the_same() {
 #[tokio::test(start_paused = true)]
 async fn no_piece_and_no_changed_byte_is_read() {
     let now = now();
-    let bytes = write(&left(now), &surroundings(), now);
+    let (bytes, _) = write(&left(now), &surroundings(), now);
     for index in 0..bytes.len() {
         read(&bytes[..index], &surroundings(), now).unwrap_err();
         let mut changed = bytes.to_vec();
@@ -83,7 +83,7 @@ async fn no_piece_and_no_changed_byte_is_read() {
 #[tokio::test(start_paused = true)]
 async fn each_row_is_read_until_its_end_and_as_long_as_its_definition_is_the_same() {
     let now = now();
-    let bytes = write(&left(now), &surroundings(), now);
+    let (bytes, _) = write(&left(now), &surroundings(), now);
     let left_out = |surroundings: &Surroundings, at| {
         let read = read(&bytes, surroundings, at).unwrap();
         (read.left.len(), read.left_out)
@@ -99,4 +99,26 @@ async fn each_row_is_read_until_its_end_and_as_long_as_its_definition_is_the_sam
     assert_eq!(read(&bytes, &surroundings(), now.minus(HOUR)).unwrap_err(), Unfit::Later);
     other.boot = "another".to_owned();
     assert_eq!(read(&bytes, &other, now).unwrap_err(), Unfit::OtherBoot);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_more_than_there_is_room_for_the_narrowings_stay_behind() {
+    let now = now();
+    let of_size = |ask: Ask, size: usize| {
+        let token = BearerToken { token: "x".repeat(size).into(), scope: None };
+        Carried { ask, ..carried("tokens.a", token, now) }
+    };
+    let narrowed = |number: usize| Ask { scopes: Some(vec![number.to_string()]), ..Ask::default() };
+    let mut left = left(now);
+    left.held.credentials.clear();
+    left.held.tokens = (0..80).map(|number| of_size(narrowed(number), LARGEST / 64)).collect();
+    left.held.tokens.push(of_size(Ask::default(), 1_000));
+    let (bytes, without_room) = write(&left, &surroundings(), now);
+    let read = read(&bytes, &surroundings(), now).unwrap();
+    let tokens = &read.left.held.tokens;
+    assert!(tokens.iter().any(|carried| carried.ask == Ask::default()));
+    assert_eq!((read.left.key_sets.len(), read.left.made.len(), read.left_out), (1, 1, 0));
+    // A little less than its 64th of the room is what each one takes besides.
+    assert!((60..64).contains(&(tokens.len() - 1)), "{}", tokens.len());
+    assert_eq!(without_room, 81 - tokens.len());
 }

@@ -60,6 +60,8 @@ pub struct Generated {
     place: Place,
     every: Duration,
     held: Mutex<Held>,
+    /// Whoever is at the file, which may be on a file system that hangs. Nobody waits for him but the next who wants to be there.
+    at_the_file: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +123,13 @@ impl Generated {
     /// The tokens of `caller`. There is none yet.
     pub fn new(caller: &str, config: &Config) -> Self {
         let place = Place::new(config.path.clone(), config.mode, config.group.clone());
-        Self { caller: caller.to_owned(), place, every: config.every, held: Mutex::default() }
+        Self {
+            caller: caller.to_owned(),
+            place,
+            every: config.every,
+            held: Mutex::default(),
+            at_the_file: Mutex::default(),
+        }
     }
 
     /// Whose they are.
@@ -131,11 +139,19 @@ impl Generated {
 
     /// Makes another token if it is time, or if the file is not as it was written. It is accepted from now on.
     pub fn prepare(&self, now: Moment) {
-        let mut held = self.held();
-        held.earlier.retain(|token| now < token.until);
-        if held.rests || held.next.is_some() || !self.is_due(&held, now) {
+        let _at_the_file = self.at_the_file();
+        let newest = {
+            let mut held = self.held();
+            held.earlier.retain(|token| now < token.until);
+            if held.rests || held.next.is_some() {
+                return;
+            }
+            held.newest.as_ref().map(|newest| (newest.mark, newest.at))
+        };
+        if !self.is_due(newest, now) {
             return;
         }
+        let mut held = self.held();
         match fresh() {
             Some(token) => {
                 let known = Known::of(&token);
@@ -147,16 +163,16 @@ impl Generated {
         }
     }
 
-    fn is_due(&self, held: &Held, now: Moment) -> bool {
-        let Some(newest) = &held.newest else {
+    fn is_due(&self, newest: Option<(Mark, Moment)>, now: Moment) -> bool {
+        let Some((mark, at)) = newest else {
             self.place.clear_drafts();
             return true;
         };
-        if now.since(newest.at) >= self.every {
+        if now.since(at) >= self.every {
             return true;
         }
         // What cannot be seen is written again, which says why it cannot be.
-        let is_untouched = self.place.mark().is_ok_and(|there| there == Some(newest.mark));
+        let is_untouched = self.place.mark().is_ok_and(|there| there == Some(mark));
         if !is_untouched {
             tracing::warn!(
                 caller = self.caller,
@@ -202,10 +218,15 @@ impl Generated {
 
     /// Puts the token that was made into the file. It stays the next one if that fails.
     pub fn write(&self, now: Moment) {
-        let mut held = self.held();
-        let Some((token, _)) = held.next.as_ref().filter(|_| !held.rests) else { return };
+        let _at_the_file = self.at_the_file();
+        let next = {
+            let held = self.held();
+            held.next.as_ref().filter(|_| !held.rests).map(|(token, _)| token.clone())
+        };
+        let Some(token) = next else { return };
         #[expect(clippy::disallowed_methods, reason = "the file that is configured for it is where it belongs")]
         let written = self.place.write(token.expose_secret().as_bytes());
+        let mut held = self.held();
         match written {
             Ok(mark) => {
                 let Some((_, known)) = held.next.take() else { return };
@@ -233,19 +254,25 @@ impl Generated {
         held.newest.is_some() && held.next.is_none()
     }
 
-    /// Leaves the file as it is from now on: it may be that of the daemon that takes over.
+    /// Leaves the file as it is from now on, but for a write that has begun: it may be that of the daemon that takes over, which
+    /// notices.
     pub fn rest(&self) {
         self.held().rests = true;
     }
 
     /// Takes the file away, unless it is somebody else's by now: whoever reads it next is to find that of the next process.
     pub fn end(&self) {
-        let mut held = self.held();
-        held.rests = true;
-        let Some(newest) = &held.newest else { return };
-        if let Err(fault) = self.place.remove(newest.mark) {
+        self.rest();
+        let _at_the_file = self.at_the_file();
+        let Some(mark) = self.held().newest.as_ref().map(|newest| newest.mark) else { return };
+        if let Err(fault) = self.place.remove(mark) {
             tracing::warn!(caller = self.caller, reason = %fault, "the file of the caller's token could not be removed");
         }
+    }
+
+    fn at_the_file(&self) -> MutexGuard<'_, ()> {
+        // There is nothing in it that could be broken.
+        self.at_the_file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

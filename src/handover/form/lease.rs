@@ -114,6 +114,11 @@ fn written<T>(carried: &Carried<T>, surroundings: &Surroundings, value: Value) -
 }
 
 impl Written {
+    /// Is it narrower than what its entry holds for everybody, or for one caller alone?
+    pub fn is_variation(&self) -> bool {
+        self.caller.is_some() || self.scopes.is_some()
+    }
+
     /// Is it of an entry that is still the same, with a life that a source could have given before `at`, and that is not over `now`?
     pub fn is_good(&self, surroundings: &Surroundings, at: u64, now: u64) -> bool {
         let life = Duration::from_nanos(self.expiry.saturating_sub(self.issued_at));

@@ -48,7 +48,7 @@ fn holds(found: &Read, here: &Surroundings, now: Moment) {
     for token in &found.left.made {
         assert!(here.definitions.contains_key(&format!("callers.{}", token.caller)) && now < token.until);
     }
-    let again = read(&write(&found.left, here, now), here, now).expect("what is written is read");
+    let again = read(&write(&found.left, here, now).0, here, now).expect("what is written is read");
     assert_eq!((again.left.len(), again.left_out), (found.left.len(), 0));
 }
 
