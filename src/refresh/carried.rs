@@ -87,8 +87,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
         held
     }
 
-    /// Holds `carried` from now on, which is a lease of its own. Is it for a variation that could be asked for, and there was none of it yet? Where it was kept otherwise, it is planned anew, as
-    /// at a reload.
+    /// Holds `carried` from now on, if it is for a variation that could be asked for and there is none of it yet. Was it? Where it was
+    /// kept otherwise, it is planned anew, as at a reload.
     pub fn take_up(&self, carried: Carried<T>) -> bool {
         let Carried { ask, asked, planned_by, lease, .. } = carried;
         let inputs = self.inputs();
