@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use super::surroundings::ENDPOINTS;
 use super::{issuers, origin};
 use crate::config::{Config, Credentials, Issuer, IssuerKeys, Token};
 use crate::environment::Environment;
@@ -13,16 +14,14 @@ use crate::handover::Definitions;
 use crate::policy::directory;
 use crate::secret::sha256;
 
-/// The broker's own identity, where the environment decides it. None of them is a secret.
-const IDENTITY: [&str; 13] = [
+/// The broker's own identity, where the environment decides it. None of them is a secret, nor is where AWS is found ([`ENDPOINTS`]).
+const IDENTITY: [&str; 11] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_STS",
     "AWS_PROFILE",
     "AWS_REGION",
     "AWS_ROLE_ARN",
@@ -30,7 +29,7 @@ const IDENTITY: [&str; 13] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-/// The fingerprint of every entry, of what it and all before it in its chain obtain and how, and of the broker's own identity; of every
+/// The fingerprint of every entry, of what it and all before it in its chain obtain and how, of the broker's own identity, and of where AWS is found; of every
 /// issuer's keys; and of every caller for whom tokens are made.
 pub fn definitions(config: &Config, environment: &Environment) -> Definitions {
     let tokens = config.tokens.keys().map(|name| format!("tokens.{name}"));
@@ -67,7 +66,7 @@ fn hashed(text: &str) -> String {
 }
 
 fn fingerprint(name: &str, config: &Config, environment: &Environment) -> String {
-    let own: Vec<_> = IDENTITY.iter().map(|variable| environment.var(variable)).collect();
+    let own: Vec<_> = IDENTITY.iter().chain(&ENDPOINTS).map(|variable| environment.var(variable)).collect();
     let mut text = format!("{:?} {own:?}", config.aws);
     let mut next = Some(name.to_owned());
     // A chain has no circle, which the check of the configuration sees to; nor is it longer than there are entries.
@@ -148,9 +147,11 @@ token = { generate = "/run/sidecar", every = "1h" }
         assert_eq!(changed("region = \"eu-west-1\"", "region = \"eu-west-2\""), both);
         let everything = of(TEXT);
         let config = Config::parse(Path::new("c.toml"), TEXT).unwrap();
-        let elsewhere = definitions(&config, &Environment::from([("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]));
-        for name in ["tokens.robot", "credentials.pool", "issuers.users"] {
-            assert_ne!(elsewhere[name], everything[name]);
+        for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"] {
+            let elsewhere = definitions(&config, &Environment::from([(variable, "http://127.0.0.1:1")]));
+            for name in ["tokens.robot", "credentials.pool", "issuers.users"] {
+                assert_ne!(elsewhere[name], everything[name], "{variable}");
+            }
         }
         let trusting = definitions(&config, &Environment::from([("AWS_CA_BUNDLE", "/other.pem")]));
         assert_ne!(trusting["issuers.users"], everything["issuers.users"]);

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The kernel's name for this run of the machine. Not there in a sandbox that hides it; then the moments alone have to fit.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// What is held, told apart without a value: each lease by its entry, its variation and when it was issued; and what was made.
-type Outline = (Vec<(String, Ask, Moment)>, Vec<MadeToken>);
+type Outline = (Vec<(String, Ask, bool, Moment)>, Vec<MadeToken>);
 
 /// What is on its way from the last process to the next one.
 #[derive(Debug)]
@@ -52,15 +52,17 @@ impl Handover {
     pub fn new(config: &Config, inherited: &mut Inherited, outside: &Outside) -> Self {
         let left = PLACES.iter().enumerate();
         let left = left.flat_map(|(place, name)| inherited.kept(name).into_iter().map(move |file| (place, file)));
+        let left: Vec<_> = left.collect();
         let store = systemd::Store::of(&outside.environment);
-        if store.as_ref().is_some_and(|store| store.room < PLACES.len()) {
+        if store.as_ref().is_some_and(|store| !has_room(store)) {
             tracing::warn!("FileDescriptorStoreMax= is too small to carry leases across a restart; set it to 2");
         }
         let mut this = Self {
-            left: left.collect(),
+            // What could not be taken out of the store again would come back at each start, as old as it is.
+            left: if store.is_some() { left } else { Vec::new() },
             surroundings: Arc::default(),
             clock: outside.clock.clone(),
-            store: store.filter(|store| store.room >= PLACES.len()),
+            store,
             next: 0,
             there: None,
             is_full: false,
@@ -85,6 +87,10 @@ impl Handover {
                 Err(unfit) => tracing::warn!(reason = %unfit, "what systemd kept of the last process is not used"),
             }
         }
+        if let Some(small) = self.store.as_ref().filter(|store| !has_room(store)) {
+            // Nothing will replace it.
+            PLACES.iter().for_each(|place| drop(small.forget(place)));
+        }
         let Some((place, form::Read { left, left_out, .. })) = newest else { return };
         let found = left.len();
         let leases = surface.store.take_up(left.held);
@@ -98,9 +104,9 @@ impl Handover {
 
     /// Leaves with systemd what `surface` holds, if it is something else than what is there.
     pub async fn leave(&mut self, surface: &Surface) {
-        let Some(systemd) = self.store.clone() else { return };
+        let Some(systemd) = self.store.clone().filter(has_room) else { return };
         let (held, key_sets) = (surface.store.held(), surface.issuers.carried());
-        let left = Left { held, key_sets, made: surface.callers.made() };
+        let left = Left { held, key_sets, made: surface.callers.made(self.clock.now()) };
         let outline = outline(&left);
         if self.there.as_ref() == Some(&outline) {
             return;
@@ -123,19 +129,17 @@ impl Handover {
         let told = tokio::time::timeout(PATIENCE, telling).await;
         match told {
             Ok(Ok(Ok(without_room))) => {
-                self.tell(without_room);
+                self.warn_where_full(without_room);
                 self.next = (self.next + 1) % PLACES.len();
                 self.there = Some(outline);
             }
-            Ok(Ok(Err(cause))) => tracing::warn!(%cause, "leases could not be left with systemd; tried again"),
-            Ok(Err(_)) | Err(_) => tracing::warn!("systemd does not take the leases in time; tried again"),
+            Ok(Ok(Err(cause))) => tracing::warn!(%cause, "leases could not be left with systemd"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("systemd does not take the leases in time"),
         }
     }
-}
 
-impl Handover {
     /// Says once that there is more than is carried.
-    fn tell(&mut self, without_room: usize) {
+    fn warn_where_full(&mut self, without_room: usize) {
         if without_room > 0 && !self.is_full {
             tracing::warn!(
                 without_room,
@@ -146,14 +150,19 @@ impl Handover {
     }
 }
 
+/// Is there room for what is left, while something else is there?
+fn has_room(store: &systemd::Store) -> bool {
+    store.room >= PLACES.len()
+}
+
 fn read(file: std::io::Result<File>, surroundings: &Surroundings, now: Moment) -> Result<form::Read, Unfit> {
     let file = file.map_err(|cause| Unfit::Unreadable(cause.kind()))?;
     form::read(&sealed::content(&file)?, surroundings, now)
 }
 
 fn outline(left: &Left) -> Outline {
-    fn known<T>(carried: &Carried<T>) -> (String, Ask, Moment) {
-        (carried.name.clone(), carried.ask.clone(), carried.lease.issued_at)
+    fn known<T>(carried: &Carried<T>) -> (String, Ask, bool, Moment) {
+        (carried.name.clone(), carried.ask.clone(), carried.asked, carried.lease.issued_at)
     }
     let Left { held, key_sets, made } = left;
     let leases = held.tokens.iter().map(known).chain(held.credentials.iter().map(known));

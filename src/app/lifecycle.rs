@@ -66,8 +66,11 @@ pub async fn run(
     let telling = tokio::spawn(pulse::tell(surface_now.clone(), Arc::clone(&handover), systemd.clone()));
     let feeding = systemd::watchdog().map(|limit| tokio::spawn(pulse::feed(limit, surface_now, systemd.clone())));
     let told = async |next: &Generation| {
+        // What the next configuration holds is never left as that of this one, nor the other way round.
+        let mut handover = handover.lock().await;
         standing.send_replace(Arc::clone(next.surface()));
-        handover.lock().await.configure(next.config(), &lasting.outside.environment);
+        handover.configure(next.config(), &lasting.outside.environment);
+        drop(handover);
         systemd.ready(&pulse::status(next.surface()));
     };
     let mut last = serve(file, first, &lasting, &systemd, &mut signals, told).await;

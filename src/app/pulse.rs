@@ -20,8 +20,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const FEEDS: u32 = 3;
 /// How long a listener that has never been reached is waited for.
 const FIRST: Duration = Duration::from_secs(1);
-/// What the daemon asks itself.
-const QUESTION: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Tells `systemd` the news of the `current` surface, until it is dropped.
 pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handover>>, systemd: Manager) {
@@ -36,7 +34,7 @@ pub async fn tell(current: impl Fn() -> Arc<Surface>, handover: Arc<Mutex<Handov
         let (now, waits) = (status(&surface), systemd.waits());
         if (waits || now != said) && !surface.life.is_draining() {
             let (told, systemd) = (now.clone(), systemd.clone());
-            let tell = move || if waits { systemd.ready(&told) } else { systemd.status(&told) };
+            let tell = move || if waits { systemd.ready_again(&told) } else { systemd.status(&told) };
             drop(tokio::task::spawn_blocking(tell).await);
             said = now;
         }
@@ -76,20 +74,33 @@ impl Knock {
         }
     }
 
-    /// Is there an answer, whatever it is? `Some(true)` if it is one of those that are counted.
-    async fn answers(&self) -> Option<bool> {
-        match self {
-            Self::Tcp(address) => converse(TcpStream::connect(*address).await.ok()?).await,
-            Self::Unix(path) => converse(UnixStream::connect(path).await.ok()?).await,
-        }
+    /// Is there an answer to `question`, whatever it is?
+    async fn answers(&self, question: &str) -> bool {
+        let answered = match self {
+            Self::Tcp(address) => match TcpStream::connect(*address).await {
+                Ok(stream) => converse(stream, question).await,
+                Err(cause) => Err(cause),
+            },
+            Self::Unix(path) => match UnixStream::connect(path).await {
+                Ok(stream) => converse(stream, question).await,
+                Err(cause) => Err(cause),
+            },
+        };
+        answered.unwrap_or(false)
     }
 }
 
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<bool> {
-    stream.write_all(QUESTION).await.ok()?;
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.ok()?;
-    answer.starts_with(b"HTTP/1.1 ").then(|| answer.ends_with(b"200"))
+/// What the daemon asks itself.
+fn question(life: &Life) -> String {
+    let (name, value) = life.own();
+    format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{name}: {value}\r\n\r\n")
+}
+
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, question: &str) -> std::io::Result<bool> {
+    stream.write_all(question.as_bytes()).await?;
+    let mut answer = [0; 9];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer == *b"HTTP/1.1 ")
 }
 
 /// Feeds the watchdog of `systemd` as long as each of the `current` listeners answers, a `/healthz` of our own over the real socket, and
@@ -151,21 +162,16 @@ impl Watch {
         if life.is_draining() {
             return alive;
         }
+        let question = question(life);
         for knock in listeners {
             let reached = self.reached.contains(&knock);
-            let answer = if reached {
-                knock.answers().await
+            let answers = knock.answers(&question);
+            let answers =
+                if reached { answers.await } else { tokio::time::timeout(FIRST, answers).await.unwrap_or_default() };
+            if answers {
+                self.reached.insert(knock);
             } else {
-                tokio::time::timeout(FIRST, knock.answers()).await.unwrap_or_default()
-            };
-            match answer {
-                None => alive &= !reached,
-                Some(is_counted) => {
-                    if is_counted {
-                        life.forget_one();
-                    }
-                    self.reached.insert(knock);
-                }
+                alive &= !reached;
             }
         }
         alive

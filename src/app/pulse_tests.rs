@@ -37,10 +37,11 @@ async fn a_listener_that_has_answered_and_does_no_more_is_no_progress() {
     let listeners = [open, gone].map(|path| Knock::at(&format!("unix:{}", path.display())).unwrap());
     let mut watch = Watch::default();
     let mut is_alive = async || watch.is_alive(listeners.to_vec(), &life).await;
+    let asked = question(&life).len();
     let answering = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; QUESTION.len()];
+            let mut request = vec![0; asked];
             stream.read_exact(&mut request).await.unwrap();
             stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await.unwrap();
         }

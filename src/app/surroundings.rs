@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::http::listen::Socketed;
 
 /// The variables that point the SDK somewhere else.
-const ENDPOINTS: [&str; 5] = [
+pub const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_COGNITO_IDENTITY",

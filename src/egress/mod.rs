@@ -158,7 +158,7 @@ impl Egress {
 impl Answers for Egress {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> Response<Body> {
         let shared = &self.0;
-        let held = (shared.surface.life.answering(), Tally::forwarding(&shared.tally));
+        let held = (shared.surface.life.answering(true), Tally::forwarding(&shared.tally));
         let trail = shared.trail(peer);
         let notes = Trail::notes(Some(&trail));
         let mut response = match shared.forward(request, peer, &held.1, &notes).await {

@@ -246,7 +246,9 @@ async fn arrived<T>(place: Option<Arc<Place>>, rest: impl Future<Output = T>) ->
 
 impl Answers for Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
-        let (at, style) = (At::of(request.uri().path()), Style::of(request.uri().path()));
+        let is_own = self.surface.life.is_own(request.headers());
+        let at = if is_own { None } else { Some(At::of(request.uri().path())) };
+        let style = Style::of(request.uri().path());
         let trail = Trail::at_door(&self.surface, peer, request.uri().path());
         let admitted = self.admit(request, peer, Trail::notes(trail.as_ref()));
         let response = in_time(&self.surface, peer, is_last, (at, style), admitted).await;
@@ -255,18 +257,18 @@ impl Answers for Door {
     }
 }
 
-/// What every request goes through that is answered here, at its door: it is counted, answered in time, told of where it is refused
+/// What every request goes through that is answered here, at its door: it is counted unless it comes from none, answered in time, told of where it is refused
 /// (in `style`), and its answer has the headers of every answer.
 async fn in_time(
     surface: &Surface,
     peer: &Peer,
     is_last: bool,
-    (at, style): (At, Style),
+    (at, style): (Option<At>, Style),
     admitted: impl Future<Output = Result<Response, Trouble>>,
 ) -> Response {
     let life = &surface.life;
     let when_ready = async {
-        let _in_flight = life.answering();
+        let _in_flight = life.answering(at.is_some());
         let mut response = admitted.await.unwrap_or_else(|trouble| {
             surface.refusals.tell(&trouble, peer);
             reply::refusal(&trouble, style)
@@ -280,7 +282,7 @@ async fn in_time(
     if is_late || is_last {
         reply::harden(&mut response, true);
     }
-    life.answered.count(at, response.status());
+    at.into_iter().for_each(|at| life.answered.count(at, response.status()));
     response
 }
 

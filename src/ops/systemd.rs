@@ -8,8 +8,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -28,6 +28,8 @@ pub struct Manager {
     socket: Option<String>,
     /// It does not know yet that requests are answered, and would in the end take the start or the reload for failed.
     waits: Arc<AtomicBool>,
+    /// Held while it is told that requests are answered, or that a reload begins: the one is never taken for the end of the other.
+    turn: Arc<Mutex<()>>,
     /// It took nothing the last time, which was said.
     is_deaf: Arc<AtomicBool>,
 }
@@ -36,11 +38,24 @@ impl Manager {
     /// The one that started the process with this `environment`.
     pub fn of(environment: &Environment) -> Self {
         let socket = environment.var("NOTIFY_SOCKET").map(ToOwned::to_owned);
-        Self { socket, waits: Arc::default(), is_deaf: Arc::default() }
+        Self { socket, waits: Arc::default(), turn: Arc::default(), is_deaf: Arc::default() }
     }
 
     /// Requests are answered from now on.
     pub fn ready(&self, status: &str) {
+        let _turn = self.turn();
+        self.tell_ready(status);
+    }
+
+    /// The same, if it is still [waiting](Self::waits) for that.
+    pub fn ready_again(&self, status: &str) {
+        let _turn = self.turn();
+        if self.waits() {
+            self.tell_ready(status);
+        }
+    }
+
+    fn tell_ready(&self, status: &str) {
         let is_told = self.notify(&[NotifyState::Ready, NotifyState::Status(status)]);
         self.waits.store(!is_told, Ordering::Relaxed);
     }
@@ -69,11 +84,17 @@ impl Manager {
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => {
+                let _turn = self.turn();
                 self.waits.store(false, Ordering::Relaxed);
                 self.notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]);
             }
             Err(cause) => tracing::warn!(%cause, "systemd could not be notified"),
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // There is nothing in it that could be broken.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has it taken that, if it is there?
@@ -123,8 +144,7 @@ impl Store {
         let mut rights = SendAncillaryBuffer::new(&mut space);
         let descriptors = [descriptor.as_fd()];
         rights.push(SendAncillaryMessage::ScmRights(&descriptors));
-        sendmsg(&socket, &[IoSlice::new(message.as_bytes())], &mut rights, SendFlags::NOSIGNAL)?;
-        Ok(())
+        insisting(|| Ok(sendmsg(&socket, &[IoSlice::new(message.as_bytes())], &mut rights, SendFlags::NOSIGNAL)?))
     }
 
     /// Has nothing kept as `name` any more.
@@ -136,11 +156,15 @@ impl Store {
     }
 }
 
-/// A signal that comes while systemd is busy is no reason not to tell it; that many of them come is none to wait for ever.
 fn send(socket: &UnixDatagram, message: &[u8]) -> io::Result<()> {
+    insisting(|| socket.send(message))
+}
+
+/// A signal that comes while systemd is busy is no reason not to tell it; that many of them come is none to wait for ever.
+fn insisting(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
     let was_interrupted =
         |sent: &io::Result<usize>| sent.as_ref().is_err_and(|cause| cause.kind() == io::ErrorKind::Interrupted);
-    let sent = (0..TRIES).map(|_| socket.send(message)).find(|sent| !was_interrupted(sent));
+    let sent = (0..TRIES).map(|_| send()).find(|sent| !was_interrupted(sent));
     sent.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into())).map(drop)
 }
 

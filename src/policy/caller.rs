@@ -116,6 +116,16 @@ pub struct Presented {
 pub struct Callers(pub Vec<Arc<Caller>>);
 
 impl Callers {
+    /// The same, and none of them known by one of `tokens`.
+    pub fn without(&self, tokens: &[TokenDigest]) -> Self {
+        let without = |caller: &Arc<Caller>| {
+            let mut caller = Caller::clone(caller);
+            caller.tokens.iter_mut().for_each(|own| own.retain(|token| !tokens.contains(token)));
+            Arc::new(caller)
+        };
+        Self(self.0.iter().map(without).collect())
+    }
+
     /// The caller whose every factor matches what the peer shows. Where several match, one with a token goes before one
     /// without; then a unit counts for more than a uid, and a uid for more than a gid; nobody if that leaves more than one. A
     /// caller without factors, the anonymous one, matches only a peer that presents no token: a wrong token is never forgiven.

@@ -165,8 +165,8 @@ impl Directory {
     }
 
     /// The tokens made here that the next process is to accept.
-    pub fn made(&self) -> Vec<MadeToken> {
-        self.generated().flat_map(Generated::left).collect()
+    pub fn made(&self, now: Moment) -> Vec<MadeToken> {
+        self.generated().flat_map(|generated| generated.left(now)).collect()
     }
 
     /// Accepts those of `made` that are of its callers too, from now on. How many there are.
@@ -208,7 +208,26 @@ impl Directory {
     pub async fn keep_looking(self: Arc<Self>, clock: Clock) {
         loop {
             clock.sleep_until(clock.now().plus(LOOK_AGAIN)).await;
-            self.look(clock.now()).await;
+            tokio::select! {
+                () = self.look(clock.now()) => {},
+                () = self.keep_ends(&clock) => {},
+            }
+        }
+    }
+
+    /// Tokens of earlier processes end when they end, also while a look hangs.
+    async fn keep_ends(&self, clock: &Clock) {
+        loop {
+            self.retire(clock.now());
+            clock.sleep_until(clock.now().plus(LOOK_AGAIN)).await;
+        }
+    }
+
+    fn retire(&self, now: Moment) {
+        let ended: Vec<TokenDigest> = self.generated().flat_map(|generated| generated.ended(now)).collect();
+        if !ended.is_empty() {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Arc::new(known.without(&ended));
         }
     }
 
@@ -264,7 +283,7 @@ impl Watched {
             Token::Digest(digest) => return (Some(vec![*digest]), Vec::new()),
             Token::Generated(_) => {
                 self.generated.iter().for_each(|generated| generated.prepare(now));
-                earlier = self.generated.iter().flat_map(|generated| generated.earlier()).collect();
+                earlier = self.generated.iter().flat_map(|generated| generated.earlier(now)).collect();
                 self.generated.iter().flat_map(|generated| generated.accepted()).collect()
             }
             Token::File(path) => match secret::read_file(path) {
@@ -360,6 +379,28 @@ mod tests {
         assert!(knows(&directory, "first").await);
         std::fs::write(&path, "second").unwrap();
         assert!(knows(&directory, "second").await && !knows(&directory, "first").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_of_an_earlier_process_ends_also_while_a_look_hangs() {
+        let dir = tempfile::tempdir().unwrap();
+        let every = Duration::from_secs(3_600);
+        let config = generated::Config { path: dir.path().join("orders"), mode: 0o400, group: None, every };
+        let directory = Arc::new(Directory::new(vec![known_by(Some(Token::Generated(config)), None, None)]));
+        let clock = Clock::tokio(std::time::UNIX_EPOCH);
+        let until = clock.now().plus(every);
+        let made = MadeToken { caller: "orders".into(), digest: TokenDigest::of("earlier"), until };
+        assert_eq!(directory.take_up(vec![made], clock.now()).await, 1);
+        let knows = || directory.current().identify(&shown("earlier")).is_some();
+
+        // Whoever has the turn keeps it.
+        let _hanging = Arc::clone(&directory.looking).lock_owned().await;
+        let looking = tokio::spawn(Arc::clone(&directory).keep_looking(clock.clone()));
+        clock.sleep_until(until.minus(LOOK_AGAIN)).await;
+        assert!(knows());
+        clock.sleep_until(until.plus(LOOK_AGAIN * 2)).await;
+        assert!(!knows());
+        looking.abort();
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Generated {
     place: Place,
     every: Duration,
     held: Mutex<Held>,
-    /// Whoever is at the file, which may be on a file system that hangs. Nobody waits for him but the next who wants to be there.
+    /// Held while the file is worked with, which may be on a file system that hangs: so nobody who wants what is `held` waits for that.
     at_the_file: Mutex<()>,
 }
 
@@ -141,8 +141,7 @@ impl Generated {
     pub fn prepare(&self, now: Moment) {
         let _at_the_file = self.at_the_file();
         let newest = {
-            let mut held = self.held();
-            held.earlier.retain(|token| now < token.until);
+            let held = self.held();
             if held.rests || held.next.is_some() {
                 return;
             }
@@ -190,12 +189,17 @@ impl Generated {
     }
 
     /// Those of earlier processes that are accepted besides.
-    pub fn earlier(&self) -> Vec<TokenDigest> {
-        self.held().earlier.iter().map(|token| token.digest).collect()
+    pub fn earlier(&self, now: Moment) -> Vec<TokenDigest> {
+        self.held().earlier.iter().filter(|token| now < token.until).map(|token| token.digest).collect()
+    }
+
+    /// Those of earlier processes that have ended since this was asked last.
+    pub fn ended(&self, now: Moment) -> Vec<TokenDigest> {
+        self.held().earlier.extract_if(.., |token| token.until <= now).map(|token| token.digest).collect()
     }
 
     /// What the next process is to accept, the newest first: the newest as long as if it were replaced in time, when the one before it ends.
-    pub fn left(&self) -> Vec<MadeToken> {
+    pub fn left(&self, now: Moment) -> Vec<MadeToken> {
         let held = self.held();
         let made = |known: &Known, until| MadeToken { caller: self.caller.clone(), digest: known.digest, until };
         let own = held.newest.iter().flat_map(|newest| {
@@ -203,7 +207,7 @@ impl Generated {
             let before = held.before.as_ref().map(|before| made(before, replaced));
             [Some(made(&newest.known, replaced.plus(self.every))), before].into_iter().flatten()
         });
-        own.chain(held.earlier.iter().cloned()).collect()
+        own.chain(held.earlier.iter().cloned()).filter(|token| now < token.until).collect()
     }
 
     /// Accepts `token`, which an earlier process made, after those it was told before. Not if it would live longer than any that is made

@@ -221,7 +221,7 @@ impl Scene {
     async fn succeeded(self) -> Self {
         self.directory.rest();
         self.directory.end(None).await;
-        let left = self.directory.made();
+        let left = self.directory.made(self.clock.now());
         let next = Self { directory: Directory::new(vec![entry(self.path())]), ..self };
         next.look().await;
         let count = left.len();

@@ -26,7 +26,7 @@ pub type Plan = BTreeMap<(Grant, Ask), Moment>;
 
 impl Prepared {
     /// Takes the place of what was in effect `before`, at once.
-    pub fn begin(self, lasting: &Lasting, before: Option<Generation>) -> Generation {
+    pub fn begin(self, lasting: &Lasting, mut before: Option<Generation>) -> Generation {
         let Self { config, made, surface, listeners, egress, imds, units, room, audit, pause } = self;
         let server = &lasting.server;
         if let Some(audit) = audit {
@@ -44,8 +44,9 @@ impl Prepared {
         for listener in listeners.all() {
             serve(listener, server, &config, &door, &egress, imds.as_ref());
         }
-        if let Some(before) = &before {
+        if let Some(before) = &mut before {
             before.listeners.leave(&listeners);
+            before.let_go_of_sockets();
         }
         let planned = plan(&surface, &config, &lasting.outside, before.as_ref());
         let tasks = begun(&surface, &planned);

@@ -149,7 +149,7 @@ impl Answers for Imds {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, is_last: bool) -> http::Response<serve::Body> {
         let trail = self.trail(request.uri().path(), peer);
         let admitted = self.admit(request, peer, Trail::notes(trail.as_ref()));
-        let mut response = in_time(&self.surface, peer, is_last, (At::Imds, Style::Text), admitted).await;
+        let mut response = in_time(&self.surface, peer, is_last, (Some(At::Imds), Style::Text), admitted).await;
         Trail::end(trail, &response);
         response.headers_mut().insert(SERVER, HeaderValue::from_static("EC2ws"));
         response.map(|body| body.map_err(Into::into).boxed_unsync())

@@ -256,8 +256,10 @@ impl<A: Answers> Accepting<A> {
 }
 
 /// What `accept` gives until nobody waits, but not for ever.
-fn all_of<T>(mut accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
-    std::iter::from_fn(|| accept().ok()).take(MOST_LAST).collect()
+fn all_of<T>(accept: impl FnMut() -> io::Result<T>) -> Vec<T> {
+    let accepted = std::iter::repeat_with(accept).take(MOST_LAST);
+    let until_nobody_waits = accepted.take_while(|accepted| accepted.as_ref().err().is_none_or(is_of_one_connection));
+    until_nobody_waits.filter_map(io::Result::ok).collect()
 }
 
 /// Who connected to a unix socket (SO_PEERCRED), as he was then.
