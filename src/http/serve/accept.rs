@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::Watcher;
@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Answers;
 use super::away::{turn_away, turn_away_at_once};
+use super::complaints::Complaints;
 use super::connection::connection;
 use super::gate::Gate;
 use super::places::{Place, Places};
-use crate::clock::{Clock, Moment};
 use crate::current::Current;
 use crate::http::intake::{Peer, Transport};
 use crate::http::listen::Socketed;
@@ -34,8 +34,6 @@ const LAST_ACCEPTS: Duration = Duration::from_millis(250);
 const MOST_LAST: usize = 1_024;
 /// How long the loop rests when the machine has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
-/// How often the log says so.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the loop of a listener works with, and shares with the others.
 pub struct Accepting<A> {
@@ -272,46 +270,4 @@ fn known_by_kernel(peer: tokio::net::unix::UCred) -> Process {
 fn is_of_one_connection(cause: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(cause.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// What the accept loops complain about, which would fill the log if each failure were a line.
-pub struct Complaints {
-    clock: Clock,
-    last: Mutex<Option<Moment>>,
-}
-
-impl Complaints {
-    /// None so far.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, last: Mutex::new(None) }
-    }
-
-    /// Is the last line long enough ago for another one?
-    fn is_due(&self) -> bool {
-        let now = self.clock.now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| now.since(last) >= COMPLAINT_INTERVAL);
-        if is_due {
-            *last = Some(now);
-        }
-        is_due
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failing_accept_is_one_line_in_ten_seconds() {
-        let complaints = Complaints::new(Clock::tokio(SystemTime::UNIX_EPOCH));
-        assert!(complaints.is_due());
-        tokio::time::advance(COMPLAINT_INTERVAL - Duration::from_millis(1)).await;
-        assert!(!complaints.is_due());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(complaints.is_due());
-        assert!(!complaints.is_due());
-    }
 }

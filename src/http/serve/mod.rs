@@ -11,6 +11,7 @@
 
 mod accept;
 mod away;
+mod complaints;
 mod connection;
 mod descriptors;
 mod gate;
@@ -33,7 +34,8 @@ use super::socket_table::SocketTable;
 use super::units::Units;
 use crate::clock::Clock;
 use crate::current::Current;
-use accept::{Accepting, Complaints};
+use accept::Accepting;
+use complaints::Complaints;
 pub use gate::Gate;
 use places::Places;
 
